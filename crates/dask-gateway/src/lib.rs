@@ -1,0 +1,1 @@
+//! Dask's configuration, the Dask Gateway's REST API and its authentication.

@@ -1,0 +1,9 @@
+//! Types both sides of Gatehouse speak: the REST models (JSON) and the live frames (postcard).
+//!
+//! The server and the panel compile this crate unchanged, natively and to WebAssembly; it does no I/O and uses no other
+//! crate of ours. Nothing in here can hold a TLS key, a token or a cookie: what has no field cannot leak.
+
+pub mod connect;
+pub mod events;
+pub mod live;
+pub mod rest;

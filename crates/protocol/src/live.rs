@@ -1,0 +1,249 @@
+//! Live data: binary frames (postcard) of the WebSocket `api/v1/clusters/{name}/live`.
+//!
+//! The browser subscribes; the server sends [`Frame::Hello`], then a snapshot in bounded chunks, then deltas. Every
+//! [`Frame::Tasks`] carries a sequence number which the browser acknowledges; a server that has [`CREDITS`] of them
+//! unacknowledged sends no more until one comes back, whatever lies buffered in between.
+//!
+//! Geometry travels in columns, one entry a rectangle; a task's key and details stay on the server until asked for.
+
+use serde::{Deserialize, Serialize};
+
+/// Raised when a frame's layout changes: a browser that holds an older module reloads it.
+pub const VERSION: u16 = 1;
+
+/// Task frames that may be on their way, unacknowledged.
+pub const CREDITS: u64 = 4;
+
+/// Records in one task frame, at most: about 200 kB, far below the 10 MiB at which proxies close a WebSocket.
+pub const MAX_BATCH_RECORDS: usize = 10_000;
+
+/// Browser to server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Replaces the topics of this connection.
+    Subscribe { tasks: bool, progress: bool, workers: bool },
+    /// Task frames up to and including `seq` were taken in.
+    Ack { seq: u64 },
+    /// Ask for a task's details by its record number.
+    Details { record: u64 },
+}
+
+/// Server to browser.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Frame {
+    /// A stream begins: forget all tasks, lanes and prefixes known before.
+    Hello(Hello),
+    Tasks(TaskBatch),
+    Progress(Progress),
+    Workers(Vec<Worker>),
+    Health(Health),
+    Details(Details),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`VERSION`] of the server.
+    pub version: u16,
+    /// The scheduler's own identity; another one means that the scheduler was restarted.
+    pub scheduler: String,
+    /// Number of the first record that will follow; the earlier ones are no longer in memory.
+    pub first_record: u64,
+    /// Records known when the stream began: how much snapshot is to come.
+    pub records: u64,
+}
+
+/// A run of task records, in the scheduler's order, as rectangles in columns.
+///
+/// All columns have the same length; times are scheduler clock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskBatch {
+    pub seq: u64,
+    /// Number of the first record in here.
+    pub first_record: u64,
+    /// Records in here; one has a rectangle for each of its startstops, possibly none.
+    pub records: u32,
+    /// Whether this brings the browser up to the newest record: the snapshot is complete.
+    pub caught_up: bool,
+    /// Dictionary entries that come new with this batch; an id counts up from 0 in order of appearance.
+    pub lanes: Vec<Lane>,
+    pub prefixes: Vec<Prefix>,
+    /// Microseconds since the Unix epoch.
+    pub base_us: i64,
+    /// Start of the rectangle minus start of the one before it (the first: minus `base_us`), microseconds.
+    pub start_delta_us: Vec<i64>,
+    pub duration_us: Vec<u32>,
+    pub lane: Vec<u16>,
+    pub prefix: Vec<u16>,
+    pub action: Vec<Action>,
+    /// Record number minus `first_record`.
+    pub record: Vec<u32>,
+}
+
+/// A thread of a worker: one row of the task stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lane {
+    /// Address of the worker.
+    pub worker: String,
+    /// The worker's name, often a number; its address where it has none.
+    pub worker_name: String,
+    /// Opaque identity of the thread.
+    pub thread: u64,
+}
+
+/// A key prefix: what Dask's `key_split` gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prefix {
+    pub name: String,
+    /// Index in Dask's palette of 18 colours, as its `color_of` chooses.
+    pub color: u8,
+}
+
+/// What a worker's thread did in a rectangle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Action {
+    Compute,
+    Transfer,
+    DiskRead,
+    DiskWrite,
+    Deserialize,
+    /// The compute of a task that raised.
+    Erred,
+}
+
+/// Tasks by key prefix and state, as Dask's Progress shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Largest first.
+    pub prefixes: Vec<PrefixProgress>,
+    pub totals: StateCounts,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixProgress {
+    pub name: String,
+    pub color: u8,
+    pub counts: StateCounts,
+}
+
+/// Tasks in each of the scheduler's states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateCounts {
+    pub released: u64,
+    pub waiting: u64,
+    pub queued: u64,
+    pub no_worker: u64,
+    pub processing: u64,
+    pub memory: u64,
+    pub erred: u64,
+}
+
+impl StateCounts {
+    /// All tasks that the scheduler has not forgotten.
+    pub fn all(&self) -> u64 {
+        self.released + self.waiting + self.queued + self.no_worker + self.processing + self.memory + self.erred
+    }
+
+    /// What Dask counts as done.
+    pub fn done(&self) -> u64 {
+        self.released + self.memory + self.erred
+    }
+}
+
+impl std::ops::AddAssign for StateCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.released += other.released;
+        self.waiting += other.waiting;
+        self.queued += other.queued;
+        self.no_worker += other.no_worker;
+        self.processing += other.processing;
+        self.memory += other.memory;
+        self.erred += other.erred;
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Worker {
+    pub address: String,
+    pub name: String,
+    pub status: String,
+    pub threads: u32,
+    /// Bytes; 0 where the worker has no limit.
+    pub memory_limit: u64,
+    /// Resident memory, bytes.
+    pub memory: u64,
+    /// Sum over its threads, in percent of one core.
+    pub cpu: f64,
+    pub executing: u32,
+    pub ready: u32,
+    pub in_memory: u32,
+}
+
+/// How well the watcher hears the scheduler.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    pub state: crate::rest::LiveState,
+    /// Duration of the last poll, milliseconds.
+    pub poll_ms: f32,
+    /// Records that the scheduler had dropped before we could read them.
+    pub lost_records: u64,
+    pub message: Option<String>,
+}
+
+/// A task's record in full.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    pub record: u64,
+    pub key: String,
+    pub worker: String,
+    pub type_name: Option<String>,
+    /// Bytes of the result.
+    pub nbytes: Option<u64>,
+    /// `exception_text` of an erred task.
+    pub error: Option<String>,
+}
+
+/// A frame that can't be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("live frame: {0}")]
+pub struct CodecError(#[from] postcard::Error);
+
+/// Writes a frame or request for the WebSocket.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+    Ok(postcard::to_stdvec(value)?)
+}
+
+/// Reads a frame or request from the WebSocket.
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, CodecError> {
+    Ok(postcard::from_bytes(bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rectangle_costs_little() {
+        let n = 1000;
+        let batch = TaskBatch {
+            records: n,
+            base_us: 1_795_334_646_893_921,
+            start_delta_us: (0..i64::from(n)).map(|i| if i % 2 == 0 { 20_000 } else { -15_000 }).collect(),
+            duration_us: vec![20_000; n as usize],
+            lane: (0..n as u16).map(|i| i % 64).collect(),
+            prefix: vec![3; n as usize],
+            action: vec![Action::Compute; n as usize],
+            record: (0..n).collect(),
+            ..TaskBatch::default()
+        };
+        let bytes = encode(&Frame::Tasks(batch.clone())).expect("encodes");
+        assert!(bytes.len() <= 13 * n as usize, "{} bytes for {n} rectangles", bytes.len());
+        assert_eq!(decode::<Frame>(&bytes).expect("decodes"), Frame::Tasks(batch));
+    }
+
+    #[test]
+    fn a_truncated_frame_is_an_error() {
+        let bytes = encode(&Frame::Workers(Vec::new())).expect("encodes");
+        assert!(decode::<Frame>(&bytes[..bytes.len() - 1]).is_err());
+    }
+}

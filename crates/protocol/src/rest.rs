@@ -1,0 +1,350 @@
+//! REST models: what `api/v1/…` takes and gives, as JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+#[cfg(feature = "openapi")]
+use utoipa::ToSchema;
+
+/// The header every changing request must carry: a page of another origin can't set it without our consent.
+pub const CSRF_HEADER: &str = "x-gatehouse";
+
+/// Chosen option values by field name.
+pub type OptionValues = Map<String, Value>;
+
+/// `GET api/v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Status {
+    /// Version of Gatehouse.
+    pub version: String,
+    pub gateway: GatewayStatus,
+    pub jupyter: JupyterStatus,
+}
+
+/// The gateway that this server uses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct GatewayStatus {
+    pub kind: GatewayKind,
+    pub state: GatewayState,
+    /// Address of the gateway's API, without credentials.
+    pub address: Option<String>,
+    /// Version that the gateway reports.
+    pub version: Option<String>,
+    /// A sentence for the user: what is wrong and what to do. `None` while all is well.
+    pub message: Option<String>,
+}
+
+/// Where the gateway comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayKind {
+    /// Gatehouse brought it along and runs it on this machine.
+    Embedded,
+    /// Dask's configuration names it.
+    Remote,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayState {
+    Starting,
+    Up,
+    /// Not reachable; tried again by itself.
+    Down,
+    /// Reachable, but it refuses our credentials.
+    Unauthorized,
+}
+
+/// The Jupyter Server whose kernels run the jobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct JupyterStatus {
+    /// Whether jobs can be run.
+    pub available: bool,
+    /// A private headless Jupyter Server, started for jobs because there is no JupyterLab around us.
+    pub private: bool,
+    pub message: Option<String>,
+}
+
+/// `GET api/v1/options`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Options {
+    /// In the gateway's order.
+    pub options: Vec<OptionSpec>,
+}
+
+/// One option of the gateway.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct OptionSpec {
+    pub field: String,
+    pub label: String,
+    /// The site's default, or the local one of Dask's configuration (`gateway.cluster.options`).
+    pub default: Value,
+    pub spec: OptionKind,
+}
+
+/// The six types of Dask Gateway's options; bounds are inclusive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum OptionKind {
+    Select {
+        options: Vec<String>,
+    },
+    String,
+    Bool,
+    Int {
+        #[serde(default)]
+        min: Option<i64>,
+        #[serde(default)]
+        max: Option<i64>,
+    },
+    Float {
+        #[serde(default)]
+        min: Option<f64>,
+        #[serde(default)]
+        max: Option<f64>,
+    },
+    Mapping,
+    /// A type this version does not know: edited as JSON.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A cluster of the user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Cluster {
+    pub name: String,
+    /// The user's own name for it.
+    pub label: Option<String>,
+    pub state: ClusterState,
+    /// Why it failed or what it waits for, in a sentence.
+    pub reason: Option<String>,
+    /// Unix time in milliseconds.
+    pub started_at: Option<i64>,
+    /// Unix time in milliseconds.
+    pub stopped_at: Option<i64>,
+    pub options: OptionValues,
+    pub scaling: Scaling,
+    /// What the scheduler says of itself; `None` until it was reached once.
+    pub summary: Option<ClusterSummary>,
+    pub live: LiveState,
+    /// Path of the Bokeh dashboard below the server's prefix, such as `clusters/NAME/status`.
+    pub dashboard: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ClusterState {
+    Pending,
+    Running,
+    Stopping,
+    Stopped,
+    Failed,
+}
+
+impl ClusterState {
+    /// Whether the cluster may still cost something.
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Pending | Self::Running | Self::Stopping)
+    }
+}
+
+/// What was asked of the cluster's size. The gateway does not tell, so only what passed our doors is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum Scaling {
+    /// Set elsewhere, or never set.
+    Unknown,
+    Manual {
+        workers: u32,
+    },
+    Adaptive {
+        minimum: u32,
+        maximum: u32,
+    },
+}
+
+/// The scheduler's own figures, at the workers' heartbeat rate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct ClusterSummary {
+    pub workers: u32,
+    pub threads: u32,
+    /// Sum of the workers' memory limits, bytes.
+    pub memory_limit: u64,
+    /// Sum of the workers' resident memory, bytes.
+    pub memory_used: u64,
+    /// Sum over the workers, in percent of one core.
+    pub cpu: f64,
+    pub tasks_processing: u64,
+    pub tasks_in_memory: u64,
+}
+
+/// How well the scheduler answers our watcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LiveState {
+    /// Nothing to watch: not running.
+    Off,
+    Connecting,
+    Live,
+    /// Connected, but it has not answered for a while: a big graph is being taken in, for example.
+    Busy,
+    /// The connection was lost; tried again by itself.
+    Lost,
+}
+
+/// `POST api/v1/clusters`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateCluster {
+    /// Fields left out take the gateway's defaults.
+    #[serde(default)]
+    pub options: OptionValues,
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Applied as soon as the cluster runs.
+    #[serde(default)]
+    pub scaling: Option<Scaling>,
+}
+
+/// Answer of `POST api/v1/clusters`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Created {
+    pub name: String,
+}
+
+/// `POST api/v1/clusters/{name}/scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    pub workers: u32,
+}
+
+/// `POST api/v1/clusters/{name}/adapt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Adapt {
+    pub minimum: u32,
+    pub maximum: u32,
+}
+
+/// Answer of scale and adapt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Scaled {
+    /// The gateway's own words where it did less than was asked, such as a limit.
+    pub warning: Option<String>,
+}
+
+/// `POST api/v1/jobs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateJob {
+    /// Python source, run with `client`, `cluster` and `gateway` ready.
+    pub code: String,
+    /// Name of a running cluster.
+    pub cluster: String,
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Kernelspec; the Jupyter Server's default where `None`.
+    #[serde(default)]
+    pub kernel: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Job {
+    pub id: String,
+    pub name: String,
+    pub cluster: String,
+    pub kernel: Option<String>,
+    pub state: JobState,
+    pub code: String,
+    /// Why it failed, in a sentence.
+    pub error: Option<String>,
+    /// Unix times in milliseconds.
+    pub created_at: i64,
+    pub started_at: Option<i64>,
+    pub ended_at: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    Queued,
+    /// Its kernel is starting and connecting to the cluster.
+    Starting,
+    Running,
+    Cancelling,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl JobState {
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// One message of `GET api/v1/jobs/{id}/output` (WebSocket, JSON text), in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum JobOutput {
+    Stdout {
+        text: String,
+    },
+    Stderr {
+        text: String,
+    },
+    /// The value of the last expression, as plain text.
+    Result {
+        text: String,
+    },
+    Error {
+        name: String,
+        value: String,
+        /// Lines, without terminal colours.
+        traceback: Vec<String>,
+    },
+    /// The job is over; the last message.
+    End {
+        state: JobState,
+        error: Option<String>,
+    },
+}
+
+/// Body of every error answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[error("{message}")]
+pub struct ApiError {
+    /// Stable, for programs: `not_found`, `wrong_state`, `invalid`, `unauthorized`, `gateway`, `internal`, …
+    pub code: String,
+    /// A sentence for people: what happened and what to do.
+    pub message: String,
+    /// The option or field that is wrong, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Names the request in the server's log.
+    pub request_id: String,
+}

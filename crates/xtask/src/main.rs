@@ -1,0 +1,2 @@
+//! What package.json's scripts call.
+fn main() {}
