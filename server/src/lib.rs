@@ -1,1 +1,13 @@
-//! The Gatehouse server.
+//! The Gatehouse server: the house at the Dask Gateway.
+//!
+//! `http` is the browser's door and calls the rooms below it; none of these calls `http`.
+
+pub mod cli;
+pub mod clusters;
+pub mod embedded;
+pub mod http;
+pub mod jobs;
+pub mod live;
+pub mod proxy;
+pub mod state_dir;
+pub mod store;

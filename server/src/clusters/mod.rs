@@ -1,0 +1,1 @@
+//! Life of a cluster: list, create, scale, adapt, watch, stop.

@@ -1,0 +1,1 @@
+//! The local Dask Gateway and the private Jupyter Server as children of ours.

@@ -1,0 +1,1 @@
+//! The browser's door: routes, errors, origin and token checks.

@@ -1,0 +1,1 @@
+//! One watcher a scheduler, and its fan-out to browsers.

@@ -1,0 +1,1 @@
+//! Dashboards for browsers, and the pass-through to the gateway for Python.

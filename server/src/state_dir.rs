@@ -1,0 +1,1 @@
+//! The state folder: who owns it and who else uses it.
