@@ -131,6 +131,7 @@ pub struct Cluster {
     pub started_at: Option<i64>,
     /// Unix time in milliseconds.
     pub stopped_at: Option<i64>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub options: OptionValues,
     pub scaling: Scaling,
     /// What the scheduler says of itself; `None` until it was reached once.
@@ -212,6 +213,7 @@ pub enum LiveState {
 pub struct CreateCluster {
     /// Fields left out take the gateway's defaults.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub options: OptionValues,
     #[serde(default)]
     pub label: Option<String>,
