@@ -1,1 +1,9 @@
-//! The Gatehouse panel.
+//! The Gatehouse panel: one WebAssembly module for the JupyterLab sidebar, its panes and the standalone page.
+
+pub mod draw;
+pub mod host;
+pub mod mount;
+pub mod panel;
+pub mod panes;
+pub mod standalone;
+pub mod state;

@@ -1,0 +1,6 @@
+//! What the panel knows: the server's state by its events, live data by frames, and requests.
+
+pub mod events;
+pub mod live;
+pub mod rest;
+pub mod store;
