@@ -18,15 +18,15 @@ def dask_cluster(n_workers=2, worker_type="Small Worker", greeting="hello from a
     """A client of a fresh cluster that lives as long as the `with` block."""
     from dask_gateway import Gateway
 
-    with Gateway() as gateway:
-        options = gateway.cluster_options()
-        options.profile = worker_type
-        options.environment_vars = {"GREETING": greeting}
-        with gateway.new_cluster(options) as cluster:
-            cluster.scale(n_workers)
-            with cluster.get_client() as client:
-                client.wait_for_workers(1)
-                yield client
+    gateway = Gateway()
+    options = gateway.cluster_options()
+    options.profile = worker_type
+    options.environment_vars = {"GREETING": greeting}
+    with gateway.new_cluster(options) as cluster:
+        cluster.scale(n_workers)
+        with cluster.get_client() as client:
+            client.wait_for_workers(1)
+            yield client
 
 
 def array_job(client):
