@@ -1,1 +1,18 @@
 //! Dask's configuration, the Dask Gateway's REST API and its authentication.
+//!
+//! [`GatewayConfig`] says where the gateway is and how to log in, read as Python's `dask.config` would read it;
+//! [`GatewayClient`] speaks the REST API. TLS keys, tokens and passwords have types whose `Debug` hides them and that
+//! cannot be serialised.
+
+mod client;
+pub mod config;
+mod error;
+mod model;
+mod request;
+mod secret;
+
+pub use client::GatewayClient;
+pub use config::{AuthConfig, ConfigError, ConfigSources, GatewayConfig, HttpProxy};
+pub use error::GatewayError;
+pub use model::{ClusterReport, ClusterStatus, ClusterTls, OptionSpec};
+pub use secret::Secret;

@@ -1,0 +1,78 @@
+//! `str.format(**os.environ)`, the part of it that Dask's configuration uses.
+
+use std::collections::HashMap;
+
+use super::ConfigError;
+
+/// Replaces each `{VARIABLE}` of `text`; `{{` and `}}` stand for braces.
+pub(super) fn fill(key: &str, text: &str, env: &HashMap<String, String>) -> Result<String, ConfigError> {
+    let bad = |reason: &str| ConfigError::BadValue {
+        key: key.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        filled.push_str(&rest[..at]);
+        let (brace, after) = rest[at..].split_at(1);
+        if let Some(after) = after.strip_prefix(brace) {
+            filled.push_str(brace);
+            rest = after;
+            continue;
+        }
+        if brace == "}" {
+            return Err(bad("a single } stands in it; write }} for a brace"));
+        }
+        let Some((variable, after)) = after.split_once('}') else {
+            return Err(bad("a { in it is not closed; write {{ for a brace"));
+        };
+        if variable.is_empty() || !variable.chars().all(|c| c.is_alphanumeric() || c == '_') {
+            return Err(bad(
+                "braces in it may only hold the name of an environment variable; write {{ for a brace",
+            ));
+        }
+        let Some(value) = env.get(variable) else {
+            return Err(ConfigError::MissingVariable {
+                key: key.to_owned(),
+                variable: variable.to_owned(),
+            });
+        };
+        filled.push_str(value);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &str) -> Result<String, ConfigError> {
+        let env = HashMap::from([("USER".to_owned(), "alice".to_owned())]);
+        fill("gateway.address", text, &env)
+    }
+
+    #[test]
+    fn variables_are_filled_in() {
+        assert_eq!(filled("/user/{USER}/gw").unwrap(), "/user/alice/gw");
+        assert_eq!(filled("{{{USER}}}").unwrap(), "{alice}");
+        assert_eq!(filled("plain").unwrap(), "plain");
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        let error = filled("http://{NOPE}").unwrap_err().to_string();
+        assert!(
+            error.contains("NOPE") && error.contains("gateway.address"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn broken_templates_are_errors() {
+        for broken in ["{", "}", "{USER", "{}", "{USER.x}", "a}b"] {
+            assert!(filled(broken).is_err(), "{broken}");
+        }
+    }
+}
