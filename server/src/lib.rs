@@ -3,11 +3,13 @@
 //! `http` is the browser's door and calls the rooms below it; none of these calls `http`.
 
 pub mod cli;
+pub mod clock;
 pub mod clusters;
 pub mod embedded;
 pub mod http;
 pub mod jobs;
 pub mod live;
+pub mod outbound;
 pub mod proxy;
 pub mod state_dir;
 pub mod store;

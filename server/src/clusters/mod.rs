@@ -1,1 +1,383 @@
 //! Life of a cluster: list, create, scale, adapt, watch, stop.
+
+mod error;
+mod poll;
+mod view;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dask_gateway::{ClusterReport, GatewayClient, GatewayConfig};
+use protocol::events::{Notice, NoticeLevel};
+use protocol::rest::{Cluster, ClusterState, CreateCluster, GatewayStatus, OptionKind, OptionSpec, Scaling};
+use serde_json::Value;
+use tokio::sync::{Notify, broadcast, watch};
+use tracing::{info, warn};
+
+use crate::live::{Feed, Watcher};
+use crate::store::Store;
+pub use error::ClusterError;
+pub use poll::GatewayOrigin;
+
+/// Longest label a user may give.
+const MAX_LABEL: usize = 80;
+
+/// All clusters of the user on one gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Clusters(Arc<Inner>);
+
+struct Inner {
+    client: GatewayClient,
+    config: GatewayConfig,
+    origin: GatewayOrigin,
+    store: Store,
+    book: Mutex<Book>,
+    list: watch::Sender<Arc<Vec<Cluster>>>,
+    gateway: watch::Sender<GatewayStatus>,
+    notices: broadcast::Sender<Notice>,
+    /// Something may have changed: ask the gateway now.
+    wake: Notify,
+    /// Something we know has changed: publish the list anew.
+    dirty: Arc<Notify>,
+    /// Panels that are open.
+    viewers: AtomicUsize,
+}
+
+/// What is known of the clusters.
+#[derive(Default)]
+struct Book {
+    reports: BTreeMap<String, ClusterReport>,
+    watchers: HashMap<String, Watcher>,
+    /// Labels and sizes asked for, as the store holds them.
+    remembered: HashMap<String, crate::store::ClusterNote>,
+    /// Sizes to ask for as soon as the cluster runs.
+    pending_scaling: HashMap<String, Scaling>,
+    /// Failed clusters whose card the user has closed.
+    dismissed: HashSet<String>,
+    /// Clusters that were asked to stop: their end is no news.
+    stopping: HashSet<String>,
+}
+
+/// Keeps the list fresh while a panel is open.
+pub struct ViewerGuard(Clusters);
+
+impl Drop for ViewerGuard {
+    fn drop(&mut self) {
+        self.0.0.viewers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Clusters {
+    /// Prepares the clusters of the gateway that `config` names; [`Clusters::run`] begins to ask it.
+    ///
+    /// # Errors
+    /// Where the configuration can't be used, or the store can't be read.
+    pub async fn new(config: GatewayConfig, origin: GatewayOrigin, store: Store) -> Result<Self, ClusterError> {
+        let client = GatewayClient::new(&config)?;
+        let remembered = store.cluster_notes().await?;
+        let gateway = poll::initial_status(&origin, client.address());
+        Ok(Self(Arc::new(Inner {
+            client,
+            config,
+            origin,
+            store,
+            book: Mutex::new(Book { remembered, ..Book::default() }),
+            list: watch::Sender::default(),
+            gateway: watch::Sender::new(gateway),
+            notices: broadcast::channel(64).0,
+            wake: Notify::new(),
+            dirty: Arc::new(Notify::new()),
+            viewers: AtomicUsize::new(0),
+        })))
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The clusters, newest first, changing.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Vec<Cluster>>> {
+        self.0.list.subscribe()
+    }
+
+    pub fn list(&self) -> Arc<Vec<Cluster>> {
+        self.0.list.borrow().clone()
+    }
+
+    /// The gateway's state, changing.
+    pub fn gateway(&self) -> watch::Receiver<GatewayStatus> {
+        self.0.gateway.subscribe()
+    }
+
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.0.notices.subscribe()
+    }
+
+    /// Says that a panel is open, for as long as the guard lives.
+    pub fn watch_closely(&self) -> ViewerGuard {
+        self.0.viewers.fetch_add(1, Ordering::Relaxed);
+        self.wake();
+        ViewerGuard(self.clone())
+    }
+
+    /// Asks the gateway at once: something went through one of our doors.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    /// One cluster as the list shows it.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`].
+    pub fn get(&self, name: &str) -> Result<Cluster, ClusterError> {
+        let list = self.list();
+        list.iter().find(|c| c.name == name).cloned().ok_or_else(|| ClusterError::NotFound(name.to_owned()))
+    }
+
+    /// One cluster; asks the gateway again before it says that there is none.
+    async fn find(&self, name: &str) -> Result<Cluster, ClusterError> {
+        if self.get(name).is_err() {
+            self.refresh().await;
+        }
+        self.get(name)
+    }
+
+    /// Live data of a running cluster.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`], or [`ClusterError::WrongState`] where it is not running.
+    pub async fn feed(&self, name: &str) -> Result<(Arc<Feed>, tokio_util::sync::CancellationToken), ClusterError> {
+        let cluster = self.find(name).await?;
+        let book = self.book();
+        let watcher = book.watchers.get(name).ok_or_else(|| {
+            ClusterError::WrongState(format!(
+                "Cluster {name} is {}; there is live data while it runs.",
+                view::state_word(cluster.state)
+            ))
+        })?;
+        Ok((watcher.feed(), watcher.ended()))
+    }
+
+    /// The gateway's options, with the local defaults of Dask's configuration laid over the site's.
+    ///
+    /// # Errors
+    /// [`ClusterError::Gateway`].
+    pub async fn options(&self) -> Result<Vec<OptionSpec>, ClusterError> {
+        let specs = self.0.client.options().await?;
+        Ok(specs
+            .into_iter()
+            .map(|spec| OptionSpec {
+                default: self.0.config.cluster_options.get(&spec.field).cloned().unwrap_or(spec.default),
+                spec: serde_json::from_value(spec.spec).unwrap_or(OptionKind::Unknown),
+                field: spec.field,
+                label: spec.label,
+            })
+            .collect())
+    }
+
+    /// Asks for a cluster and returns its name.
+    ///
+    /// # Errors
+    /// [`ClusterError::Invalid`] with the field, or [`ClusterError::Gateway`].
+    pub async fn create(&self, request: CreateCluster) -> Result<String, ClusterError> {
+        let label = check_label(request.label)?;
+        check_mappings(&request.options)?;
+        let scaling = request.scaling.unwrap_or(Scaling::Unknown);
+        check_scaling(&scaling)?;
+        let mut options = self.0.config.cluster_options.clone();
+        options.extend(request.options);
+        let name = self.0.client.create(&options).await?;
+        info!(cluster = %name, "created a cluster");
+        if scaling != Scaling::Unknown {
+            self.book().pending_scaling.insert(name.clone(), scaling);
+        }
+        if let Some(label) = label {
+            self.book().remembered.entry(name.clone()).or_default().label = Some(label.clone());
+            self.0.store.set_label(&name, Some(&label)).await?;
+        }
+        self.refresh().await;
+        Ok(name)
+    }
+
+    /// Asks for `workers` workers; ends adaptive scaling. Returns the gateway's warning, such as a limit.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`], [`ClusterError::WrongState`] before it runs, [`ClusterError::Gateway`].
+    pub async fn scale(&self, name: &str, workers: u32) -> Result<Option<String>, ClusterError> {
+        self.rescale(name, Scaling::Manual { workers }).await
+    }
+
+    /// Lets the scheduler choose between the bounds. Returns the gateway's warning, such as a limit.
+    ///
+    /// # Errors
+    /// As [`Clusters::scale`], and [`ClusterError::Invalid`] where the minimum is above the maximum.
+    pub async fn adapt(&self, name: &str, minimum: u32, maximum: u32) -> Result<Option<String>, ClusterError> {
+        self.rescale(name, Scaling::Adaptive { minimum, maximum }).await
+    }
+
+    async fn rescale(&self, name: &str, scaling: Scaling) -> Result<Option<String>, ClusterError> {
+        check_scaling(&scaling)?;
+        let cluster = self.find(name).await?;
+        match cluster.state {
+            ClusterState::Running => {}
+            ClusterState::Pending => {
+                return Err(ClusterError::WrongState(format!(
+                    "Cluster {name} is still starting. Scale it when it runs, which its card shows."
+                )));
+            }
+            state => {
+                return Err(ClusterError::WrongState(format!(
+                    "Cluster {name} is {}; only a running cluster can be scaled. Create a new one.",
+                    view::state_word(state)
+                )));
+            }
+        }
+        self.apply_scaling(name, scaling).await
+    }
+
+    async fn apply_scaling(&self, name: &str, scaling: Scaling) -> Result<Option<String>, ClusterError> {
+        let warning = match scaling {
+            Scaling::Manual { workers } => self.0.client.scale(name, workers).await?,
+            Scaling::Adaptive { minimum, maximum } => {
+                self.0.client.adapt(name, Some(minimum), Some(maximum), true).await?
+            }
+            Scaling::Unknown => None,
+        };
+        self.book().remembered.entry(name.to_owned()).or_default().scaling = scaling.clone();
+        self.0.store.set_scaling(name, &scaling).await?;
+        self.0.dirty.notify_one();
+        Ok(warning)
+    }
+
+    /// Asks for the end of a cluster. A failed one is only taken off the list.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`] or [`ClusterError::Gateway`].
+    pub async fn stop(&self, name: &str) -> Result<(), ClusterError> {
+        let cluster = self.find(name).await?;
+        if cluster.state == ClusterState::Failed {
+            self.book().dismissed.insert(name.to_owned());
+            self.0.dirty.notify_one();
+            return Ok(());
+        }
+        self.book().stopping.insert(name.to_owned());
+        self.0.client.delete(name).await?;
+        info!(cluster = %name, "asked the gateway to stop a cluster");
+        self.refresh().await;
+        Ok(())
+    }
+
+    /// Ends all clusters that may cost something: every request leaves at once, then waits until the gateway says that
+    /// they are over, at most `patience`. Returns the names of those that are not.
+    pub async fn stop_all(&self, patience: Duration) -> Vec<String> {
+        let give_up = tokio::time::Instant::now() + patience;
+        let mut asked = HashSet::new();
+        loop {
+            let known: Vec<String> = if asked.is_empty() { self.active_names() } else { Vec::new() };
+            let listed = self.0.client.list(&poll::ACTIVE);
+            let stop_known = self.delete_all(known.iter());
+            let (listed, ()) = tokio::join!(listed, stop_known);
+            asked.extend(known);
+            let Ok(reports) = listed else {
+                return self.active_names();
+            };
+            let unasked: Vec<_> = reports.iter().map(|r| r.name.clone()).filter(|n| !asked.contains(n)).collect();
+            self.delete_all(unasked.iter()).await;
+            asked.extend(unasked);
+            if reports.is_empty() {
+                return Vec::new();
+            }
+            if tokio::time::Instant::now() > give_up {
+                return reports.into_iter().map(|r| r.name).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn active_names(&self) -> Vec<String> {
+        self.list().iter().filter(|c| c.state.is_active()).map(|c| c.name.clone()).collect()
+    }
+
+    async fn delete_all(&self, names: impl Iterator<Item = &String>) {
+        let deletes = names.map(|name| async move {
+            if let Err(error) = self.0.client.delete(name).await {
+                warn!(cluster = %name, %error, "a cluster could not be stopped");
+            }
+        });
+        futures_util::future::join_all(deletes).await;
+    }
+
+    fn notify(&self, level: NoticeLevel, message: String) {
+        // Nobody listens while no panel is open; the log has it too.
+        self.0.notices.send(Notice { level, message }).ok();
+    }
+}
+
+fn check_label(label: Option<String>) -> Result<Option<String>, ClusterError> {
+    let Some(label) = label.map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()) else { return Ok(None) };
+    if label.chars().count() > MAX_LABEL {
+        return Err(ClusterError::Invalid {
+            field: Some("label".to_owned()),
+            message: format!("The label is longer than {MAX_LABEL} characters; choose a shorter one."),
+        });
+    }
+    Ok(Some(label))
+}
+
+/// The gateway takes any value in a mapping, and then the cluster fails: environment variables must be text.
+fn check_mappings(options: &protocol::rest::OptionValues) -> Result<(), ClusterError> {
+    for (field, value) in options {
+        let wrong = value.as_object().and_then(|mapping| mapping.iter().find(|(_, value)| !value.is_string()));
+        if let Some((key, value)) = wrong {
+            let hint = match value {
+                Value::Null | Value::Bool(_) | Value::Number(_) => format!("write it in quotes: \"{value}\""),
+                _ => "lists and mappings have no place here".to_owned(),
+            };
+            return Err(ClusterError::Invalid {
+                field: Some(field.clone()),
+                message: format!("The value of {key} must be text; {hint}."),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_scaling(scaling: &Scaling) -> Result<(), ClusterError> {
+    match scaling {
+        Scaling::Adaptive { minimum, maximum } if minimum > maximum => Err(ClusterError::Invalid {
+            field: Some("minimum".to_owned()),
+            message: format!("The minimum ({minimum}) is above the maximum ({maximum}); lower it or raise the maximum."),
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn mapping_values_must_be_text() {
+        let options = json!({"profile": "x", "environment_vars": {"A": "1", "B": 2}});
+        let error = check_mappings(options.as_object().expect("object")).expect_err("a number");
+        let ClusterError::Invalid { field, message } = error else { panic!("{error}") };
+        assert_eq!(field.as_deref(), Some("environment_vars"));
+        assert_eq!(message, "The value of B must be text; write it in quotes: \"2\".");
+    }
+
+    #[test]
+    fn labels_are_trimmed_and_bounded() {
+        assert_eq!(check_label(Some("  taxi ".to_owned())).expect("ok").as_deref(), Some("taxi"));
+        assert_eq!(check_label(Some("   ".to_owned())).expect("ok"), None);
+        assert!(check_label(Some("x".repeat(MAX_LABEL + 1))).is_err());
+    }
+
+    #[test]
+    fn bounds_must_be_in_order() {
+        assert!(check_scaling(&Scaling::Adaptive { minimum: 3, maximum: 2 }).is_err());
+        assert!(check_scaling(&Scaling::Adaptive { minimum: 2, maximum: 2 }).is_ok());
+    }
+}

@@ -1,1 +1,110 @@
 //! The browser's door: routes, errors, origin and token checks.
+
+mod clusters;
+mod dashboards;
+mod error;
+mod events;
+mod guard;
+mod jobs;
+mod openapi;
+mod panel;
+mod status;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::extract::{OriginalUri, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Router, middleware};
+use protocol::rest::{Job, Status};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+
+use crate::clusters::Clusters;
+use crate::jobs::Jobs;
+use crate::proxy::dashboard::Dashboards;
+use error::HttpError;
+pub use guard::Token;
+pub use openapi::document;
+pub use panel::assets_folder;
+
+/// What the routes work with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub clusters: Clusters,
+    pub jobs: Jobs,
+    pub job_events: broadcast::Sender<Job>,
+    pub dashboards: Dashboards,
+    /// Folder of the panel's files; `None` where they were not built.
+    pub assets: Option<Arc<PathBuf>>,
+    /// Ends every WebSocket.
+    pub shutdown: CancellationToken,
+}
+
+impl App {
+    fn status(&self) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            gateway: self.clusters.gateway().borrow().clone(),
+            jupyter: self.jobs.jupyter_status(),
+        }
+    }
+}
+
+/// The routes of the browser's door; with a token, every one but `health` asks for it.
+pub fn router(app: App, token: Option<Token>) -> Router {
+    // Bokeh's own answers may be big; what is compressed already or streams as events stays as it is.
+    let compress = SizeAbove::new(1024)
+        .and(NotForContentType::IMAGES)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::const_new("application/octet-stream"));
+    let routes = Router::new()
+        .route("/health", get(status::health))
+        .route("/api/v1/status", get(status::status))
+        .route("/api/v1/openapi.json", get(openapi::serve))
+        .route("/api/v1/options", get(clusters::options))
+        .route("/api/v1/clusters", get(clusters::list).post(clusters::create))
+        .route("/api/v1/clusters/{name}", get(clusters::get).delete(clusters::delete))
+        .route("/api/v1/clusters/{name}/scale", post(clusters::scale))
+        .route("/api/v1/clusters/{name}/adapt", post(clusters::adapt))
+        .route("/api/v1/clusters/{name}/live", get(clusters::live))
+        .route("/api/v1/jobs", get(jobs::list).post(jobs::create))
+        .route("/api/v1/jobs/{id}", get(jobs::get).delete(jobs::cancel))
+        .route("/api/v1/jobs/{id}/output", get(jobs::output))
+        .route("/api/v1/events", get(events::events))
+        .route("/clusters/{name}/", get(dashboards::first_page))
+        .route("/clusters/{name}/{*path}", any(dashboards::pass))
+        .fallback(elsewhere)
+        .with_state(app)
+        .layer(CompressionLayer::new().compress_when(compress))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(guard::refuse_other_origins));
+    match token {
+        Some(token) => routes.layer(middleware::from_fn_with_state(token, guard::require_token)),
+        None => routes,
+    }
+}
+
+/// The panel's files, or a 404 that says so.
+async fn elsewhere(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    match panel::file(&app, path).await {
+        Some(response) => response,
+        None => HttpError::not_found(format!("There is nothing at /{path}. The API is described at api/v1/openapi.json."))
+            .into_response(),
+    }
+}
+
+fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {
+    // The panic's own text went to the log through the panic hook; it may hold what is nobody's business.
+    HttpError::new(
+        http::StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "Something went wrong inside Gatehouse. Its log says more, under this request's id.",
+    )
+    .into_response()
+}

@@ -1,0 +1,275 @@
+//! Asks the gateway what there is, keeps a watcher on each running cluster, and publishes the list.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use dask_gateway::{ClusterReport, ClusterStatus, GatewayError};
+use protocol::events::NoticeLevel;
+use protocol::rest::{GatewayKind, GatewayState, GatewayStatus, Scaling};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Clusters, view};
+use crate::embedded::EmbeddedState;
+use crate::live::{Target, Watcher};
+
+/// While something starts or stops, while a panel is open, and otherwise.
+const SOON: Duration = Duration::from_millis(300);
+const OPEN: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_secs(5);
+
+/// The list is published at most this often.
+const PUBLISH: Duration = Duration::from_millis(200);
+
+/// States in which a cluster may cost something.
+pub(super) const ACTIVE: [ClusterStatus; 3] =
+    [ClusterStatus::Pending, ClusterStatus::Running, ClusterStatus::Stopping];
+
+/// What the panel shows.
+const SHOWN: [ClusterStatus; 4] =
+    [ClusterStatus::Pending, ClusterStatus::Running, ClusterStatus::Stopping, ClusterStatus::Failed];
+
+/// How long a failed cluster is shown, milliseconds.
+const FAILED_SHOWN_MS: i64 = 3_600_000;
+
+/// Where the gateway comes from; the embedded one says how it is.
+#[derive(Clone)]
+pub enum GatewayOrigin {
+    Embedded(watch::Receiver<EmbeddedState>),
+    Remote,
+}
+
+pub(super) fn initial_status(origin: &GatewayOrigin, address: &str) -> GatewayStatus {
+    GatewayStatus {
+        kind: match origin {
+            GatewayOrigin::Embedded(_) => GatewayKind::Embedded,
+            GatewayOrigin::Remote => GatewayKind::Remote,
+        },
+        state: GatewayState::Starting,
+        address: Some(address.to_owned()),
+        version: None,
+        message: None,
+    }
+}
+
+impl Clusters {
+    /// Asks and publishes until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        tokio::join!(self.ask(&shutdown), self.publish(&shutdown));
+        let watchers: Vec<Watcher> = self.book().watchers.drain().map(|(_, watcher)| watcher).collect();
+        for watcher in watchers {
+            watcher.stop().await;
+        }
+    }
+
+    async fn ask(&self, shutdown: &CancellationToken) {
+        let mut embedded = match &self.0.origin {
+            GatewayOrigin::Embedded(state) => Some(state.clone()),
+            GatewayOrigin::Remote => None,
+        };
+        loop {
+            self.refresh().await;
+            let pause = self.pause();
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                () = self.0.wake.notified() => {}
+                true = changed(&mut embedded) => {}
+            }
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let book = self.book();
+        let moving = book.reports.values().any(|r| {
+            matches!(r.status, ClusterStatus::Pending | ClusterStatus::Stopping)
+                && !book.dismissed.contains(&r.name)
+        });
+        let starting = self.0.gateway.borrow().state == GatewayState::Starting;
+        drop(book);
+        match self.0.viewers.load(Ordering::Relaxed) {
+            _ if moving || starting => SOON,
+            0 => QUIET,
+            _ => OPEN,
+        }
+    }
+
+    async fn publish(&self, shutdown: &CancellationToken) {
+        loop {
+            let list = view::clusters(&self.book());
+            self.0.list.send_if_modified(|old| {
+                let changed = **old != list;
+                if changed {
+                    *old = Arc::new(list);
+                }
+                changed
+            });
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = async {
+                    self.0.dirty.notified().await;
+                    tokio::time::sleep(PUBLISH).await;
+                } => {}
+            }
+        }
+    }
+
+    /// Asks the gateway once and takes in what it says; returns when the list is up to date.
+    pub(super) async fn refresh(&self) {
+        match self.0.client.list(&SHOWN).await {
+            Ok(reports) => {
+                self.take_in(reports).await;
+                self.gateway_is_up().await;
+            }
+            Err(error) => self.gateway_is_down(&error),
+        }
+        let list = view::clusters(&self.book());
+        self.0.list.send_if_modified(|old| {
+            let changed = **old != list;
+            if changed {
+                *old = Arc::new(list);
+            }
+            changed
+        });
+    }
+
+    async fn gateway_is_up(&self) {
+        let before = self.0.gateway.borrow().clone();
+        if before.state == GatewayState::Up {
+            return;
+        }
+        let version = match self.0.client.version().await {
+            Ok(version) => Some(version),
+            Err(error) => {
+                warn!(%error, "the gateway does not tell its version");
+                None
+            }
+        };
+        info!(version, "the gateway is up");
+        self.0.gateway.send_replace(GatewayStatus { state: GatewayState::Up, version, message: None, ..before });
+    }
+
+    fn gateway_is_down(&self, error: &GatewayError) {
+        let before = self.0.gateway.borrow().clone();
+        let embedded = match &self.0.origin {
+            GatewayOrigin::Embedded(state) => Some(state.borrow().clone()),
+            GatewayOrigin::Remote => None,
+        };
+        let (state, message) = match (embedded, error) {
+            (Some(EmbeddedState::Starting), _) => (GatewayState::Starting, None),
+            (Some(EmbeddedState::Failed { message }), _) => (GatewayState::Down, Some(message)),
+            (_, GatewayError::Unauthorized { .. } | GatewayError::Forbidden { .. }) => {
+                (GatewayState::Unauthorized, Some(error.to_string()))
+            }
+            _ => (GatewayState::Down, Some(error.to_string())),
+        };
+        let now = GatewayStatus { state, message, ..before };
+        self.0.gateway.send_if_modified(|old| {
+            let changed = *old != now;
+            if changed {
+                warn!(%error, "the gateway can't be asked");
+                *old = now;
+            }
+            changed
+        });
+    }
+
+    async fn take_in(&self, reports: Vec<ClusterReport>) {
+        let now_ms = crate::clock::now_ms();
+        let reports: BTreeMap<String, ClusterReport> = reports
+            .into_iter()
+            .filter(|r| {
+                r.status != ClusterStatus::Failed
+                    || now_ms - r.stop_time.or(r.start_time).unwrap_or(0) < FAILED_SHOWN_MS
+            })
+            .map(|r| (r.name.clone(), r))
+            .collect();
+        let (to_scale, ended) = self.settle(reports);
+        for watcher in ended {
+            watcher.stop().await;
+        }
+        for (name, scaling) in to_scale {
+            // On its own: scaling waits for the scheduler, and the list must not wait with it.
+            let clusters = self.clone();
+            tokio::spawn(async move { clusters.scale_at_start(name, scaling).await });
+        }
+    }
+
+    /// Compares with what was known; returns the sizes to ask for now and the watchers that are no longer needed.
+    fn settle(&self, reports: BTreeMap<String, ClusterReport>) -> (Vec<(String, Scaling)>, Vec<Watcher>) {
+        let mut book = self.book();
+        let mut to_scale = Vec::new();
+        let mut ended = Vec::new();
+        for (name, old) in &book.reports {
+            let new = reports.get(name).map(|r| r.status);
+            let gone = new.is_none() && matches!(old.status, ClusterStatus::Running | ClusterStatus::Pending);
+            if gone && !book.stopping.contains(name) {
+                self.notify(NoticeLevel::Info, format!("Cluster {} was shut down.", short(&book, name)));
+            }
+            if new == Some(ClusterStatus::Failed) && old.status != ClusterStatus::Failed {
+                self.notify(NoticeLevel::Error, format!("Cluster {} has failed; its card says more.", short(&book, name)));
+            }
+        }
+        for (name, report) in &reports {
+            if report.status != ClusterStatus::Running {
+                continue;
+            }
+            if let Some(scaling) = book.pending_scaling.remove(name) {
+                to_scale.push((name.clone(), scaling));
+            }
+            if !book.watchers.contains_key(name)
+                && let Some(tls) = &report.tls
+            {
+                match Target::gateway(&self.0.config, name, tls) {
+                    Ok(target) => {
+                        let watcher = Watcher::start(target, self.0.dirty.clone());
+                        book.watchers.insert(name.clone(), watcher);
+                    }
+                    Err(error) => warn!(cluster = %name, %error, "the cluster can't be watched"),
+                }
+            }
+        }
+        let running = |name: &String| reports.get(name).is_some_and(|r| r.status == ClusterStatus::Running);
+        let over: Vec<String> = book.watchers.keys().filter(|name| !running(name)).cloned().collect();
+        for name in over {
+            ended.extend(book.watchers.remove(&name));
+        }
+        book.stopping.retain(|name| reports.contains_key(name));
+        book.dismissed.retain(|name| reports.contains_key(name));
+        book.pending_scaling.retain(|name, _| {
+            reports.get(name).is_none_or(|r| r.status == ClusterStatus::Pending)
+        });
+        book.reports = reports;
+        (to_scale, ended)
+    }
+
+    async fn scale_at_start(&self, name: String, scaling: Scaling) {
+        match self.apply_scaling(&name, scaling).await {
+            Ok(None) => {}
+            Ok(Some(warning)) => self.notify(NoticeLevel::Warning, warning),
+            Err(error) => {
+                warn!(cluster = %name, %error, "the size asked for at creation could not be set");
+                self.notify(
+                    NoticeLevel::Error,
+                    format!("Cluster {name} runs, but its size could not be set: {error}"),
+                );
+            }
+        }
+    }
+}
+
+async fn changed(state: &mut Option<watch::Receiver<EmbeddedState>>) -> bool {
+    match state {
+        Some(state) if state.changed().await.is_ok() => true,
+        _ => std::future::pending().await,
+    }
+}
+
+/// What the user calls the cluster.
+fn short(book: &super::Book, name: &str) -> String {
+    let label = book.remembered.get(name).and_then(|note| note.label.clone());
+    label.unwrap_or_else(|| name.to_owned())
+}

@@ -1,0 +1,90 @@
+//! Routes of the gateway: options and clusters.
+
+use axum::Json;
+use axum::extract::{Path, State, WebSocketUpgrade};
+use axum::response::Response;
+use http::StatusCode;
+use protocol::rest::{Adapt, ApiError, Cluster, CreateCluster, Created, Options, Scale, Scaled};
+
+use super::App;
+use super::error::{Body, HttpError};
+
+/// The gateway's options for a new cluster.
+#[utoipa::path(get, path = "/api/v1/options", tag = "clusters",
+    responses((status = 200, body = Options), (status = 502, body = ApiError)))]
+pub async fn options(State(app): State<App>) -> Result<Json<Options>, HttpError> {
+    Ok(Json(Options { options: app.clusters.options().await? }))
+}
+
+/// The user's clusters, newest first.
+#[utoipa::path(get, path = "/api/v1/clusters", tag = "clusters", responses((status = 200, body = Vec<Cluster>)))]
+pub async fn list(State(app): State<App>) -> Json<Vec<Cluster>> {
+    Json(app.clusters.list().to_vec())
+}
+
+/// Creates a cluster; it is PENDING first.
+#[utoipa::path(post, path = "/api/v1/clusters", tag = "clusters", request_body = CreateCluster,
+    responses((status = 201, body = Created), (status = 422, body = ApiError), (status = 502, body = ApiError)))]
+pub async fn create(
+    State(app): State<App>,
+    Body(request): Body<CreateCluster>,
+) -> Result<(StatusCode, Json<Created>), HttpError> {
+    let name = app.clusters.create(request).await?;
+    Ok((StatusCode::CREATED, Json(Created { name })))
+}
+
+/// One cluster.
+#[utoipa::path(get, path = "/api/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)),
+    responses((status = 200, body = Cluster), (status = 404, body = ApiError)))]
+pub async fn get(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Cluster>, HttpError> {
+    Ok(Json(app.clusters.get(&name)?))
+}
+
+/// Shuts a cluster down; takes a failed one off the list.
+#[utoipa::path(delete, path = "/api/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)),
+    responses((status = 204), (status = 404, body = ApiError), (status = 502, body = ApiError)))]
+pub async fn delete(State(app): State<App>, Path(name): Path<String>) -> Result<StatusCode, HttpError> {
+    app.clusters.stop(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sets the number of workers; ends adaptive scaling.
+#[utoipa::path(post, path = "/api/v1/clusters/{name}/scale", tag = "clusters", params(("name" = String, Path)),
+    request_body = Scale, responses((status = 200, body = Scaled), (status = 404, body = ApiError),
+    (status = 409, body = ApiError), (status = 422, body = ApiError)))]
+pub async fn scale(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Body(request): Body<Scale>,
+) -> Result<Json<Scaled>, HttpError> {
+    Ok(Json(Scaled { warning: app.clusters.scale(&name, request.workers).await? }))
+}
+
+/// Lets the scheduler choose the number of workers between two bounds.
+#[utoipa::path(post, path = "/api/v1/clusters/{name}/adapt", tag = "clusters", params(("name" = String, Path)),
+    request_body = Adapt, responses((status = 200, body = Scaled), (status = 404, body = ApiError),
+    (status = 409, body = ApiError), (status = 422, body = ApiError)))]
+pub async fn adapt(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Body(request): Body<Adapt>,
+) -> Result<Json<Scaled>, HttpError> {
+    Ok(Json(Scaled { warning: app.clusters.adapt(&name, request.minimum, request.maximum).await? }))
+}
+
+/// Live data as binary frames (WebSocket).
+#[utoipa::path(get, path = "/api/v1/clusters/{name}/live", tag = "clusters", params(("name" = String, Path)),
+    responses((status = 101), (status = 404, body = ApiError), (status = 409, body = ApiError)))]
+pub async fn live(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, HttpError> {
+    let (feed, ended) = app.clusters.feed(&name).await?;
+    let shutdown = app.shutdown.clone();
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let served = crate::live::serve(socket, feed, ended);
+        // The watcher ends before the server does; this is for a server that has no time left.
+        shutdown.run_until_cancelled(served).await;
+    }))
+}

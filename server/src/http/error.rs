@@ -1,0 +1,112 @@
+//! Errors as the API gives them: the right status, a stable code, a sentence, and the request's id for the log.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use dask_gateway::GatewayError;
+use http::StatusCode;
+use protocol::rest::ApiError;
+use tracing::{error, info};
+
+use crate::clusters::ClusterError;
+use crate::jobs::JobError;
+use crate::proxy::dashboard::DashboardError;
+
+/// An error on its way out.
+#[derive(Debug)]
+pub struct HttpError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    field: Option<String>,
+}
+
+impl HttpError {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), field: None }
+    }
+
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub fn invalid(field: Option<String>, message: impl Into<String>) -> Self {
+        Self { field, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message) }
+    }
+
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    fn internal(detail: &dyn std::fmt::Display) -> Self {
+        error!(%detail, "a request failed inside");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong inside Gatehouse. Its log says more, under this request's id.",
+        )
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let request_id = uuid::Uuid::new_v4().simple().to_string();
+        info!(request_id, status = self.status.as_u16(), code = self.code, message = self.message, "refused");
+        let body = ApiError { code: self.code.to_owned(), message: self.message, field: self.field, request_id };
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<ClusterError> for HttpError {
+    fn from(error: ClusterError) -> Self {
+        let message = error.to_string();
+        match error {
+            ClusterError::NotFound(_) => Self::not_found(message),
+            ClusterError::WrongState(_) => Self::new(StatusCode::CONFLICT, "wrong_state", message),
+            ClusterError::Invalid { field, .. } => Self::invalid(field, message),
+            ClusterError::Store(detail) => Self::internal(&detail),
+            ClusterError::Gateway(error) => match error {
+                GatewayError::NotFound { .. } => Self::not_found(message),
+                GatewayError::NotRunning { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", message),
+                GatewayError::Invalid { field, .. } => Self::invalid(field, message),
+                GatewayError::Forbidden { .. } => Self::forbidden(message),
+                GatewayError::Timeout { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", message),
+                _ => Self::new(StatusCode::BAD_GATEWAY, "gateway", message),
+            },
+        }
+    }
+}
+
+impl From<DashboardError> for HttpError {
+    fn from(error: DashboardError) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "dashboard", error.to_string())
+    }
+}
+
+impl From<JobError> for HttpError {
+    fn from(error: JobError) -> Self {
+        let message = error.to_string();
+        match error {
+            JobError::NotFound(_) => Self::not_found(message),
+            JobError::Invalid(_) => Self::invalid(None, message),
+            JobError::Jupyter(_) => Self::new(StatusCode::BAD_GATEWAY, "jupyter", message),
+            JobError::Internal(detail) => Self::internal(&detail),
+        }
+    }
+}
+
+/// A JSON body whose errors are ours too.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<S> for Body<T> {
+    type Rejection = HttpError;
+
+    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, HttpError> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(HttpError::invalid(
+                None,
+                format!("The request can't be read: {}. The OpenAPI document shows what it takes.", rejection.body_text()),
+            )),
+        }
+    }
+}

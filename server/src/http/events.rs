@@ -1,0 +1,91 @@
+//! What changed, to each open panel (WebSocket).
+
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use axum::extract::{State, WebSocketUpgrade};
+use axum::response::Response;
+use protocol::events::{Event, Notice, NoticeLevel};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::App;
+
+/// Proxies close what says nothing.
+const KEEP_ALIVE: Duration = Duration::from_secs(25);
+
+/// Clusters, jobs, the gateway's state and notices, as they change.
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", responses((status = 101)))]
+pub async fn events(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(move |socket| async move {
+        let shutdown = app.shutdown.clone();
+        shutdown.run_until_cancelled(serve(app, socket)).await;
+    })
+}
+
+async fn serve(app: App, mut socket: WebSocket) {
+    let _viewer = app.clusters.watch_closely();
+    let mut clusters = app.clusters.subscribe();
+    let mut gateway = app.clusters.gateway();
+    let mut notices = app.clusters.notices();
+    let mut jobs = app.job_events.subscribe();
+    let jobs_now = match app.jobs.list().await {
+        Ok(jobs) => jobs,
+        Err(error) => {
+            tracing::error!(%error, "the jobs can't be listed");
+            Vec::new()
+        }
+    };
+    let first = Event::Snapshot {
+        status: app.status(),
+        clusters: clusters.borrow_and_update().to_vec(),
+        jobs: jobs_now,
+    };
+    gateway.mark_unchanged();
+    if !send(&mut socket, &first).await {
+        return;
+    }
+    let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
+    loop {
+        let event = tokio::select! {
+            left = socket.recv() => match left {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
+            },
+            _ = keep_alive.tick() => {
+                if socket.send(Message::Ping(Vec::new().into())).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            Ok(()) = clusters.changed() => Event::Clusters { clusters: clusters.borrow_and_update().to_vec() },
+            Ok(()) = gateway.changed() => {
+                gateway.mark_unchanged();
+                Event::Status { status: app.status() }
+            }
+            job = jobs.recv() => match job {
+                Ok(job) => Event::Job { job },
+                // Too slow for single changes: the whole state instead.
+                Err(RecvError::Lagged(_)) => match app.jobs.list().await {
+                    Ok(jobs) => Event::Snapshot { status: app.status(), clusters: app.clusters.list().to_vec(), jobs },
+                    Err(_unlisted) => continue,
+                },
+                Err(RecvError::Closed) => return,
+            },
+            notice = notices.recv() => match notice {
+                Ok(notice) => Event::Notice { notice },
+                Err(RecvError::Lagged(missed)) => Event::Notice {
+                    notice: Notice { level: NoticeLevel::Warning, message: format!("{missed} notices were missed; the log has them.") },
+                },
+                Err(RecvError::Closed) => return,
+            },
+        };
+        if !send(&mut socket, &event).await {
+            return;
+        }
+    }
+}
+
+async fn send(socket: &mut WebSocket, event: &Event) -> bool {
+    let Ok(text) = serde_json::to_string(event) else { return false };
+    socket.send(Message::text(text)).await.is_ok()
+}

@@ -1,0 +1,87 @@
+//! Routes of the jobs.
+
+use axum::Json;
+use axum::extract::ws::{Message, WebSocket};
+use axum::extract::{Path, State, WebSocketUpgrade};
+use axum::response::Response;
+use futures_util::StreamExt;
+use http::StatusCode;
+use protocol::rest::{ApiError, ClusterState, CreateJob, Job};
+
+use super::App;
+use super::error::{Body, HttpError};
+
+/// The jobs, newest first.
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", responses((status = 200, body = Vec<Job>)))]
+pub async fn list(State(app): State<App>) -> Result<Json<Vec<Job>>, HttpError> {
+    Ok(Json(app.jobs.list().await?))
+}
+
+/// Runs code on a running cluster, in a kernel of the Jupyter Server.
+#[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = CreateJob,
+    responses((status = 201, body = Job), (status = 404, body = ApiError), (status = 409, body = ApiError),
+    (status = 422, body = ApiError)))]
+pub async fn create(
+    State(app): State<App>,
+    Body(request): Body<CreateJob>,
+) -> Result<(StatusCode, Json<Job>), HttpError> {
+    let cluster = app.clusters.get(&request.cluster)?;
+    if cluster.state != ClusterState::Running {
+        return Err(HttpError::new(
+            StatusCode::CONFLICT,
+            "wrong_state",
+            format!("Cluster {} is not running. Wait until it runs, or choose another one.", request.cluster),
+        ));
+    }
+    Ok((StatusCode::CREATED, Json(app.jobs.create(request).await?)))
+}
+
+/// One job.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = Job), (status = 404, body = ApiError)))]
+pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Job>, HttpError> {
+    Ok(Json(app.jobs.get(&id).await?))
+}
+
+/// Cancels a job: interrupts its kernel, and ends it where that does not help. A job that is over stays as it is.
+#[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = Job), (status = 404, body = ApiError)))]
+pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Job>, HttpError> {
+    Ok(Json(app.jobs.cancel(&id).await?))
+}
+
+/// The job's output from its beginning, as it comes (WebSocket, one `JobOutput` a message).
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/output", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 101, body = protocol::rest::JobOutput), (status = 404, body = ApiError)))]
+pub async fn output(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, HttpError> {
+    let output = app.jobs.output(&id).await?;
+    let shutdown = app.shutdown.clone();
+    Ok(upgrade.on_upgrade(move |mut socket| async move {
+        let mut output = std::pin::pin!(output);
+        loop {
+            let item = tokio::select! {
+                () = shutdown.cancelled() => return,
+                left = socket.recv() => match left {
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                    Some(Ok(_)) => continue,
+                },
+                item = output.next() => item,
+            };
+            let Some(item) = item else { return close(socket).await };
+            let Ok(text) = serde_json::to_string(&item) else { return };
+            if socket.send(Message::text(text)).await.is_err() {
+                return;
+            }
+        }
+    }))
+}
+
+async fn close(mut socket: WebSocket) {
+    if let Err(error) = socket.send(Message::Close(None)).await {
+        tracing::debug!(%error, "the reader of a job's output was gone before its end");
+    }
+}

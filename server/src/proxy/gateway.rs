@@ -1,0 +1,175 @@
+//! Python's door: a loopback listener that passes everything below an unguessable path on to the gateway, unchanged.
+//!
+//! Reports pass with their TLS keys, because Python needs them; that is why no browser ever gets this address. The
+//! client's own credentials are used, never ours. A request that comes before the gateway is up waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http::{Method, StatusCode};
+use subtle::ConstantTimeEq;
+use tracing::warn;
+
+use super::headers::strip_hop_by_hop;
+
+/// Largest request that Python's client has reason to send.
+const MAX_BODY: usize = 16 << 20;
+
+/// How long a request waits for a gateway that is not listening (yet, or for the moment).
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Where the door leads, and who is told of changes.
+pub struct Door {
+    pub secret: String,
+    /// Address of the gateway, without a trailing slash.
+    pub target: String,
+    pub client: reqwest::Client,
+    /// Called after a request that may have changed a cluster.
+    pub changed: Box<dyn Fn() + Send + Sync>,
+}
+
+/// The routes of Python's door.
+pub fn router(door: Door) -> Router {
+    Router::new().route("/{secret}/{*path}", any(pass)).with_state(Arc::new(door))
+}
+
+async fn pass(State(door): State<Arc<Door>>, Path((secret, _)): Path<(String, String)>, request: Request) -> Response {
+    if !bool::from(secret.as_bytes().ct_eq(door.secret.as_bytes())) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let (parts, body) = request.into_parts();
+    // The path is taken as it was sent: decoding and encoding it again could change it.
+    let path = parts.uri.path_and_query().map_or("", |p| p.as_str());
+    let url = format!("{}{}", door.target, &path[(1 + secret.len()).min(path.len())..]);
+    let mut headers = parts.headers;
+    strip_hop_by_hop(&mut headers);
+    let body = match axum::body::to_bytes(body, MAX_BODY).await {
+        Ok(body) => body,
+        Err(error) => return (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).into_response(),
+    };
+    let answer = send_patiently(&door, &parts.method, &url, &headers, &body).await;
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        (door.changed)();
+    }
+    match answer {
+        Ok(answer) => relay(answer),
+        Err(error) => {
+            warn!(error = %error.without_url(), "the gateway did not answer Python's door");
+            let text = "Gatehouse could not reach its Dask Gateway. Its panel shows the state of the gateway; try again when it is up.";
+            (StatusCode::BAD_GATEWAY, axum::Json(serde_json::json!({ "error": text }))).into_response()
+        }
+    }
+}
+
+/// Sends the request; where nobody listens yet nothing was sent, so trying again is safe for every method.
+async fn send_patiently(
+    door: &Door,
+    method: &Method,
+    url: &str,
+    headers: &http::HeaderMap,
+    body: &Bytes,
+) -> reqwest::Result<reqwest::Response> {
+    let give_up = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let answer =
+            door.client.request(method.clone(), url).headers(headers.clone()).body(body.clone()).send().await;
+        match answer {
+            Err(error) if error.is_connect() && tokio::time::Instant::now() < give_up => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            // The gateway's own proxy answers so in its first half second, before it knows its routes.
+            Ok(answer)
+                if answer.status() == StatusCode::NOT_FOUND
+                    && answer.headers().get(http::header::CONTENT_TYPE).is_none_or(|t| t != "application/json; charset=utf-8")
+                    && !gateway_is_up(door).await
+                    && tokio::time::Instant::now() < give_up =>
+            {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+async fn gateway_is_up(door: &Door) -> bool {
+    let health = door.client.get(format!("{}/api/health", door.target)).send().await;
+    health.is_ok_and(|answer| answer.status().is_success())
+}
+
+fn relay(answer: reqwest::Response) -> Response {
+    let status = answer.status();
+    let mut headers = answer.headers().clone();
+    strip_hop_by_hop(&mut headers);
+    let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tower::ServiceExt;
+    use wiremock::matchers::{body_string, header, method, path, query_param};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    fn door(target: String) -> Router {
+        router(Door {
+            secret: "s3cret".to_owned(),
+            target,
+            client: crate::outbound::client().expect("client"),
+            changed: Box::new(|| {}),
+        })
+    }
+
+    #[tokio::test]
+    async fn passes_requests_unchanged() {
+        let gateway = MockServer::start().await;
+        Mock::given(method("POST"))
+            .and(path("/api/v1/clusters/"))
+            .and(query_param("a", "b c"))
+            .and(header("authorization", "Basic abc"))
+            .and(body_string("{}"))
+            .respond_with(ResponseTemplate::new(422).set_body_string("{\"error\": \"no\"}").insert_header("set-cookie", "x=y"))
+            .mount(&gateway)
+            .await;
+        let request = Request::post("/s3cret/api/v1/clusters/?a=b%20c")
+            .header("authorization", "Basic abc")
+            .body(Body::from("{}"))
+            .expect("request");
+        let response = door(gateway.uri()).oneshot(request).await.expect("response");
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(response.headers()["set-cookie"], "x=y");
+        let body = axum::body::to_bytes(response.into_body(), 1000).await.expect("body");
+        assert_eq!(body, "{\"error\": \"no\"}");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_path_reaches_nothing() {
+        let gateway = MockServer::start().await;
+        for path in ["/wrong/api/version", "/s3cre/api/version", "/s3cret2/api/version", "/api/version"] {
+            let request = Request::get(path).body(Body::empty()).expect("request");
+            let response = door(gateway.uri()).oneshot(request).await.expect("response");
+            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        }
+        assert!(gateway.received_requests().await.expect("recorded").is_empty());
+    }
+
+    #[tokio::test]
+    async fn waits_for_a_gateway_that_is_not_up_yet() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
+        let address = listener.local_addr().expect("address");
+        drop(listener);
+        let door = door(format!("http://{address}"));
+        let asked = tokio::spawn(door.oneshot(Request::get("/s3cret/api/version").body(Body::empty()).expect("request")));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let gateway = MockServer::builder().listener(std::net::TcpListener::bind(address).expect("same port")).start().await;
+        Mock::given(path("/api/version")).respond_with(ResponseTemplate::new(200)).mount(&gateway).await;
+        assert_eq!(asked.await.expect("task").expect("response").status(), StatusCode::OK);
+    }
+}
