@@ -1,0 +1,268 @@
+//! The browser module: a toolchain for it, the compilation, and what makes it small.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen_cli_support::Bindgen;
+
+use super::{cargo, copy_changed, debian, node};
+use crate::job::Job;
+use crate::plan::Step;
+use crate::stamp::Inputs;
+use crate::workspace::Workspace;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// Its own folder: two compilers would otherwise rebuild each other's work.
+const FOLDER: &str = "target/wasm";
+const MODULE: &str = "target/wasm/wasm32-unknown-unknown/wasm/gatehouse_frontend.wasm";
+const TOOLCHAIN: &str = "target/stamps/wasm-toolchain.json";
+/// Where `rustup target add` finds no server it waits for long.
+const RUSTUP_PATIENCE: Duration = Duration::from_secs(60);
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+/// What rustc lets the module use; wasm-opt must be told, or refuses it.
+const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// How the panel can be compiled on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Toolchain {
+    /// The compiler has the target's library.
+    Installed,
+    /// The library is compiled along, from this compiler's source of it.
+    BuildStd { rustc: PathBuf, linker: PathBuf },
+}
+
+pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> {
+    let sources = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "frontend/Cargo.toml",
+        "frontend/src",
+        "crates/protocol",
+        "crates/timeline",
+    ];
+    let panel = workspace.panel();
+    vec![
+        Step {
+            name: "wasm-toolchain",
+            title: "WebAssembly toolchain",
+            needs: vec![],
+            inputs: Inputs::default().fact(rustc),
+            outputs: vec![workspace.path(TOOLCHAIN)],
+            work: Box::new(|job| find_toolchain(workspace, job)),
+        },
+        Step {
+            name: "wasm",
+            title: "Compile the panel to WebAssembly",
+            needs: vec!["wasm-toolchain"],
+            inputs: Inputs::paths(workspace.paths(&sources)).fact(rustc),
+            outputs: vec![workspace.path(MODULE)],
+            work: Box::new(|job| compile(workspace, job)),
+        },
+        Step {
+            name: "panel",
+            title: "Bind and shrink the panel",
+            needs: vec!["wasm", "npm"],
+            inputs: Inputs::paths(workspace.paths(&[
+                MODULE,
+                "frontend/index.html",
+                "frontend/start.js",
+                "frontend/style",
+                "node_modules/binaryen/package.json",
+            ])),
+            outputs: vec![
+                panel.join("gatehouse_bg.wasm"),
+                panel.join("index.html"),
+                workspace.path("jupyter-extension/wasm/gatehouse_bg.wasm"),
+            ],
+            work: Box::new(|job| bind(workspace, job)),
+        },
+    ]
+}
+
+fn find_toolchain(workspace: &Workspace, job: &Job) -> Result<()> {
+    let toolchain = choose(job)?;
+    let file = workspace.path(TOOLCHAIN);
+    fs::write(&file, serde_json::to_vec(&toolchain)?)?;
+    job.remark(match &toolchain {
+        Toolchain::Installed => "the compiler's own".to_owned(),
+        Toolchain::BuildStd { rustc, .. } => format!("library built by {}", rustc.display()),
+    });
+    Ok(())
+}
+
+fn choose(job: &Job) -> Result<Toolchain> {
+    let sysroot = sysroot(Path::new("rustc"))?;
+    if has_target(&sysroot) {
+        return Ok(Toolchain::Installed);
+    }
+    if debian::find_program("rustup").is_some() {
+        let mut add = Command::new("rustup");
+        // One attempt tells; the rest of its patience is ours.
+        add.args(["target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "0");
+        match job.run_within(&mut add, Some(RUSTUP_PATIENCE)) {
+            Ok(()) if has_target(&sysroot) => return Ok(Toolchain::Installed),
+            Ok(()) => {}
+            Err(error) => job.line(&format!("rustup cannot add the target here: {error:#}")),
+        }
+    }
+    if let Some(linker) = linker(&sysroot) {
+        if has_library_source(&sysroot) {
+            return Ok(Toolchain::BuildStd {
+                rustc: PathBuf::from("rustc"),
+                linker,
+            });
+        }
+        let rustc = PathBuf::from(DEBIAN_RUSTC);
+        if !debian_compiler() && debian::may_install() {
+            debian::install(job, &["rustc-web", "rust-web-src"])?;
+        }
+        if debian_compiler() {
+            return Ok(Toolchain::BuildStd { rustc, linker });
+        }
+    }
+    Err(anyhow!(
+        "A Rust compiler for WebAssembly is needed to build the panel, and none was found: get one with \
+         `rustup target add {TARGET}` (any system with rustup), `apt-get install rustc-web rust-web-src lld` (Debian, Ubuntu) \
+         or `brew install rustup && rustup target add {TARGET}` (macOS)."
+    ))
+}
+
+fn sysroot(rustc: &Path) -> Result<PathBuf> {
+    let output = Command::new(rustc)
+        .args(["--print", "sysroot"])
+        .stderr(Stdio::null())
+        .output()
+        .with_context(|| format!("{} cannot be started", rustc.display()))?;
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+fn has_target(sysroot: &Path) -> bool {
+    sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir()
+}
+
+fn has_library_source(sysroot: &Path) -> bool {
+    sysroot
+        .join("lib/rustlib/src/rust/library/std/Cargo.toml")
+        .is_file()
+}
+
+fn debian_compiler() -> bool {
+    sysroot(Path::new(DEBIAN_RUSTC)).is_ok_and(|sysroot| has_library_source(&sysroot))
+}
+
+/// A linker that knows wasm: the one beside the compiler, or LLVM's from the system.
+fn linker(sysroot: &Path) -> Option<PathBuf> {
+    let hosts = fs::read_dir(sysroot.join("lib/rustlib")).ok()?;
+    let own = hosts
+        .filter_map(Result::ok)
+        .map(|host| host.path().join("bin/rust-lld"))
+        .find(|file| file.is_file());
+    own.or_else(|| debian::find_program("wasm-ld"))
+}
+
+fn compile(workspace: &Workspace, job: &Job) -> Result<()> {
+    let toolchain: Toolchain = serde_json::from_slice(&fs::read(workspace.path(TOOLCHAIN))?)?;
+    let mut command = cargo(workspace, "build", FOLDER);
+    command.args([
+        "-p",
+        "gatehouse-frontend",
+        "--lib",
+        "--profile",
+        "wasm",
+        "--target",
+        TARGET,
+    ]);
+    if let Toolchain::BuildStd { rustc, linker } = toolchain {
+        command
+            .args(["-Z", "build-std=std,panic_abort"])
+            .env("RUSTC", rustc)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+    }
+    job.run(&mut command)
+}
+
+fn bind(workspace: &Workspace, job: &Job) -> Result<()> {
+    let bound = workspace.path("target/wasm/bound");
+    if bound.exists() {
+        fs::remove_dir_all(&bound)?;
+    }
+    job.line("wasm-bindgen");
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_path(workspace.path(MODULE))
+        .web(true)?
+        .out_name("gatehouse")
+        .typescript(true)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .generate(&bound)
+        .map_err(|error| anyhow!("wasm-bindgen could not bind the module: {error:#}"))?;
+
+    let module = bound.join("gatehouse_bg.wasm");
+    let before = fs::metadata(&module)?.len();
+    let smaller = bound.join("smaller.wasm");
+    job.run(
+        Command::new(node::tool(workspace, "wasm-opt"))
+            .args(["-Os", "--strip-debug", "--strip-producers"])
+            .args(FEATURES)
+            .arg(&module)
+            .arg("-o")
+            .arg(&smaller),
+    )?;
+    fs::rename(&smaller, &module)?;
+    job.remark(format!(
+        "{} kB, {} kB before wasm-opt",
+        fs::metadata(&module)?.len() / 1000,
+        before / 1000
+    ));
+    lay_out(workspace, &bound)
+}
+
+/// Puts the module where the extension's bundler and the server look for it.
+fn lay_out(workspace: &Workspace, bound: &Path) -> Result<()> {
+    let panel = workspace.panel();
+    let bundled = workspace.path("jupyter-extension/wasm");
+    copy_folder(bound, &panel)?;
+    copy_folder(bound, &bundled)?;
+    let style = workspace.path("frontend/style");
+    copy_folder(&style, &panel)?;
+    copy_folder(&style, &bundled)?;
+    for page in ["index.html", "start.js"] {
+        let from = workspace.path("frontend").join(page);
+        if from.exists() {
+            copy_changed(&from, &panel.join(page))?;
+        }
+    }
+    Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    let entries = match fs::read_dir(from) {
+        Ok(entries) => entries,
+        Err(error) => bail!("{} cannot be listed: {error}", from.display()),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            copy_changed(&entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
