@@ -1,0 +1,332 @@
+//! What a form holds and what it means: drafts as typed, checked into what the server takes.
+
+use protocol::rest::{OptionKind, OptionSpec, Scaling};
+use serde_json::Value;
+
+use super::mapping;
+
+/// An option's value as the user left it, right or wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Draft {
+    Text(String),
+    Flag(bool),
+}
+
+impl Draft {
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Flag(_) => "",
+        }
+    }
+}
+
+/// A draft that passed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    pub value: Value,
+    /// What the user should know about how it was understood.
+    pub hint: Option<String>,
+}
+
+impl From<Value> for Accepted {
+    fn from(value: Value) -> Self {
+        Self { value, hint: None }
+    }
+}
+
+/// The option's default as a draft.
+pub fn draft(spec: &OptionSpec) -> Draft {
+    let default = &spec.default;
+    match &spec.spec {
+        OptionKind::Bool => Draft::Flag(default.as_bool().unwrap_or(false)),
+        OptionKind::Select { options } => {
+            // A default that the site does not offer can't be sent: nothing is chosen then.
+            let chosen = default.as_str().filter(|value| options.iter().any(|option| option == value));
+            Draft::Text(chosen.unwrap_or_default().to_owned())
+        }
+        OptionKind::String => Draft::Text(default.as_str().unwrap_or_default().to_owned()),
+        OptionKind::Int { .. } | OptionKind::Float { .. } => {
+            Draft::Text(if default.is_number() { number(default) } else { String::new() })
+        }
+        OptionKind::Mapping => Draft::Text(default.as_object().map(mapping::write).unwrap_or_default()),
+        OptionKind::Unknown => Draft::Text(serde_json::to_string_pretty(default).unwrap_or_default()),
+    }
+}
+
+/// A JSON number without the `.0` that a float's default carries.
+fn number(value: &Value) -> String {
+    let text = value.to_string();
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+}
+
+/// Checks a draft against its option; the error is a sentence to show beside the field.
+pub fn accept(spec: &OptionSpec, draft: &Draft) -> Result<Accepted, String> {
+    let text = draft.text();
+    match &spec.spec {
+        OptionKind::Bool => Ok(Value::Bool(matches!(draft, Draft::Flag(true))).into()),
+        OptionKind::String => Ok(Value::String(text.to_owned()).into()),
+        OptionKind::Select { options } => match options.iter().find(|option| *option == text) {
+            Some(option) => Ok(Value::String(option.clone()).into()),
+            None if options.is_empty() => Err("The gateway offers nothing to choose here.".to_owned()),
+            None => Err("Choose one of the list.".to_owned()),
+        },
+        OptionKind::Int { min, max } => {
+            let range = || bounds(&spec.spec).map(|b| format!(" {b}")).unwrap_or_default();
+            match text.trim().parse::<i64>() {
+                Ok(n) if min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max) => {
+                    Ok(Value::from(n).into())
+                }
+                Ok(_) | Err(_) => Err(format!("Enter a whole number{}.", range())),
+            }
+        }
+        OptionKind::Float { min, max } => {
+            let range = || bounds(&spec.spec).map(|b| format!(" {b}")).unwrap_or_default();
+            match text.trim().parse::<f64>() {
+                Ok(n)
+                    if n.is_finite()
+                        && min.is_none_or(|min| n >= min)
+                        && max.is_none_or(|max| n <= max) =>
+                {
+                    Ok(Value::from(n).into())
+                }
+                Ok(_) | Err(_) => Err(format!("Enter a number{}.", range())),
+            }
+        }
+        OptionKind::Mapping => {
+            let read = mapping::parse(text)?;
+            let hint = match read.converted.as_slice() {
+                [] => None,
+                [one] => Some(format!("The value of {one} is sent as text.")),
+                many => Some(format!("The values of {} are sent as text.", many.join(", "))),
+            };
+            Ok(Accepted { value: Value::Object(read.values), hint })
+        }
+        OptionKind::Unknown => serde_json::from_str::<Value>(text)
+            .map(Accepted::from)
+            .map_err(|error| format!("This is not valid JSON ({error}).")),
+    }
+}
+
+/// The bounds of a number in words, such as `from 0 to 10`.
+pub fn bounds(kind: &OptionKind) -> Option<String> {
+    let (min, max) = match kind {
+        OptionKind::Int { min, max } => (min.map(|n| n.to_string()), max.map(|n| n.to_string())),
+        OptionKind::Float { min, max } => (min.map(|n| n.to_string()), max.map(|n| n.to_string())),
+        _ => return None,
+    };
+    match (min, max) {
+        (Some(min), Some(max)) => Some(format!("from {min} to {max}")),
+        (Some(min), None) => Some(format!("of at least {min}")),
+        (None, Some(max)) => Some(format!("of at most {max}")),
+        (None, None) => None,
+    }
+}
+
+/// The number one step up or down from what is typed, within the bounds; an unreadable text starts at the lower bound
+/// or zero.
+pub fn step(text: &str, up: bool, min: Option<f64>, max: Option<f64>) -> String {
+    let by = if up { 1.0 } else { -1.0 };
+    let next = match text.trim().parse::<f64>() {
+        Ok(n) if n.is_finite() => n + by,
+        _ => min.unwrap_or(0.0),
+    };
+    let next = next.max(min.unwrap_or(f64::NEG_INFINITY)).min(max.unwrap_or(f64::INFINITY));
+    // A few decimals: 0.1 + 0.2 should not become 0.30000000000000004 in front of the user.
+    let rounded = (next * 1e9).round() / 1e9;
+    rounded.to_string()
+}
+
+/// How a cluster's size is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScaleMode {
+    /// Left as the gateway has it.
+    #[default]
+    None,
+    Manual,
+    Adaptive,
+}
+
+/// The scaling part of a form, as typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScaleDraft {
+    pub mode: ScaleMode,
+    pub workers: String,
+    pub minimum: String,
+    pub maximum: String,
+}
+
+impl Default for ScaleDraft {
+    fn default() -> Self {
+        Self { mode: ScaleMode::None, workers: "1".into(), minimum: "0".into(), maximum: "4".into() }
+    }
+}
+
+/// One of the scaling fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScaleField {
+    Workers,
+    Minimum,
+    Maximum,
+}
+
+/// The scaling field that is wrong, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScaleError {
+    pub field: ScaleField,
+    pub message: String,
+}
+
+impl ScaleDraft {
+    /// The draft that shows what was asked before, ready to be changed.
+    pub fn of(scaling: &Scaling, workers: u32) -> Self {
+        let base = Self { workers: workers.to_string(), ..Self::default() };
+        match *scaling {
+            Scaling::Unknown => Self { mode: ScaleMode::Manual, ..base },
+            Scaling::Manual { workers } => {
+                Self { mode: ScaleMode::Manual, workers: workers.to_string(), ..base }
+            }
+            Scaling::Adaptive { minimum, maximum } => Self {
+                mode: ScaleMode::Adaptive,
+                minimum: minimum.to_string(),
+                maximum: maximum.to_string(),
+                ..base
+            },
+        }
+    }
+
+    /// What is asked of the gateway, `None` for [`ScaleMode::None`].
+    pub fn accept(&self) -> Result<Option<Scaling>, ScaleError> {
+        match self.mode {
+            ScaleMode::None => Ok(None),
+            ScaleMode::Manual => {
+                Ok(Some(Scaling::Manual { workers: workers(&self.workers, ScaleField::Workers)? }))
+            }
+            ScaleMode::Adaptive => {
+                let minimum = workers(&self.minimum, ScaleField::Minimum)?;
+                let maximum = workers(&self.maximum, ScaleField::Maximum)?;
+                if minimum > maximum {
+                    return Err(ScaleError {
+                        field: ScaleField::Maximum,
+                        message: format!("The maximum must be at least the minimum, {minimum}."),
+                    });
+                }
+                if maximum == 0 {
+                    return Err(ScaleError {
+                        field: ScaleField::Maximum,
+                        message: "A maximum of 0 would never start a worker.".to_owned(),
+                    });
+                }
+                Ok(Some(Scaling::Adaptive { minimum, maximum }))
+            }
+        }
+    }
+}
+
+fn workers(text: &str, field: ScaleField) -> Result<u32, ScaleError> {
+    text.trim()
+        .parse()
+        .map_err(|_| ScaleError { field, message: "Enter a whole number, 0 or more.".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn option(default: Value, spec: Value) -> OptionSpec {
+        OptionSpec {
+            field: "f".into(),
+            label: "F".into(),
+            default,
+            spec: serde_json::from_value(spec).expect("a spec"),
+        }
+    }
+
+    fn text(s: &str) -> Draft {
+        Draft::Text(s.to_owned())
+    }
+
+    #[test]
+    fn every_default_is_accepted_as_it_is() {
+        for (default, spec) in [
+            (json!("b"), json!({"type": "select", "options": ["a", "b"]})),
+            (json!("x"), json!({"type": "string"})),
+            (json!(true), json!({"type": "bool"})),
+            (json!(3), json!({"type": "int", "min": 0, "max": 10})),
+            (json!(0.5), json!({"type": "float", "min": 0.0, "max": null})),
+            (json!({"A": "1"}), json!({"type": "mapping"})),
+            (json!({"x": [1]}), json!({"type": "colour"})),
+        ] {
+            let spec = option(default.clone(), spec);
+            let accepted = accept(&spec, &draft(&spec)).expect("the default passes");
+            assert_eq!(accepted.value, default);
+        }
+    }
+
+    #[test]
+    fn a_float_whose_default_is_an_integer_stays_a_number() {
+        let spec = option(json!(0), json!({"type": "float", "min": 0.0, "max": 3600.0}));
+        assert_eq!(draft(&spec), text("0"));
+        assert_eq!(accept(&spec, &text("0")).expect("zero").value.as_f64(), Some(0.0));
+        assert_eq!(accept(&spec, &text(" 1.5 ")).expect("blanks").value, json!(1.5));
+    }
+
+    #[test]
+    fn numbers_keep_to_their_bounds() {
+        let int = option(json!(1), json!({"type": "int", "min": 0, "max": 10}));
+        for wrong in ["", "11", "-1", "1.5", "ten", "99999999999999999999"] {
+            let error = accept(&int, &text(wrong)).expect_err(wrong);
+            assert_eq!(error, "Enter a whole number from 0 to 10.");
+        }
+        let float = option(json!(1), json!({"type": "float", "min": 0.5}));
+        for wrong in ["", "0.4", "NaN", "inf", "x"] {
+            assert_eq!(accept(&float, &text(wrong)).expect_err(wrong), "Enter a number of at least 0.5.");
+        }
+        let open = option(json!(1), json!({"type": "int"}));
+        assert_eq!(accept(&open, &text("x")).expect_err("x"), "Enter a whole number.");
+    }
+
+    #[test]
+    fn a_default_that_is_not_offered_must_be_chosen_anew() {
+        let spec = option(json!("gone"), json!({"type": "select", "options": ["a"]}));
+        assert_eq!(draft(&spec), text(""));
+        assert!(accept(&spec, &draft(&spec)).is_err());
+        assert_eq!(accept(&spec, &text("a")).expect("offered").value, json!("a"));
+    }
+
+    #[test]
+    fn a_mapping_tells_what_it_made_of_numbers() {
+        let spec = option(json!({}), json!({"type": "mapping"}));
+        let accepted = accept(&spec, &text("OMP_NUM_THREADS: 1")).expect("a mapping");
+        assert_eq!(accepted.value, json!({"OMP_NUM_THREADS": "1"}));
+        assert_eq!(accepted.hint.as_deref(), Some("The value of OMP_NUM_THREADS is sent as text."));
+    }
+
+    #[test]
+    fn steps_stay_within_bounds() {
+        assert_eq!(step("1", true, Some(0.0), Some(2.0)), "2");
+        assert_eq!(step("2", true, Some(0.0), Some(2.0)), "2");
+        assert_eq!(step("0", false, Some(0.0), None), "0");
+        assert_eq!(step("x", true, None, None), "0");
+        assert_eq!(step("0.2", true, None, None), "1.2");
+    }
+
+    #[test]
+    fn scaling_needs_an_order() {
+        let mut draft = ScaleDraft { mode: ScaleMode::Adaptive, ..ScaleDraft::default() };
+        assert_eq!(draft.accept(), Ok(Some(Scaling::Adaptive { minimum: 0, maximum: 4 })));
+        draft.minimum = "5".into();
+        assert_eq!(draft.accept().expect_err("5 > 4").field, ScaleField::Maximum);
+        draft.minimum = "-1".into();
+        assert_eq!(draft.accept().expect_err("-1").field, ScaleField::Minimum);
+        draft = ScaleDraft { mode: ScaleMode::Adaptive, minimum: "0".into(), maximum: "0".into(), ..draft };
+        assert!(draft.accept().is_err());
+        draft.mode = ScaleMode::Manual;
+        draft.workers = "2".into();
+        assert_eq!(draft.accept(), Ok(Some(Scaling::Manual { workers: 2 })));
+        draft.mode = ScaleMode::None;
+        assert_eq!(draft.accept(), Ok(None));
+    }
+}

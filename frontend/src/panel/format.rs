@@ -1,0 +1,157 @@
+//! How figures and names are written: sizes, spans of time, short names.
+
+use protocol::rest::{ClusterState, JobState, Scaling};
+
+const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/// The largest binary unit in which `bytes` is at least 1, as an index of [`UNITS`].
+fn unit_of(bytes: u64) -> usize {
+    let mut unit = 0;
+    let mut rest = bytes;
+    while rest >= 1024 && unit + 1 < UNITS.len() {
+        rest /= 1024;
+        unit += 1;
+    }
+    unit
+}
+
+fn in_unit(bytes: u64, unit: usize) -> String {
+    let value = bytes as f64 / 1024_f64.powi(unit as i32);
+    if unit == 0 || value >= 100.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+}
+
+/// `bytes` in the unit that suits it, such as `1.5 GiB`.
+pub fn bytes(bytes: u64) -> String {
+    let unit = unit_of(bytes);
+    format!("{} {}", in_unit(bytes, unit), UNITS[unit])
+}
+
+/// Two sizes in the unit of the larger one, such as `0.3 / 4.0 GiB`.
+pub fn bytes_of(used: u64, limit: u64) -> String {
+    let unit = unit_of(used.max(limit));
+    format!("{} / {} {}", in_unit(used, unit), in_unit(limit, unit), UNITS[unit])
+}
+
+/// A span of time in two units, such as `4 s`, `12 m 04 s`, `3 h 05 m`, `2 d 04 h`.
+///
+/// A negative span, which clocks that differ can give, is shown as zero.
+pub fn duration(ms: i64) -> String {
+    let s = ms.max(0) / 1000;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} m {:02} s", s / 60, s % 60),
+        3600..86400 => format!("{} h {:02} m", s / 3600, s % 3600 / 60),
+        _ => format!("{} d {:02} h", s / 86400, s % 86400 / 3600),
+    }
+}
+
+/// What tells a cluster apart at a glance: the first 8 characters of its hexadecimal part, or its name where it has
+/// none. Kubernetes gateways put the namespace and a dot before it.
+pub fn short_name(name: &str) -> &str {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    if last.len() > 12 && last.bytes().all(|b| b.is_ascii_hexdigit()) { &last[..8] } else { name }
+}
+
+/// The user's label, or the short name.
+pub fn title<'a>(label: Option<&'a str>, name: &'a str) -> &'a str {
+    match label.map(str::trim) {
+        Some(label) if !label.is_empty() => label,
+        _ => short_name(name),
+    }
+}
+
+/// What was asked of the cluster's size, or `None` where nobody knows.
+pub fn scaling(scaling: &Scaling) -> Option<String> {
+    match *scaling {
+        Scaling::Unknown => None,
+        Scaling::Manual { workers } => Some(format!("manual, {}", count(workers.into(), "worker"))),
+        Scaling::Adaptive { minimum, maximum } => Some(format!("adaptive {minimum}\u{2013}{maximum}")),
+    }
+}
+
+/// `n` and the noun, in the plural where it belongs: `1 worker`, `2 workers`.
+pub fn count(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// The state as the gateway writes it.
+pub fn cluster_state(state: ClusterState) -> &'static str {
+    match state {
+        ClusterState::Pending => "PENDING",
+        ClusterState::Running => "RUNNING",
+        ClusterState::Stopping => "STOPPING",
+        ClusterState::Stopped => "STOPPED",
+        ClusterState::Failed => "FAILED",
+    }
+}
+
+pub fn job_state(state: JobState) -> &'static str {
+    match state {
+        JobState::Queued => "Queued",
+        JobState::Starting => "Starting",
+        JobState::Running => "Running",
+        JobState::Cancelling => "Cancelling",
+        JobState::Succeeded => "Succeeded",
+        JobState::Failed => "Failed",
+        JobState::Cancelled => "Cancelled",
+    }
+}
+
+/// A share of a whole in percent, 0 where there is no whole.
+pub fn percent(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { (part / whole * 100.0).clamp(0.0, 100.0) } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_take_the_unit_that_suits_them() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(4 << 30), "4.0 GiB");
+        assert_eq!(bytes(512 << 20), "512 MiB");
+        assert_eq!(bytes(u64::MAX), "16384 PiB");
+    }
+
+    #[test]
+    fn a_pair_shares_one_unit() {
+        assert_eq!(bytes_of(300 << 20, 4 << 30), "0.3 / 4.0 GiB");
+        assert_eq!(bytes_of(0, 0), "0 / 0 B");
+    }
+
+    #[test]
+    fn spans_show_two_units() {
+        assert_eq!(duration(-5), "0 s");
+        assert_eq!(duration(59_999), "59 s");
+        assert_eq!(duration(724_000), "12 m 04 s");
+        assert_eq!(duration(11_100_000), "3 h 05 m");
+        assert_eq!(duration(187_200_000), "2 d 04 h");
+    }
+
+    #[test]
+    fn short_names_keep_what_differs() {
+        assert_eq!(short_name("a3e43b27295246aca9b6472c60f78b5e"), "a3e43b27");
+        assert_eq!(short_name("dev.a3e43b27295246aca9b6472c60f78b5e"), "a3e43b27");
+        assert_eq!(short_name("nightly"), "nightly");
+        assert_eq!(short_name("team.nightly"), "team.nightly");
+        assert_eq!(title(Some("  "), "a3e43b27295246aca9b6472c60f78b5e"), "a3e43b27");
+        assert_eq!(title(Some("etl"), "a3e43b27295246aca9b6472c60f78b5e"), "etl");
+    }
+
+    #[test]
+    fn scaling_is_said_in_words() {
+        assert_eq!(scaling(&Scaling::Unknown), None);
+        assert_eq!(scaling(&Scaling::Manual { workers: 1 }).as_deref(), Some("manual, 1 worker"));
+        assert_eq!(scaling(&Scaling::Adaptive { minimum: 0, maximum: 9 }).as_deref(), Some("adaptive 0–9"));
+    }
+
+    #[test]
+    fn shares_stay_within_the_bar() {
+        assert_eq!(percent(5.0, 0.0), 0.0);
+        assert_eq!(percent(5.0, 4.0), 100.0);
+        assert_eq!(percent(1.0, 4.0), 25.0);
+    }
+}
