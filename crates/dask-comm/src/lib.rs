@@ -1,1 +1,35 @@
 //! Dask's comm protocol: framing, handshake, TLS with the gateway's SNI, RPC, typed replies.
+//!
+//! ```no_run
+//! # async fn example(cert: dask_comm::ClusterCert) -> Result<(), dask_comm::CommError> {
+//! use dask_comm::{Connection, TaskStreamCursor, Timeouts};
+//!
+//! let address = "gateway://127.0.0.1:8000/0123abcd".parse()?;
+//! let mut scheduler = Connection::connect(&address, Some(&cert), Timeouts::default()).await?;
+//! let mut stream = TaskStreamCursor::new(scheduler.versions().await?.distributed);
+//! stream.arm(&mut scheduler).await?;
+//! let polled = stream.poll(&mut scheduler).await?;
+//! # let _ = polled; Ok(()) }
+//! ```
+
+mod address;
+mod error;
+pub mod frame;
+mod key;
+mod rpc;
+mod scheduler;
+mod task_stream;
+mod tls;
+pub mod value;
+
+pub use address::Address;
+pub use error::CommError;
+pub use frame::Limits;
+pub use key::TaskKey;
+pub use rmpv::Value;
+pub use rpc::{Connection, Timeouts};
+pub use scheduler::{
+    Identity, Metrics, PrefixStates, TaskCounts, TaskStreamQuery, Version, Versions, WorkerInfo,
+};
+pub use task_stream::{Polled, StartStop, TaskRecord, TaskStreamCursor};
+pub use tls::ClusterCert;
