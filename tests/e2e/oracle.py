@@ -1,0 +1,177 @@
+"""An independent witness: Dask's own client, told over stdin what to find out about a cluster, answering on stdout.
+
+    python oracle.py '{"address": …, "proxy": …, "user": …, "password": …, "cluster": …}'
+
+One JSON request a line, one JSON answer a line. It shares no code with Gatehouse, so what it says is Dask's word.
+"""
+
+import json
+import os
+import sys
+import time
+
+from dask.utils import key_split
+from dask_gateway import BasicAuth, Gateway
+from distributed.diagnostics.progress_stream import color_of
+
+# What Dask paints a rectangle with: the key's colour for work, fixed ones for the rest.
+ACTION_COLORS = {"transfer": "red", "disk-read": "orange", "disk-write": "orange", "deserialize": "gray"}
+
+
+def connect(address, proxy, user, password, cluster):
+    gateway = Gateway(address, proxy_address=proxy, auth=BasicAuth(user, password=password))
+    return gateway.connect(cluster)
+
+
+def inject(dask_scheduler, count, lanes):
+    """Runs on the scheduler: appends records to its task-stream plugin, as `count` finished tasks would have."""
+    import time
+
+    from distributed.diagnostics.task_stream import TaskStreamPlugin
+
+    plugin = dask_scheduler.plugins.get(TaskStreamPlugin.name)
+    if plugin is None:
+        plugin = TaskStreamPlugin(dask_scheduler)
+        dask_scheduler.add_plugin(plugin)
+    workers = list(dask_scheduler.workers)
+    span = 60.0
+    end = time.time() - 1.0
+    step = span / max(1, count // lanes)
+    names = ["inc", "sum", "read-parquet", "getitem", "rechunk-merge", "mean_chunk", "transpose", "random_sample"]
+    for i in range(count):
+        start = end - span + (i // lanes) * step
+        record = {
+            "stimulus_id": "task-finished",
+            "worker": workers[i % len(workers)],
+            "metadata": {},
+            "nbytes": 28,
+            "type": b"",
+            "typename": "int",
+            "thread": 1000 + i % lanes // len(workers),
+            "startstops": [{"action": "compute", "start": start, "stop": start + step * 0.85}],
+            "status": "OK",
+            "key": f"{names[i // lanes % len(names)]}-{i:032x}",
+        }
+        plugin.buffer.append(record)
+        plugin.index += 1
+    return plugin.index
+
+
+def clear(dask_scheduler):
+    """Runs on the scheduler: forgets the records, but not how many there were."""
+    from distributed.diagnostics.task_stream import TaskStreamPlugin
+
+    plugin = dask_scheduler.plugins.get(TaskStreamPlugin.name)
+    if plugin is not None:
+        plugin.buffer.clear()
+    return True
+
+
+class Oracle:
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.client = cluster.get_client()
+        self.held = []
+
+    def scheduler(self, op, **arguments):
+        return self.client.sync(getattr(self.client.scheduler, op), **arguments)
+
+    def records(self):
+        """Every record that the scheduler's task stream holds, in its order."""
+        found = []
+        for record in self.scheduler("get_task_stream"):
+            compute = "black" if record["status"] == "error" else color_of(key_split(record["key"]))
+            bars = [
+                {
+                    "action": bar["action"],
+                    "start_us": bar["start"] * 1e6,
+                    "stop_us": bar["stop"] * 1e6,
+                    "color": compute if bar["action"] == "compute" else ACTION_COLORS[bar["action"]],
+                }
+                for bar in record["startstops"]
+            ]
+            found.append(
+                {
+                    "key": str(record["key"]),
+                    "prefix": key_split(record["key"]),
+                    "worker": record["worker"],
+                    # A thread's identity may not fit a JavaScript number.
+                    "thread": str(record["thread"]),
+                    "status": record["status"],
+                    "bars": bars,
+                }
+            )
+        return found
+
+    def index(self):
+        """How many records there have been."""
+        return self.scheduler("get_task_stream_index")
+
+    def progress(self):
+        """Tasks by prefix and state, with the prefix's colour."""
+        states = self.scheduler("get_task_prefix_states")
+        return {name: {**counts, "color": color_of(name)} for name, counts in states.items()}
+
+    def hold(self, count=20):
+        """Fills the states that Progress shows: some tasks in memory, some released, one that erred; holds them."""
+        from distributed import wait
+
+        def slowinc(x):
+            import time
+
+            time.sleep(0.02)
+            return x + 1
+
+        def total(xs):
+            return sum(xs)
+
+        def boom(x):
+            raise ValueError(f"no {x}")
+
+        first = self.client.map(slowinc, range(count), pure=False)
+        summed = self.client.submit(total, first, pure=False)
+        erred = self.client.submit(boom, 1, pure=False)
+        wait([summed, erred])
+        kept = first[: count // 2]
+        self.held = [*kept, summed, erred]
+        del first
+        time.sleep(0.5)
+        return len(self.held)
+
+    def release(self):
+        self.held = []
+        return True
+
+    def variable(self, name):
+        """The environment variable on each worker."""
+        return self.client.run(os.getenv, name)
+
+    def workers(self):
+        """Threads and memory limit of each worker."""
+        info = self.scheduler("identity")["workers"]
+        return {address: {"nthreads": w["nthreads"], "memory_limit": w["memory_limit"]} for address, w in info.items()}
+
+    def inject(self, count, lanes=64):
+        return self.client.run_on_scheduler(inject, count=count, lanes=lanes)
+
+    def clear(self):
+        return self.client.run_on_scheduler(clear)
+
+
+def main():
+    cluster = connect(**json.loads(sys.argv[1]))
+    oracle = Oracle(cluster)
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = {"value": getattr(oracle, request.pop("op"))(**request)}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+    oracle.client.close()
+    cluster.close(shutdown=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+// What a person does in the panel, one function a gesture, and what an independent Dask client says about it.
+
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** The element with this `data-testid`. */
+export function part(scope, id) {
+  return scope.locator(`[data-testid="${id}"]`);
+}
+
+/** Opens the Gatehouse panel in JupyterLab's left sidebar. */
+export async function openPanel(page) {
+  const panel = part(page, 'gateway-status');
+  if (!(await panel.isVisible().catch(() => false))) {
+    await page.locator('.jp-SideBar .lm-TabBar-tab[data-id="gatehouse-panel"]').click();
+  }
+  await panel.waitFor({ timeout: 30_000 });
+}
+
+/** Waits until the panel says that its gateway is up. */
+export async function gatewayUp(page, timeout = 60_000) {
+  await page.locator('[data-testid="gateway-status"][data-state="up"]').waitFor({ timeout });
+}
+
+/** The card of a cluster, or of all clusters. */
+export function card(page, name) {
+  return page.locator(`[data-testid="cluster-card"]${name ? `[data-cluster="${name}"]` : ''}`);
+}
+
+/** Names of the clusters that the panel shows, in its order. */
+export async function clusterNames(page) {
+  return card(page).evaluateAll(cards => cards.map(element => element.dataset.cluster));
+}
+
+/** Opens the form of a new cluster. */
+export async function openForm(page) {
+  if (!(await part(page, 'create-cluster').isVisible().catch(() => false))) {
+    await part(page, 'new-cluster').click();
+  }
+  await part(page, 'create-cluster').waitFor({ timeout: 30_000 });
+}
+
+/** Puts a value in a field of the form, whatever control it is drawn with. */
+export async function setOption(page, field, value) {
+  const control = part(page, `option-${field}`);
+  const kind = await control.evaluate(element => `${element.tagName.toLowerCase()}:${element.type ?? ''}`);
+  if (kind.startsWith('select')) {
+    await control.selectOption({ label: value });
+  } else if (kind === 'input:checkbox') {
+    await control.setChecked(value);
+  } else {
+    await control.fill(String(value));
+    await control.blur();
+  }
+}
+
+/** Fills the form, creates the cluster, and returns its name once its card is there. */
+export async function createCluster(page, { options = {}, label } = {}) {
+  await openForm(page);
+  const before = new Set(await clusterNames(page));
+  for (const [field, value] of Object.entries(options)) {
+    await setOption(page, field, value);
+  }
+  if (label) {
+    await part(page, 'cluster-label').fill(label);
+  }
+  await part(page, 'create-cluster').click();
+  const name = await page.waitForFunction(
+    known => {
+      const cards = [...document.querySelectorAll('[data-testid="cluster-card"]')];
+      return cards.map(element => element.dataset.cluster).find(name => name && !known.includes(name));
+    },
+    [...before],
+    { timeout: 60_000 }
+  );
+  return name.jsonValue();
+}
+
+/** Waits until a cluster's card shows this state. */
+export async function clusterState(page, name, state, timeout = 60_000) {
+  await page
+    .locator(`[data-testid="cluster-card"][data-cluster="${name}"][data-state="${state}"]`)
+    .waitFor({ timeout });
+}
+
+/** Waits until a cluster's card is gone. */
+export async function clusterGone(page, name, timeout = 60_000) {
+  await card(page, name).waitFor({ state: 'detached', timeout });
+}
+
+/** Asks for a number of workers and waits until the card counts them. */
+export async function scale(page, name, workers, timeout = 90_000) {
+  const own = card(page, name);
+  await part(own, 'scale-workers').fill(String(workers));
+  await part(own, 'scale-apply').click();
+  await workerCount(page, name, workers, timeout);
+}
+
+/** Waits until a cluster's card counts this many workers. */
+export async function workerCount(page, name, workers, timeout = 90_000) {
+  await page
+    .locator(`[data-testid="cluster-card"][data-cluster="${name}"] [data-testid="workers"]`)
+    .filter({ hasText: new RegExp(`^\\s*${workers}\\b`) })
+    .waitFor({ timeout });
+}
+
+/** Opens a pane of a cluster (`task-stream` or `progress`) and returns its root element. */
+export async function openPane(page, name, plot) {
+  await part(card(page, name), `open-${plot}`).click();
+  return pane(page, name, plot);
+}
+
+/** The root element of an open pane. */
+export async function pane(page, name, plot) {
+  const root = page.locator(`[data-testid="pane-${plot}"][data-cluster="${name}"]`);
+  await root.waitFor({ timeout: 30_000 });
+  return root;
+}
+
+/** What a pane says it shows. */
+export async function inspect(root) {
+  return root.evaluate(element => element.gatehouse.inspect());
+}
+
+/** Runs code on a cluster from the panel and returns the text of the finished job and its state. */
+export async function runJob(page, name, code, { timeout = 180_000, wait = true } = {}) {
+  await part(card(page, name), 'run-job').click();
+  await part(page, 'job-code').fill(code);
+  await part(page, 'job-run').click();
+  const output = part(page, 'job-output');
+  await output.waitFor({ timeout: 30_000 });
+  if (wait) {
+    await page.locator('[data-testid="job-output"][data-over="true"]').waitFor({ timeout });
+  }
+  return { text: await output.innerText(), state: await output.getAttribute('data-state') };
+}
+
+/** Shuts a cluster down: the button, then the dialog. */
+export async function shutDown(page, name) {
+  await part(card(page, name), 'shut-down').click();
+  await confirmDialog(page);
+}
+
+/** Says yes to the dialog that is open: JupyterLab's, or the standalone page's own. */
+export async function confirmDialog(page) {
+  const accept = page.locator('.jp-Dialog .jp-mod-accept, [data-testid="confirm-accept"]');
+  await accept.first().click();
+}
+
+/** Dask's own client, connected to a cluster of an embedded gateway past everything of ours. */
+export class Oracle {
+  static async open(t, { stateDir, cluster, gateway }) {
+    const connection = gateway ?? (await embeddedGateway(stateDir));
+    const oracle = new Oracle();
+    oracle.child = spawn(t.python, [join(import.meta.dirname, 'oracle.py'), JSON.stringify({ ...connection, cluster })], {
+      env: { ...process.env, DASK_CONFIG: t.tmp, HOME: t.tmp },
+      stdio: ['pipe', 'pipe', 'pipe']
+    });
+    oracle.errors = '';
+    oracle.child.stderr.on('data', data => (oracle.errors += data));
+    oracle.lines = createInterface({ input: oracle.child.stdout })[Symbol.asyncIterator]();
+    await oracle.next();
+    return oracle;
+  }
+
+  async next() {
+    const { value, done } = await this.lines.next();
+    if (done) {
+      throw new Error(`the independent Dask client ended:\n${this.errors}`);
+    }
+    return JSON.parse(value);
+  }
+
+  /** Calls a method of `oracle.py`'s Oracle. */
+  async ask(op, args = {}) {
+    this.child.stdin.write(JSON.stringify({ op, ...args }) + '\n');
+    const answer = await this.next();
+    if (answer.error) {
+      throw new Error(`${op}: ${answer.error}`);
+    }
+    return answer.value;
+  }
+
+  async close() {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const ended = new Promise(resolve => this.child.once('exit', resolve));
+      this.child.stdin.end();
+      await ended;
+    }
+  }
+}
+
+/** How Dask's client reaches the embedded gateway of a state folder directly. */
+export async function embeddedGateway(stateDir) {
+  const found = JSON.parse(await readFile(join(stateDir, 'gateway', 'gateway.json'), 'utf8'));
+  const address = `http://127.0.0.1:${found.port}`;
+  return { address, proxy: `gateway://127.0.0.1:${found.port}`, user: found.user, password: found.password };
+}
