@@ -1,0 +1,283 @@
+//! Lanes painted into rows of pixels.
+//!
+//! # The rule
+//!
+//! A row is painted in three layers, each over the one before: compute; transfer, disk and deserialize; errors. For a
+//! column and a layer, *covered* is the sum of what the layer's rectangles cover of the column's span ([`View::edge`]), at
+//! most the span itself. The layer's colour in the column is that of the rectangle that covers most of it, the earliest
+//! arrival among equals. Its opacity is `max(floor(255 * covered / span), LEAST[layer])`, times the colour's own alpha over
+//! 255, rounded; so a rectangle that covers the whole column has exactly its colour, and one narrower than a pixel still
+//! shows. A column that no rectangle touches stays transparent. Layers are combined by the usual "over" of straight alpha.
+
+use protocol::live::Action;
+
+use crate::forest::{Forest, Leaf, Node, Step, Visit};
+use crate::rect::Kind;
+use crate::timeline::Timeline;
+use crate::view::View;
+
+/// Red, green, blue, straight alpha.
+pub type Rgba = [u8; 4];
+
+/// Layers of a lane, in order of painting.
+pub(crate) const LAYERS: usize = 3;
+
+/// Least opacity of a layer where it touches a column at all: errors never fade.
+const LEAST: [u32; LAYERS] = [90, 128, 255];
+
+pub(crate) fn layer_of(action: Action) -> usize {
+    match action {
+        Action::Compute => 0,
+        Action::Transfer | Action::DiskRead | Action::DiskWrite | Action::Deserialize => 1,
+        Action::Erred => 2,
+    }
+}
+
+/// Colours of rectangles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Colors {
+    /// By prefix id; an id beyond the end has the last one.
+    pub prefixes: Vec<Rgba>,
+    pub transfer: Rgba,
+    pub disk: Rgba,
+    pub deserialize: Rgba,
+    pub erred: Rgba,
+}
+
+impl Colors {
+    /// Dask's own: `prefixes` holds a palette index for each prefix id.
+    pub fn dask(prefixes: impl IntoIterator<Item = u8>) -> Self {
+        Self {
+            prefixes: prefixes.into_iter().map(Self::prefix).collect(),
+            transfer: [255, 0, 0, 102],
+            disk: [255, 165, 0, 102],
+            deserialize: [128, 128, 128, 102],
+            erred: [0, 0, 0, 255],
+        }
+    }
+
+    /// The colour of a palette index.
+    pub fn prefix(index: u8) -> Rgba {
+        let [r, g, b] = crate::color::PALETTE[usize::from(index) % crate::color::PALETTE.len()];
+        [r, g, b, 255]
+    }
+
+    /// The colour of a rectangle that covers a whole pixel.
+    pub fn of(&self, prefix: u16, action: Action) -> Rgba {
+        match action {
+            Action::Compute => {
+                let found = self.prefixes.get(usize::from(prefix)).or(self.prefixes.last());
+                found.copied().unwrap_or([128, 128, 128, 255])
+            }
+            Action::Transfer => self.transfer,
+            Action::DiskRead | Action::DiskWrite => self.disk,
+            Action::Deserialize => self.deserialize,
+            Action::Erred => self.erred,
+        }
+    }
+}
+
+/// The columns of a [`View`], with what finds a moment's column by one look into a table.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    shift: u32,
+    /// One more than there are columns.
+    edges: Vec<i64>,
+    column_of_bucket: Vec<u32>,
+}
+
+impl Columns {
+    pub fn new(view: &View) -> Self {
+        let edges: Vec<i64> = (0..=i64::from(view.width())).map(|x| view.edge(x)).collect();
+        let mut column_of_bucket = Vec::with_capacity(2 * edges.len());
+        for (column, span) in edges.windows(2).enumerate() {
+            for _ in 0..(span[1] - span[0]) >> view.shift() {
+                column_of_bucket.push(column as u32);
+            }
+        }
+        Self {
+            shift: view.shift(),
+            edges,
+            column_of_bucket,
+        }
+    }
+
+    /// Number of columns.
+    pub fn len(&self) -> usize {
+        self.edges.len() - 1
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The column that shows a moment inside of the window.
+    #[inline]
+    fn at(&self, t_us: i64) -> usize {
+        let bucket = ((t_us - self.edges[0]) >> self.shift) as usize;
+        self.column_of_bucket[bucket] as usize
+    }
+
+    /// The columns that show any of the time from `from` up to, not including, `to`.
+    pub(crate) fn touched_by(&self, from: i64, to: i64) -> std::ops::Range<usize> {
+        let (begin, end) = (self.edges[0], self.edges[self.len()]);
+        if self.is_empty() || to <= begin || from >= end || to <= from {
+            return 0..0;
+        }
+        self.at(from.max(begin))..self.at(to.min(end) - 1) + 1
+    }
+}
+
+/// Paints rows; keeps its working memory between them.
+#[derive(Debug, Default)]
+pub struct Painter {
+    cells: Vec<Cell>,
+}
+
+/// What a layer has in a column.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    covered: i64,
+    most: i64,
+    kind: Kind,
+}
+
+impl Painter {
+    /// Paints the given columns of a lane into `row`, which holds all columns. A lane that isn't there is empty.
+    pub fn paint(
+        &mut self,
+        timeline: &Timeline,
+        lane: u16,
+        columns: &Columns,
+        which: std::ops::Range<usize>,
+        colors: &Colors,
+        row: &mut [Rgba],
+    ) {
+        let which = which.start..which.end.min(columns.len()).min(row.len());
+        if which.is_empty() {
+            return;
+        }
+        row[which.clone()].fill([0; 4]);
+        let Some(layers) = timeline.layers(lane) else {
+            return;
+        };
+        for (forest, least) in layers.iter().zip(LEAST) {
+            if self.sweep(forest, columns, which.clone()) {
+                for x in which.clone() {
+                    let cell = &self.cells[x - which.start];
+                    if cell.most > 0 {
+                        let span = columns.edges[x + 1] - columns.edges[x];
+                        let color = colors.of(cell.kind.prefix(), cell.kind.action());
+                        row[x] = over(faded(color, cell.covered, span, least), row[x]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fills the cells; `false` where the layer has nothing in these columns.
+    fn sweep(&mut self, forest: &Forest, columns: &Columns, which: std::ops::Range<usize>) -> bool {
+        let (from, to) = (columns.edges[which.start], columns.edges[which.end]);
+        if forest
+            .bounds()
+            .is_none_or(|(start, end)| end <= from || start >= to)
+        {
+            return false;
+        }
+        self.cells.clear();
+        self.cells.resize(which.len(), Cell::default());
+        let mut sweep = Sweep {
+            columns,
+            from,
+            to,
+            base: which.start,
+            cells: &mut self.cells,
+        };
+        forest.visit(from, to, &mut sweep);
+        true
+    }
+}
+
+struct Sweep<'a> {
+    columns: &'a Columns,
+    from: i64,
+    to: i64,
+    /// Column of the first cell.
+    base: usize,
+    cells: &'a mut [Cell],
+}
+
+impl Visit for Sweep<'_> {
+    #[inline]
+    fn node(&mut self, node: &Node) -> Step {
+        if node.start < self.from || node.end > self.to {
+            return Step::Into;
+        }
+        let column = self.columns.at(node.start);
+        if node.end > self.columns.edges[column + 1] {
+            return Step::Into;
+        }
+        self.cells[column - self.base].add(node.busy, node.longest, node.longest_kind);
+        Step::Over
+    }
+
+    #[inline]
+    fn leaf(&mut self, leaf: Leaf) {
+        let (start, end) = (leaf.start.max(self.from), leaf.end.min(self.to));
+        let (first, last) = (self.columns.at(start), self.columns.at(end - 1));
+        let edges = &self.columns.edges;
+        if first == last {
+            self.cells[first - self.base].add(end - start, end - start, leaf.kind);
+            return;
+        }
+        let head = edges[first + 1] - start;
+        self.cells[first - self.base].add(head, head, leaf.kind);
+        for column in first + 1..last {
+            let span = edges[column + 1] - edges[column];
+            self.cells[column - self.base].add(span, span, leaf.kind);
+        }
+        let tail = end - edges[last];
+        self.cells[last - self.base].add(tail, tail, leaf.kind);
+    }
+}
+
+impl Cell {
+    #[inline]
+    fn add(&mut self, covered: i64, most: i64, kind: Kind) {
+        self.covered += covered;
+        if most > self.most {
+            self.most = most;
+            self.kind = kind;
+        }
+    }
+}
+
+/// A colour where only part of a column is covered.
+fn faded(color: Rgba, covered: i64, span: i64, least: u32) -> Rgba {
+    let share = if covered >= span {
+        255
+    } else {
+        ((255 * covered / span) as u32).max(least)
+    };
+    let [r, g, b, alpha] = color;
+    [r, g, b, ((share * u32::from(alpha) + 127) / 255) as u8]
+}
+
+/// `top` over `under`, straight alpha.
+fn over(top: Rgba, under: Rgba) -> Rgba {
+    if top[3] == 255 || under[3] == 0 {
+        return top;
+    }
+    let upper = 255 * u32::from(top[3]);
+    let lower = u32::from(under[3]) * (255 - u32::from(top[3]));
+    let alpha = upper + lower;
+    let mix = |i: usize| {
+        ((u32::from(top[i]) * upper + u32::from(under[i]) * lower + alpha / 2) / alpha.max(1)) as u8
+    };
+    [mix(0), mix(1), mix(2), ((alpha + 127) / 255) as u8]
+}
+
+/// Paints a whole lane into a row as wide as the view, by the [rule of this module](self).
+pub fn raster_row(timeline: &Timeline, lane: u16, view: &View, colors: &Colors, row: &mut [Rgba]) {
+    Painter::default().paint(timeline, lane, &Columns::new(view), 0..row.len(), colors, row);
+}
