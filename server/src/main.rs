@@ -1,2 +1,16 @@
-//! The binary.
-fn main() {}
+//! The binary `gatehouse`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = gatehouse::cli::Cli::parse();
+    match gatehouse::cli::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gatehouse: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

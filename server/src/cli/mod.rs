@@ -1,1 +1,92 @@
 //! The command line.
+
+mod listen;
+mod serve;
+mod signals;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+/// Dask clusters from JupyterLab: create, watch, use and shut them down.
+#[derive(Debug, Parser)]
+#[command(name = "gatehouse", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the panel and its API, and the embedded gateway where Dask's configuration names none.
+    Serve(ServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Listen on this unix socket; who may open it may use everything (JupyterLab's way).
+    #[arg(long, conflicts_with = "port")]
+    socket: Option<PathBuf>,
+    /// Listen on this port of 127.0.0.1, guarded by a token that the printed address carries; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Folder for what must survive a restart [default: gatehouse in $XDG_STATE_HOME or ~/.local/state].
+    #[arg(long, env = "GATEHOUSE_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+    /// Settings of the embedded gateway (gatehouse.yaml).
+    #[arg(long, env = "GATEHOUSE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Python that runs the embedded gateway and, without JupyterLab, the jobs' kernels.
+    #[arg(long, env = "GATEHOUSE_PYTHON")]
+    python: Option<PathBuf>,
+    /// Folder of the panel's files [default: panel, beside the binary].
+    #[arg(long, env = "GATEHOUSE_ASSETS")]
+    assets: Option<PathBuf>,
+    /// Name of this server, the same after a restart.
+    #[arg(long)]
+    instance: Option<String>,
+    /// Where browsers reach this server: an address, or a path on the host they use.
+    #[arg(long)]
+    public_url: Option<String>,
+    /// End when this process is no longer our parent.
+    #[arg(long)]
+    parent_pid: Option<u32>,
+    /// Use this Dask Gateway, whatever Dask's configuration says.
+    #[arg(long)]
+    gateway: Option<String>,
+    /// Jupyter Server whose kernels run jobs; its token comes in GATEHOUSE_JUPYTER_TOKEN.
+    #[arg(long)]
+    jupyter_url: Option<String>,
+    /// Python's sys.prefix, below which Dask's configuration may be.
+    #[arg(long)]
+    sys_prefix: Option<PathBuf>,
+    /// Further prefixes below which Dask's configuration may be.
+    #[arg(long)]
+    site_prefix: Vec<PathBuf>,
+    /// Print one line of JSON when listening, for the program that started this one.
+    #[arg(long)]
+    ready_json: bool,
+}
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// A sentence for the person at the terminal.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_unset| "info".into()),
+        )
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("The machine gives no threads for the server")?;
+    match cli.command {
+        Command::Serve(args) => runtime.block_on(serve::serve(args)),
+    }
+}

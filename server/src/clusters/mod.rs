@@ -17,7 +17,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tracing::{info, warn};
 
 use crate::live::{Feed, Watcher};
-use crate::store::Store;
+use crate::store::{ClusterNote, Store};
 pub use error::ClusterError;
 pub use poll::GatewayOrigin;
 
@@ -51,13 +51,21 @@ struct Book {
     reports: BTreeMap<String, ClusterReport>,
     watchers: HashMap<String, Watcher>,
     /// Labels and sizes asked for, as the store holds them.
-    remembered: HashMap<String, crate::store::ClusterNote>,
+    remembered: HashMap<String, ClusterNote>,
     /// Sizes to ask for as soon as the cluster runs.
     pending_scaling: HashMap<String, Scaling>,
     /// Failed clusters whose card the user has closed.
     dismissed: HashSet<String>,
     /// Clusters that were asked to stop: their end is no news.
     stopping: HashSet<String>,
+}
+
+impl Book {
+    /// What is remembered of a cluster, to change.
+    fn note(&mut self, name: &str) -> &mut ClusterNote {
+        let empty = || ClusterNote { label: None, scaling: Scaling::Unknown, created_here: false };
+        self.remembered.entry(name.to_owned()).or_insert_with(empty)
+    }
 }
 
 /// Keeps the list fresh while a panel is open.
@@ -76,7 +84,7 @@ impl Clusters {
     /// Where the configuration can't be used, or the store can't be read.
     pub async fn new(config: GatewayConfig, origin: GatewayOrigin, store: Store) -> Result<Self, ClusterError> {
         let client = GatewayClient::new(&config)?;
-        let remembered = store.cluster_notes().await?;
+        let remembered = store.clusters().await?;
         let gateway = poll::initial_status(&origin, client.address());
         Ok(Self(Arc::new(Inner {
             client,
@@ -193,10 +201,13 @@ impl Clusters {
         if scaling != Scaling::Unknown {
             self.book().pending_scaling.insert(name.clone(), scaling);
         }
-        if let Some(label) = label {
-            self.book().remembered.entry(name.clone()).or_default().label = Some(label.clone());
-            self.0.store.set_label(&name, Some(&label)).await?;
+        {
+            let mut book = self.book();
+            let note = book.note(&name);
+            note.created_here = true;
+            note.label.clone_from(&label);
         }
+        self.0.store.add_cluster(&name, label.as_deref()).await?;
         self.refresh().await;
         Ok(name)
     }
@@ -245,7 +256,7 @@ impl Clusters {
             }
             Scaling::Unknown => None,
         };
-        self.book().remembered.entry(name.to_owned()).or_default().scaling = scaling.clone();
+        self.book().note(name).scaling = scaling.clone();
         self.0.store.set_scaling(name, &scaling).await?;
         self.0.dirty.notify_one();
         Ok(warning)
@@ -274,39 +285,49 @@ impl Clusters {
     pub async fn stop_all(&self, patience: Duration) -> Vec<String> {
         let give_up = tokio::time::Instant::now() + patience;
         let mut asked = HashSet::new();
+        self.delete_all(self.active_names()).await;
         loop {
-            let known: Vec<String> = if asked.is_empty() { self.active_names() } else { Vec::new() };
-            let listed = self.0.client.list(&poll::ACTIVE);
-            let stop_known = self.delete_all(known.iter());
-            let (listed, ()) = tokio::join!(listed, stop_known);
-            asked.extend(known);
-            let Ok(reports) = listed else {
+            let Ok(reports) = self.0.client.list(&poll::ACTIVE).await else {
                 return self.active_names();
             };
-            let unasked: Vec<_> = reports.iter().map(|r| r.name.clone()).filter(|n| !asked.contains(n)).collect();
-            self.delete_all(unasked.iter()).await;
-            asked.extend(unasked);
             if reports.is_empty() {
                 return Vec::new();
             }
+            let names = || reports.iter().map(|report| report.name.clone());
             if tokio::time::Instant::now() > give_up {
-                return reports.into_iter().map(|r| r.name).collect();
+                return names().collect();
             }
+            // Clusters that were made while the others ended.
+            let unasked = names().filter(|name| asked.insert(name.clone())).collect();
+            self.delete_all(unasked).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Asks for the end of the clusters that were created through this server, all at once, and does not wait for it: a
+    /// site's gateway goes on by itself. Returns the names that it could not be asked for.
+    pub async fn stop_own(&self) -> Vec<String> {
+        let own: Vec<String> = {
+            let book = self.book();
+            let own = book.remembered.iter().filter(|(_, note)| note.created_here).map(|(name, _)| name.clone());
+            let active = self.active_names();
+            own.filter(|name| active.contains(name)).collect()
+        };
+        self.delete_all(own).await
     }
 
     fn active_names(&self) -> Vec<String> {
         self.list().iter().filter(|c| c.state.is_active()).map(|c| c.name.clone()).collect()
     }
 
-    async fn delete_all(&self, names: impl Iterator<Item = &String>) {
-        let deletes = names.map(|name| async move {
-            if let Err(error) = self.0.client.delete(name).await {
-                warn!(cluster = %name, %error, "a cluster could not be stopped");
-            }
+    /// Every request leaves before the first answer is awaited. Returns the names that failed.
+    async fn delete_all(&self, names: Vec<String>) -> Vec<String> {
+        let deletes = names.into_iter().map(|name| async move {
+            let error = self.0.client.delete(&name).await.err()?;
+            warn!(cluster = %name, %error, "a cluster could not be stopped");
+            Some(name)
         });
-        futures_util::future::join_all(deletes).await;
+        futures_util::future::join_all(deletes).await.into_iter().flatten().collect()
     }
 
     fn notify(&self, level: NoticeLevel, message: String) {

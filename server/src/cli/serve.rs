@@ -1,0 +1,246 @@
+//! `gatehouse serve`: puts the rooms together, and takes them apart in the right order.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use dask_gateway::{ConfigSources, GatewayConfig};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::{ServeArgs, listen, signals};
+use crate::clusters::{Clusters, GatewayOrigin};
+use crate::embedded::jupyter::PrivateJupyter;
+use crate::embedded::{Embedded, Settings};
+use crate::http::{App, Token, assets_folder, router};
+use crate::jobs::{Jobs, JobsConfig, JupyterSource};
+use crate::proxy::dashboard::Dashboards;
+use crate::proxy::gateway::{Door, router as door_router};
+use crate::state_dir::{Departure, Membership, StateDir};
+use crate::store::Store;
+
+/// How long the gateway may take to end its clusters before we end their processes.
+const CLUSTERS_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long requests that are under way may take when the server ends.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Where browsers reach the door.
+struct Address {
+    listener: listen::Listener,
+    token: Option<Token>,
+    /// What a person opens, token included; `None` on a unix socket.
+    url: Option<String>,
+    /// What stands before `clusters/{name}/status`.
+    public: String,
+}
+
+/// Serves until a signal comes or the parent is gone.
+///
+/// # Errors
+/// A sentence, where something that is needed at the start is not there.
+pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let settings = Settings::load(args.config.as_deref())?;
+    let state_dir = StateDir::open(&args.state_dir.clone().map_or_else(default_state_dir, Ok)?)?;
+    let address = bind(&args).await?;
+    let instance = args.instance.clone().unwrap_or_else(|| format!("standalone-{}", std::process::id()));
+    let mut membership = Membership::join(&state_dir, &instance)?;
+
+    let config = gateway_config(&args)?;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    let python = python(&args)?;
+    let embedded = match &config.address {
+        Some(_) => None,
+        None => Some(Embedded::prepare(&state_dir, &settings, &python).await?),
+    };
+    let config = embedded.as_ref().map_or(config, |embedded| embedded.gateway_config());
+    let origin = embedded.as_ref().map_or(GatewayOrigin::Remote, |e| GatewayOrigin::Embedded(e.state()));
+
+    let store = Store::open(&state_dir.store()).await?;
+    let clusters = Clusters::new(config.clone(), origin, store.clone()).await?;
+    let outbound = crate::outbound::client().context("The HTTP client can't be made")?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+
+    let mut kernel_env = BTreeMap::new();
+    if let Some(embedded) = &embedded {
+        let (listener, port) = open_door(&mut membership).await?;
+        let door = door_router(Door {
+            secret: membership.record().door_secret.clone(),
+            target: config.address.clone().unwrap_or_default(),
+            client: outbound.clone(),
+            changed: Box::new({
+                let clusters = clusters.clone();
+                move || clusters.wake()
+            }),
+        });
+        tasks.spawn(axum::serve(listener, door).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
+        let door = format!("http://127.0.0.1:{port}/{}", membership.record().door_secret);
+        kernel_env = embedded.kernel_env(&door, &address.public);
+    }
+
+    let (job_events, _) = broadcast::channel(256);
+    let jupyter = jupyter_source(&args, &python, &kernel_env);
+    let jobs_config = JobsConfig { folder: state_dir.jobs(), instance: membership.id().to_owned() };
+    let jobs = Jobs::new(store, jobs_config, jupyter.clone(), job_events.clone())?;
+
+    let app = App {
+        clusters: clusters.clone(),
+        jobs: jobs.clone(),
+        job_events,
+        dashboards: Dashboards { base: config.address.clone().unwrap_or_default(), client: outbound },
+        assets: assets_folder(args.assets.clone()).map(Arc::new),
+        shutdown: stop.child_token(),
+    };
+    let served = address.listener.serve(router(app, address.token.clone()), stop.clone());
+    announce(&args, address.url.as_deref(), &kernel_env);
+
+    let watching = CancellationToken::new();
+    tasks.spawn(clusters.clone().run(watching.clone()));
+    let supervised = CancellationToken::new();
+    if let Some(embedded) = embedded.clone() {
+        let supervised = supervised.clone();
+        tasks.spawn(async move { embedded.run(supervised).await });
+    }
+    settle_jobs(&jobs, &state_dir).await;
+
+    let why = signals::end_is_asked(args.parent_pid).await.context("Signals can't be listened to")?;
+    info!(why, "ending");
+    // Clusters first: whatever started us may end the whole container a moment later.
+    let departure = membership.leave()?;
+    let last = matches!(departure, Departure::Last(_));
+    stop.cancel();
+    let stop_clusters = async {
+        match (&embedded, last) {
+            (Some(_), true) => clusters.stop_all(CLUSTERS_PATIENCE).await,
+            (None, _) => clusters.stop_own().await,
+            (Some(_), false) => Vec::new(),
+        }
+    };
+    let (left, ()) = tokio::join!(stop_clusters, jobs.shutdown());
+    for name in left {
+        warn!(cluster = %name, "the gateway did not end this cluster in time");
+    }
+    watching.cancel();
+    supervised.cancel();
+    tasks.close();
+    let drained = async {
+        tasks.wait().await;
+        served.await
+    };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        warn!("some requests were still open and were dropped");
+    }
+    if let JupyterSource::Private(jupyter) = &jupyter {
+        jupyter.shutdown().await;
+    }
+    if let (Some(embedded), true) = (&embedded, last) {
+        embedded.end().await;
+    }
+    drop(departure);
+    if let Some(socket) = &args.socket {
+        std::fs::remove_file(socket).ok();
+    }
+    info!("ended");
+    Ok(())
+}
+
+async fn bind(args: &ServeArgs) -> anyhow::Result<Address> {
+    if let Some(socket) = &args.socket {
+        let public = args.public_url.clone().unwrap_or_else(|| "/gatehouse".to_owned());
+        return Ok(Address { listener: listen::unix(socket).await?, token: None, url: None, public: trim(&public) });
+    }
+    let (listener, port) = listen::loopback(args.port).await?;
+    let secret = crate::state_dir::random_secret();
+    Ok(Address {
+        listener: listen::Listener::Tcp(listener),
+        token: Some(Token::new(&secret, port)),
+        url: Some(format!("http://127.0.0.1:{port}/?token={secret}")),
+        public: trim(args.public_url.as_deref().unwrap_or(&format!("http://127.0.0.1:{port}"))),
+    })
+}
+
+fn trim(url: &str) -> String {
+    url.trim_end_matches('/').to_owned()
+}
+
+/// Python's door, on the port that kernels of an earlier run still know where it is free.
+async fn open_door(membership: &mut Membership) -> anyhow::Result<(tokio::net::TcpListener, u16)> {
+    let wanted = membership.record().door_port;
+    let (listener, port) = match listen::loopback(wanted).await {
+        Ok(bound) => bound,
+        Err(error) if wanted != 0 => {
+            warn!(%error, "kernels that run already must be restarted to reach the gateway");
+            listen::loopback(0).await?
+        }
+        Err(error) => return Err(error),
+    };
+    membership.set_door_port(port)?;
+    Ok((listener, port))
+}
+
+fn gateway_config(args: &ServeArgs) -> anyhow::Result<GatewayConfig> {
+    let mut sources = ConfigSources::of_process(args.sys_prefix.clone(), args.site_prefix.clone());
+    if let Some(gateway) = &args.gateway {
+        // As if the user had set it: the highest layer, from which the other addresses follow.
+        sources.env.remove("GATEHOUSE_GATEWAY_ADDRESS");
+        sources.env.insert("DASK_GATEWAY__ADDRESS".to_owned(), gateway.clone());
+    }
+    Ok(GatewayConfig::resolve(&sources)?)
+}
+
+fn default_state_dir() -> anyhow::Result<PathBuf> {
+    if let Some(state) = std::env::var_os("XDG_STATE_HOME").filter(|value| !value.is_empty()) {
+        return Ok(PathBuf::from(state).join("gatehouse"));
+    }
+    let home = std::env::home_dir().context("There is no home folder: say with --state-dir where state may be kept")?;
+    Ok(home.join(".local/state/gatehouse"))
+}
+
+/// The Python to use: as told, or the one that a shell would find.
+fn python(args: &ServeArgs) -> anyhow::Result<PathBuf> {
+    if let Some(python) = &args.python {
+        if !python.is_file() {
+            bail!("{} is not there: --python must name a Python interpreter", python.display());
+        }
+        return Ok(python.clone());
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths)
+        .flat_map(|folder| [folder.join("python3"), folder.join("python")])
+        .find(|candidate| candidate.is_file())
+        .context("No Python was found on the PATH: say with --python which one has dask-gateway-server")
+}
+
+fn jupyter_source(args: &ServeArgs, python: &std::path::Path, kernel_env: &BTreeMap<String, String>) -> JupyterSource {
+    let token = std::env::var("GATEHOUSE_JUPYTER_TOKEN").unwrap_or_default();
+    match &args.jupyter_url {
+        None => JupyterSource::Private(Arc::new(PrivateJupyter::new(python.to_owned(), kernel_env.clone()))),
+        Some(_) if token.is_empty() => JupyterSource::Unavailable {
+            message: "Jobs need the Jupyter Server's token, and this one has none (it is guarded by a password, for \
+                      example). Start JupyterLab with a token to run jobs."
+                .to_owned(),
+        },
+        Some(url) => JupyterSource::External { url: url.clone(), token },
+    }
+}
+
+async fn settle_jobs(jobs: &Jobs, state_dir: &StateDir) {
+    if let Err(error) = jobs.settle(|instance| state_dir.instance_lives(instance)).await {
+        warn!(%error, "jobs of an earlier run could not be settled");
+    }
+}
+
+fn announce(args: &ServeArgs, url: Option<&str>, kernel_env: &BTreeMap<String, String>) {
+    if args.ready_json {
+        println!("{}", serde_json::json!({ "event": "ready", "url": url, "kernel_env": kernel_env }));
+    } else if let Some(url) = url {
+        println!("Gatehouse is at {url}");
+    }
+}
