@@ -1,1 +1,327 @@
 //! Jobs: code that runs in a kernel of the Jupyter Server, with its output stored.
+//!
+//! [`Jobs`] is the handle. Each job has one task ([`executor`]) that starts its kernel through [`jupyter`], hands it the
+//! prelude and the code, watches the output file ([`output`]) and shuts the kernel down. [`record`] keeps each step.
+
+mod channels;
+mod executor;
+mod jupyter;
+mod output;
+mod record;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use protocol::rest::{CreateJob, Job, JobOutput, JobState, JupyterStatus};
+use tokio::sync::{Semaphore, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+pub use self::jupyter::JupyterSource;
+pub use self::record::Step;
+use self::record::{Record, Records};
+use crate::store::{Store, StoreError};
+
+/// Bytes of Python source that a job may have.
+const CODE_LIMIT: usize = 1 << 20;
+
+/// Characters of a job's name.
+const NAME_LIMIT: usize = 80;
+
+/// Jobs whose kernels run at once; the others wait as queued.
+const AT_ONCE: usize = 16;
+
+/// How long [`Jobs::shutdown`] waits for kernels to end.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Where a server keeps its jobs.
+#[derive(Clone, Debug)]
+pub struct JobsConfig {
+    /// Holds one folder a job.
+    pub folder: PathBuf,
+    /// Names this server across restarts; its unsettled jobs are found by it.
+    pub instance: String,
+}
+
+/// Why a job was not created, found or cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error("There is no job {0}. It may have been removed; reload the list of jobs.")]
+    NotFound(String),
+    #[error("{message}")]
+    Invalid { field: &'static str, message: String },
+    #[error("{0}")]
+    WrongState(String),
+    #[error("{0}")]
+    Jupyter(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Handle to the jobs of this server.
+#[derive(Clone)]
+pub struct Jobs(Arc<Inner>);
+
+struct Inner {
+    records: Records,
+    config: JobsConfig,
+    jupyter: JupyterSource,
+    http: reqwest::Client,
+    events: broadcast::Sender<Job>,
+    /// Jobs that this process drives, with the token that cancels each.
+    active: Mutex<HashMap<String, CancellationToken>>,
+    tasks: TaskTracker,
+    /// The server is ending: jobs are cancelled without the time to think that a user's cancellation gives.
+    closing: CancellationToken,
+    places: Semaphore,
+}
+
+impl Jobs {
+    /// `events` gets a job whenever something of it changed.
+    ///
+    /// # Errors
+    /// Where no HTTP client can be made.
+    pub fn new(
+        store: Store,
+        config: JobsConfig,
+        jupyter: JupyterSource,
+        events: broadcast::Sender<Job>,
+    ) -> Result<Self, JobError> {
+        let http = jupyter::http_client()
+            .map_err(|error| JobError::Jupyter(format!("Jobs can't reach a Jupyter Server: {error}.")))?;
+        Ok(Self(Arc::new(Inner {
+            records: Records::new(store, config.instance.clone()),
+            config,
+            jupyter,
+            http,
+            events,
+            active: Mutex::new(HashMap::new()),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            places: Semaphore::new(AT_ONCE),
+        })))
+    }
+
+    /// Stores a job and starts it.
+    ///
+    /// # Errors
+    /// [`JobError::Invalid`] for code or a cluster that can't be run, [`JobError::Jupyter`] where no Jupyter Server is there.
+    pub async fn create(&self, request: CreateJob, cluster_is_running: bool) -> Result<Job, JobError> {
+        let inner = &self.0;
+        if inner.closing.is_cancelled() {
+            return Err(JobError::WrongState(
+                "The server is ending and takes no more jobs. Start it again, then run the job.".into(),
+            ));
+        }
+        if let JupyterSource::Unavailable { message } = &inner.jupyter {
+            return Err(JobError::Jupyter(message.clone()));
+        }
+        let job = new_job(request, cluster_is_running)?;
+        inner.records.insert(&job).await?;
+        info!(job = job.id, cluster = job.cluster, "job created");
+        inner.announce(&job);
+        self.drive(Record {
+            job: job.clone(),
+            step: Step::Queued,
+            kernel: None,
+            outcome: None,
+        });
+        Ok(job)
+    }
+
+    /// The newest jobs, of all servers that share the store, newest first.
+    ///
+    /// # Errors
+    /// Where the store can't be read.
+    pub async fn list(&self) -> Result<Vec<Job>, JobError> {
+        Ok(self
+            .0
+            .records
+            .list()
+            .await?
+            .into_iter()
+            .map(|record| record.job)
+            .collect())
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`].
+    pub async fn get(&self, id: &str) -> Result<Job, JobError> {
+        Ok(self.0.record(id).await?.job)
+    }
+
+    /// Asks for a cancellation and returns at once: the kernel is interrupted, and ended where that does not help. A job
+    /// that is over, or ending, stays as it is.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`].
+    pub async fn cancel(&self, id: &str) -> Result<Job, JobError> {
+        let record = self
+            .0
+            .records
+            .cancelling(id)
+            .await?
+            .ok_or_else(|| JobError::NotFound(id.to_owned()))?;
+        if record.job.state == JobState::Cancelling {
+            self.0.announce(&record.job);
+            // A job of another server is cancelled there: it reads the state.
+            if let Some(token) = self.0.active().get(id) {
+                token.cancel();
+            }
+        }
+        Ok(record.job)
+    }
+
+    /// The job's output from its beginning, then as it comes; [`JobOutput::End`] is the last message. Dropping the
+    /// receiver ends the reading.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`].
+    pub async fn output(&self, id: &str) -> Result<mpsc::Receiver<JobOutput>, JobError> {
+        self.0.record(id).await?;
+        Ok(output::follow(Arc::clone(&self.0), id.to_owned()))
+    }
+
+    /// Takes up the jobs that an earlier run of this server left, and those of other servers that don't live any more:
+    /// each is finished or ended. Call it once, when the Jupyter Server can be reached.
+    ///
+    /// # Errors
+    /// Where the store can't be read.
+    pub async fn settle(&self, lives: impl Fn(&str) -> bool + Send) -> Result<(), JobError> {
+        let inner = &self.0;
+        for instance in inner.records.unsettled_instances().await? {
+            if instance != inner.config.instance && lives(&instance) {
+                continue;
+            }
+            for record in inner.records.adopt(&instance).await? {
+                if !inner.active().contains_key(&record.job.id) {
+                    info!(job = record.job.id, step = ?record.step, "settling a job that was left");
+                    self.drive(record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Cancels what runs and waits until its kernels are gone, 10 s at most.
+    pub async fn shutdown(&self) {
+        let inner = &self.0;
+        inner.closing.cancel();
+        inner.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, inner.tasks.wait())
+            .await
+            .is_err()
+        {
+            warn!("some jobs' kernels did not end in time; the next start settles them");
+        }
+    }
+
+    /// Whether jobs can run, and why not.
+    pub fn jupyter_status(&self) -> JupyterStatus {
+        self.0.jupyter.status()
+    }
+
+    fn drive(&self, record: Record) {
+        let inner = Arc::clone(&self.0);
+        let cancel = inner.closing.child_token();
+        if record.job.state == JobState::Cancelling {
+            cancel.cancel();
+        }
+        inner.active().insert(record.job.id.clone(), cancel.clone());
+        self.0.tasks.spawn(async move {
+            let id = record.job.id.clone();
+            executor::run(&inner, record, cancel).await;
+            inner.active().remove(&id);
+        });
+    }
+}
+
+impl Inner {
+    fn active(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn record(&self, id: &str) -> Result<Record, JobError> {
+        self.records
+            .get(id)
+            .await?
+            .ok_or_else(|| JobError::NotFound(id.to_owned()))
+    }
+
+    /// Tells whoever listens.
+    fn announce(&self, job: &Job) {
+        self.events.send(job.clone()).ok();
+    }
+
+    fn output_path(&self, id: &str) -> PathBuf {
+        self.config.folder.join(id).join("output.jsonl")
+    }
+}
+
+fn new_job(request: CreateJob, cluster_is_running: bool) -> Result<Job, JobError> {
+    let invalid = |field, message: String| Err(JobError::Invalid { field, message });
+    if request.code.trim().is_empty() {
+        return invalid("code", "There is no code to run. Write some Python first.".into());
+    }
+    if request.code.len() > CODE_LIMIT {
+        return invalid(
+            "code",
+            "The code is longer than 1 MiB. Put data in a file and read it from the code.".into(),
+        );
+    }
+    if !cluster_is_running {
+        return invalid(
+            "cluster",
+            format!(
+                "Cluster {} is not running. Choose a running cluster, or create one.",
+                request.cluster
+            ),
+        );
+    }
+    let given = request
+        .name
+        .as_deref()
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    let name = given.map_or_else(|| name_from(&request.code), |name| shorten(name, NAME_LIMIT));
+    Ok(Job {
+        id: uuid::Uuid::new_v4().simple().to_string(),
+        name,
+        cluster: request.cluster,
+        kernel: request.kernel.filter(|kernel| !kernel.is_empty()),
+        state: JobState::Queued,
+        code: request.code,
+        error: None,
+        created_at: now_ms(),
+        started_at: None,
+        ended_at: None,
+    })
+}
+
+/// The first line that says something names a job without a name.
+fn name_from(code: &str) -> String {
+    let line = code
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    shorten(line.trim_start_matches('#').trim_start(), NAME_LIMIT)
+}
+
+fn shorten(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    text.chars().take(limit - 1).chain(['…']).collect()
+}
+
+/// Unix time in milliseconds.
+fn now_ms() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,460 @@
+//! Drives one job from its stored step to its end; the kernel is shut down whatever way it ends.
+
+use std::path::Path;
+use std::time::Duration;
+
+use protocol::rest::{Job, JobState};
+use serde_json::json;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::channels::{Channels, KernelEvent};
+use super::jupyter::{JupyterClient, JupyterError, KernelState};
+use super::output::{Line, POLL, Reader};
+use super::record::{KernelIds, Outcome, Record, Step};
+use super::{Inner, now_ms};
+use crate::store::StoreError;
+
+const PRELUDE: &str = include_str!("prelude.py");
+
+/// How long an interrupted job may take to end by itself.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a kernel may take to start and to connect to the cluster.
+const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// How often Jupyter is asked for the kernel's state, and the store whether another server cancelled the job.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// How long the kernel may be idle, or say that it is done, without an end in the output file.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a kernel that never was busy may be idle: its request may not have reached it yet.
+const FIRST_BUSY_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the Jupyter Server may be away.
+const AWAY_LIMIT: Duration = Duration::from_secs(15);
+
+/// How often a kernel's end is asked for where Jupyter does not answer.
+const CLOSE_ATTEMPTS: u32 = 3;
+
+/// What stops a job before it ends by itself.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error("the job was cancelled")]
+    Cancelled,
+    #[error("{0}")]
+    Failed(String),
+    #[error(transparent)]
+    Jupyter(#[from] JupyterError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes the job's remaining steps.
+pub(super) async fn run(jobs: &Inner, record: Record, cancel: CancellationToken) {
+    let mut run = Run {
+        jobs,
+        job: record.job,
+        kernel: record.kernel,
+        client: None,
+        cancel,
+    };
+    let outcome = match (record.step, record.outcome) {
+        (Step::Over, _) => return,
+        (Step::Close, Some(state)) => Outcome {
+            state,
+            error: run.job.error.clone(),
+        },
+        (step, _) => match run.drive(step).await {
+            Ok(outcome) => outcome,
+            Err(Stop::Cancelled) if jobs.closing.is_cancelled() => Outcome {
+                state: JobState::Cancelled,
+                error: Some("The server ended before the job did. Run the job again.".into()),
+            },
+            Err(Stop::Cancelled) => Outcome::cancelled(),
+            Err(stop) => Outcome::failed(stop.to_string()),
+        },
+    };
+    run.close(outcome).await;
+}
+
+struct Run<'a> {
+    jobs: &'a Inner,
+    job: Job,
+    kernel: Option<KernelIds>,
+    client: Option<JupyterClient>,
+    cancel: CancellationToken,
+}
+
+impl Run<'_> {
+    /// Everything up to the outcome.
+    async fn drive(&mut self, step: Step) -> Result<Outcome, Stop> {
+        let jobs = self.jobs;
+        let _place = tokio::select! {
+            biased;
+            () = self.cancel.cancelled(), if step == Step::Queued => return Err(Stop::Cancelled),
+            place = jobs.places.acquire() => place.ok(),
+        };
+        let mut reader = Reader::new(jobs.output_path(&self.job.id));
+        let mut health = Health::new();
+        let channels = if step == Step::Execute {
+            // The code may run, or have run, and must not run twice.
+            if let Some(outcome) = self.read(&mut reader, &mut health).await? {
+                return Ok(outcome);
+            }
+            if !jobs.jupyter.may_hold_kernels().await {
+                return Err(Stop::Failed(
+                    "The server and its Jupyter Server ended while the job ran. Run the job again.".into(),
+                ));
+            }
+            None
+        } else {
+            let client = self.client().await?;
+            Some(self.begin(&client).await?)
+        };
+        self.watch(reader, health, channels).await
+    }
+
+    async fn client(&mut self) -> Result<JupyterClient, Stop> {
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let client = JupyterClient::new(self.jobs.http.clone(), self.jobs.jupyter.endpoint().await?);
+        Ok(self.client.insert(client).clone())
+    }
+
+    /// Starts the kernel and sends it all it needs.
+    async fn begin(&mut self, client: &JupyterClient) -> Result<(Channels, Requests), Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        let now = now_ms();
+        self.stored(self.jobs.records.start_kernel(&self.job.id, now).await?)?;
+        let output = self.jobs.output_path(&self.job.id);
+        make_folder(&output).await?;
+        // Not raced against a cancellation: a kernel whose name we never learn is harder to end.
+        let ids = client
+            .start_session(
+                &session_path(&self.job.id),
+                &self.job.name,
+                self.job.kernel.as_deref(),
+            )
+            .await?;
+        self.kernel = Some(ids.clone());
+        self.stored(self.jobs.records.execute(&self.job.id, &ids).await?)?;
+
+        let mut channels = tokio::select! {
+            () = self.cancel.cancelled() => return Err(Stop::Cancelled),
+            channels = Channels::open(client, &ids.kernel) => channels?,
+        };
+        // Both at once: the kernel goes on by itself should we end in between.
+        let prelude = channels
+            .execute(&prelude(&output, &self.job.cluster), false)
+            .await?;
+        let code = channels.execute(&self.job.code, true).await?;
+        Ok((channels, Requests { prelude, code }))
+    }
+
+    /// Watches the output file, the kernel and the cancellation until one of them decides.
+    async fn watch(
+        &mut self,
+        mut reader: Reader,
+        mut health: Health,
+        channels: Option<(Channels, Requests)>,
+    ) -> Result<Outcome, Stop> {
+        let client = self.client().await?;
+        let Some(ids) = self.kernel.clone() else {
+            return Err(Stop::Failed(
+                "The job's kernel is not known. Run the job again.".into(),
+            ));
+        };
+        let (mut channels, requests) = channels.unzip();
+        let mut deadline = None;
+        let mut check = tokio::time::interval(CHECK);
+        loop {
+            tokio::select! {
+                () = self.cancel.cancelled(), if deadline.is_none() => {
+                    let grace = if self.jobs.closing.is_cancelled() { Duration::ZERO } else { INTERRUPT_GRACE };
+                    deadline = Some(Instant::now() + grace);
+                    if let Err(error) = client.interrupt(&ids.kernel).await {
+                        warn!(job = self.job.id, %error, "a job's kernel was not interrupted");
+                    }
+                }
+                event = next_event(&mut channels) => match event {
+                    Some(event) => health.hear(event, requests.as_ref()),
+                    None => channels = None,
+                },
+                _ = check.tick() => {
+                    health.see(client.kernel_state(&ids.kernel).await);
+                    self.look_for_foreign_cancel().await;
+                }
+                () = tokio::time::sleep(POLL) => {}
+            }
+            // The file decides before anything else does: it is written before the kernel says that it is done.
+            let seen = self.read(&mut reader, &mut health).await?;
+            match (seen, deadline) {
+                (Some(_), Some(_)) => return Err(Stop::Cancelled),
+                (Some(outcome), None) => return Ok(outcome),
+                (None, Some(at)) if Instant::now() >= at => return Err(Stop::Cancelled),
+                (None, Some(_)) if health.verdict().is_some() => return Err(Stop::Cancelled),
+                (None, None) => {
+                    if let Some(sentence) = health.verdict() {
+                        return Err(Stop::Failed(sentence));
+                    }
+                }
+                (None, Some(_)) => {}
+            }
+        }
+    }
+
+    /// Reads what is new in the file. Gives the outcome where the end is there.
+    async fn read(&mut self, reader: &mut Reader, health: &mut Health) -> Result<Option<Outcome>, Stop> {
+        loop {
+            let lines = reader
+                .read()
+                .await
+                .map_err(|error| Stop::Failed(format!("The job's output file can't be read: {error}.")))?;
+            let Some(lines) = lines else { return Ok(None) };
+            for line in lines {
+                match line {
+                    Line::Ready => {
+                        health.ready = true;
+                        self.stored(self.jobs.records.running(&self.job.id).await?)?;
+                    }
+                    Line::End { ok: true, .. } => return Ok(Some(Outcome::succeeded())),
+                    Line::End { ok: false, error } => {
+                        let sentence = error.unwrap_or_else(|| "The code failed; see its output.".into());
+                        return Ok(Some(Outcome::failed(sentence)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Another server that shares the store can't reach our token; it leaves the wish in the row.
+    async fn look_for_foreign_cancel(&self) {
+        if let Ok(Some(record)) = self.jobs.records.get(&self.job.id).await
+            && record.job.state == JobState::Cancelling
+        {
+            self.cancel.cancel();
+        }
+    }
+
+    /// Stores the outcome, ends the kernel, and tells that the job is over.
+    async fn close(&mut self, outcome: Outcome) {
+        if let Err(error) = self.jobs.records.close(&self.job.id, &outcome).await {
+            warn!(job = self.job.id, %error, "a job's outcome was not stored");
+        }
+        self.end_kernel().await;
+        match self.jobs.records.over(&self.job.id, &outcome, now_ms()).await {
+            Ok(Some(record)) => {
+                info!(job = self.job.id, state = ?outcome.state, "job over");
+                self.jobs.active().remove(&self.job.id);
+                self.jobs.announce(&record.job);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                warn!(job = self.job.id, %error, "a job's end was not stored; the next start settles it")
+            }
+        }
+    }
+
+    /// Ends the job's kernel, found by its session's path where its name is not known.
+    async fn end_kernel(&mut self) {
+        // Where nothing was ever asked of Jupyter, none is started now.
+        if self.job.started_at.is_none() || !self.jobs.jupyter.may_hold_kernels().await {
+            return;
+        }
+        for attempt in 1..=CLOSE_ATTEMPTS {
+            match self.try_end_kernel().await {
+                Ok(()) => return,
+                Err(error) => warn!(job = self.job.id, %error, attempt, "a job's kernel was not shut down"),
+            }
+            tokio::time::sleep(CHECK).await;
+        }
+    }
+
+    async fn try_end_kernel(&mut self) -> Result<(), Stop> {
+        let client = self.client().await?;
+        let ids = match &self.kernel {
+            Some(ids) => Some(ids.clone()),
+            None => client.find_session(&session_path(&self.job.id)).await?,
+        };
+        if let Some(ids) = ids {
+            client.end_session(&ids).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes over the row as it was stored and tells whoever listens.
+    fn stored(&mut self, record: Option<Record>) -> Result<(), Stop> {
+        let record = record.ok_or_else(|| Stop::Failed("The job was removed from the store.".into()))?;
+        if record.job != self.job {
+            self.job = record.job;
+            self.jobs.announce(&self.job);
+        }
+        Ok(())
+    }
+}
+
+/// Names of the two requests that were sent to the kernel.
+struct Requests {
+    prelude: String,
+    code: String,
+}
+
+/// What is known of the kernel, and since when.
+struct Health {
+    started: Instant,
+    ready: bool,
+    was_busy: bool,
+    died: bool,
+    idle_since: Option<Instant>,
+    away_since: Option<Instant>,
+    /// Set with the reply to the last request that will be answered: the end must be in the file by then.
+    replied: Option<(Instant, Option<String>)>,
+    refused: Option<String>,
+}
+
+impl Health {
+    fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            ready: false,
+            was_busy: false,
+            died: false,
+            idle_since: None,
+            away_since: None,
+            replied: None,
+            refused: None,
+        }
+    }
+
+    fn hear(&mut self, event: KernelEvent, requests: Option<&Requests>) {
+        match event {
+            KernelEvent::Died => self.died = true,
+            KernelEvent::Replied { request, ok, error } => {
+                let prelude_failed = !ok && requests.is_some_and(|sent| sent.prelude == request);
+                if prelude_failed || requests.is_some_and(|sent| sent.code == request) {
+                    self.replied
+                        .get_or_insert((Instant::now(), error.filter(|_| prelude_failed)));
+                }
+            }
+        }
+    }
+
+    fn see(&mut self, state: Result<Option<KernelState>, JupyterError>) {
+        match state {
+            Err(JupyterError::Unreachable) => {
+                self.away_since.get_or_insert_with(Instant::now);
+                return;
+            }
+            Err(error) => self.refused = Some(error.to_string()),
+            Ok(None | Some(KernelState::Dead)) => self.died = true,
+            Ok(Some(KernelState::Idle)) => {
+                self.idle_since.get_or_insert_with(Instant::now);
+            }
+            Ok(Some(KernelState::Busy)) => {
+                self.was_busy = true;
+                self.idle_since = None;
+            }
+            Ok(Some(KernelState::Starting)) => {}
+        }
+        self.away_since = None;
+    }
+
+    /// Why the job can't go on, where it can't. The file was read to its end before.
+    fn verdict(&self) -> Option<String> {
+        let longer = |since: Option<Instant>, limit| since.is_some_and(|since| since.elapsed() > limit);
+        if self.died {
+            return Some(
+                "The job's kernel died while it ran: the system ended it for want of memory, the code ended its own \
+                 process, or somebody shut the kernel down. Check the code's memory use, then run it again."
+                    .into(),
+            );
+        }
+        if let Some(sentence) = &self.refused {
+            return Some(sentence.clone());
+        }
+        if longer(self.away_since, AWAY_LIMIT) {
+            return Some(
+                "The Jupyter Server that ran the job stopped answering. Check that it runs, then run the job again."
+                    .into(),
+            );
+        }
+        if let Some((at, error)) = &self.replied
+            && at.elapsed() > END_LIMIT
+        {
+            return Some(match error {
+                Some(error) => {
+                    format!("The kernel could not begin the job ({error}). Choose a Python kernel with ipykernel.")
+                }
+                None => "The kernel ran the code, but its output could not be stored. Check the disk's free space \
+                         and that the kernel runs on this machine, then run the job again."
+                    .into(),
+            });
+        }
+        let idle_limit = if self.ready || self.was_busy {
+            END_LIMIT
+        } else {
+            FIRST_BUSY_LIMIT
+        };
+        if longer(self.idle_since, idle_limit) {
+            return Some(
+                "The kernel stopped running the code without saying how it ended: it was restarted, or the server \
+                 ended before the code was sent. Run the job again."
+                    .into(),
+            );
+        }
+        if !self.ready && self.started.elapsed() > START_LIMIT {
+            return Some(
+                "The job's kernel did not connect to the cluster within 3 minutes. Check that the cluster and the \
+                 gateway answer, then run the job again."
+                    .into(),
+            );
+        }
+        None
+    }
+}
+
+/// The next event, or never, where there are no channels.
+async fn next_event(channels: &mut Option<Channels>) -> Option<KernelEvent> {
+    match channels {
+        Some(channels) => channels.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Names a job's session on the Jupyter Server, so that its kernel can be found however little was stored.
+fn session_path(id: &str) -> String {
+    format!("gatehouse-job-{id}")
+}
+
+/// The cell that comes before the code. It keeps to a namespace of its own.
+fn prelude(output: &Path, cluster: &str) -> String {
+    // A JSON string is a Python string, too.
+    let source = json!(PRELUDE);
+    let parameters = json!({ "output": output.to_string_lossy(), "cluster": cluster });
+    format!(
+        "exec(compile({source}, '<gatehouse>', 'exec'), \
+         {{'__name__': 'gatehouse_prelude', 'PARAMETERS': {parameters}}})"
+    )
+}
+
+async fn make_folder(output: &Path) -> Result<(), Stop> {
+    let folder = output.parent().unwrap_or(output);
+    let made = tokio::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .await;
+    made.map_err(|error| {
+        Stop::Failed(format!(
+            "The folder for the job's output can't be made ({}): {error}.",
+            folder.display()
+        ))
+    })
+}

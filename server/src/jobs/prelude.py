@@ -1,0 +1,279 @@
+"""Runs first in a job's kernel: tees what the code writes into a file, and connects to the cluster.
+
+The file is the truth about the job: Jupyter drops output above its limits and keeps none while nobody listens. Each
+line is a JSON object with a `kind`; `ready` says that the code runs next, and `end` that it ended and how.
+PARAMETERS (output, cluster) is given by the server. Only the names of the last lines reach the user's namespace.
+"""
+
+import json
+import os
+import re
+import select
+import sys
+import threading
+import time
+import warnings
+
+from IPython import get_ipython
+
+TEXT_LIMIT = 64 * 1024  # characters of text in one line of the file
+RESULT_LIMIT = 256 * 1024  # characters of one line of a result
+VALUE_LIMIT = 16 * 1024  # characters of an error's message, or of a line of its traceback
+TRACEBACK_LIMIT = 500  # lines at each end of a traceback
+ECHO_LIMIT = 1024 * 1024  # characters that Jupyter gets too, for who opens a console on the kernel
+FLUSH_SECONDS = 0.1  # how long a piece without a newline may wait
+ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+
+
+class Recorder:
+    """The file. Every method may be called from any thread."""
+
+    def __init__(self, path):
+        self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.lock = threading.RLock()
+        self.kind = None
+        self.parts = []
+        self.size = 0
+        self.ended = False
+        self.waiting = threading.Event()
+        # A child of fork() has our lock in whatever state it was, and none of our threads.
+        os.register_at_fork(after_in_child=self.renew)
+        threading.Thread(target=self.flush_leftovers, name="gatehouse-output", daemon=True).start()
+
+    def renew(self):
+        self.lock = threading.RLock()
+        self.waiting = threading.Event()
+        self.parts, self.size = [], 0
+
+    def flush_leftovers(self):
+        while True:
+            self.waiting.wait()
+            time.sleep(FLUSH_SECONDS)
+            self.flush()
+
+    def text(self, kind, text):
+        """Appends text of a stream. What has a newline is written at once, so that a dying kernel loses nothing of it."""
+        with self.lock:
+            if kind != self.kind:
+                self.flush()
+                self.kind = kind
+            self.parts.append(text)
+            self.size += len(text)
+            if "\n" in text or self.size >= TEXT_LIMIT:
+                self.flush()
+            elif not self.waiting.is_set():
+                self.waiting.set()
+
+    def flush(self):
+        with self.lock:
+            parts, self.parts, self.size = self.parts, [], 0
+            self.waiting.clear()
+            text = "".join(parts)
+            for start in range(0, len(text), TEXT_LIMIT):
+                self.write(kind=self.kind, text=text[start : start + TEXT_LIMIT])
+
+    def line(self, **fields):
+        """Writes a line that is not a stream's text."""
+        with self.lock:
+            self.flush()
+            self.write(**fields)
+
+    def write(self, **fields):
+        if self.ended:
+            return
+        try:
+            data = encode(fields)
+            while data:
+                data = data[os.write(self.file, data) :]
+        except OSError:
+            # A full disk must not fail the user's print; without an end in the file the server says what happened.
+            pass
+
+    def end(self, error):
+        """Writes the last line; `error` is a sentence, or None where all went well."""
+        with self.lock:
+            self.line(kind="end", ok=error is None, error=error)
+            self.ended = True
+
+
+def encode(fields):
+    line = json.dumps(fields, ensure_ascii=False) + "\n"
+    try:
+        return line.encode()
+    except UnicodeEncodeError:
+        # Lone surrogates are no text; JSON readers refuse them in any spelling.
+        return json.dumps({key: printable(value) for key, value in fields.items()}, ensure_ascii=False).encode() + b"\n"
+
+
+def printable(value):
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return [printable(item) for item in value] if isinstance(value, list) else value
+
+
+def shorten(text, limit=VALUE_LIMIT):
+    return text if len(text) <= limit else f"{text[: limit // 2]} … {text[-limit // 2 :]}"
+
+
+def text_of(error):
+    try:
+        return shorten(str(error))
+    except Exception:
+        return "(its message could not be made)"
+
+
+class Echo:
+    """Passes a bounded part of the streams on to Jupyter, which keeps in memory what nobody fetches."""
+
+    def __init__(self):
+        self.left = ECHO_LIMIT
+
+    def write(self, original, text):
+        if self.left <= 0:
+            return
+        self.left -= len(text)
+        original(text if self.left > 0 else "\n[Gatehouse: further output is only in the job's output.]\n")
+
+
+def tee(stream, kind, recorder, echo):
+    """Changes the stream itself: loggers that took it before, and pipes of child processes, pass through it too."""
+    write, flush = stream.write, stream.flush
+
+    def tee_write(text):
+        if not isinstance(text, str):
+            return write(text)
+        recorder.text(kind, text)
+        echo.write(write, text)
+        return len(text)
+
+    def tee_flush():
+        recorder.flush()
+        flush()
+
+    stream.write, stream.flush = tee_write, tee_flush
+
+
+def drain(stream):
+    """Waits until ipykernel's thread took over what child processes wrote to this stream's file descriptor."""
+    pipe = getattr(stream, "_fid", None)
+    if pipe is None:
+        return
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline and select.select([pipe], [], [], 0)[0]:
+        time.sleep(0.005)
+    time.sleep(0.02)
+
+
+def install(shell, recorder):
+    """Hooks the recorder into everything that shows something."""
+    streams = {"stdout": sys.stdout, "stderr": sys.stderr}
+    echo = Echo()
+    for kind, stream in streams.items():
+        tee(stream, kind, recorder, echo)
+
+    def show(data):
+        text = data.get("text/plain")
+        if isinstance(text, str):
+            for start in range(0, max(len(text), 1), RESULT_LIMIT):
+                recorder.line(kind="result", text=text[start : start + RESULT_LIMIT])
+
+    write_format_data = shell.displayhook.write_format_data
+
+    def record_result(format_dict, *args, **kwargs):
+        show(format_dict)
+        write_format_data(format_dict, *args, **kwargs)
+
+    shell.displayhook.write_format_data = record_result
+    publish = shell.display_pub.publish
+
+    def record_display(data, *args, **kwargs):
+        # Updates of something shown before, such as a progress bar's, would only repeat it.
+        if not kwargs.get("update"):
+            show(data)
+        publish(data, *args, **kwargs)
+
+    shell.display_pub.publish = record_display
+    show_traceback = shell._showtraceback
+
+    def record_traceback(etype, evalue, stb):
+        if not issubclass(etype, SystemExit):
+            lines = [shorten(line) for part in stb for line in ANSI.sub("", part).splitlines()]
+            if len(lines) > 2 * TRACEBACK_LIMIT:
+                lines[TRACEBACK_LIMIT:-TRACEBACK_LIMIT] = ["…"]
+            recorder.line(kind="error", name=etype.__name__, value=text_of(evalue), traceback=lines)
+        show_traceback(etype, evalue, stb)
+
+    shell._showtraceback = record_traceback
+    # IPython's advice for people who typed `exit` into a prompt; a script's sys.exit() is meant.
+    warnings.filterwarnings("ignore", message="To exit: use")
+
+    def refuse(*args, **kwargs):
+        raise RuntimeError(
+            "A job can't ask for input: nobody is there to answer. Put the value into the code, "
+            "or read it from a file or an environment variable."
+        )
+
+    shell.kernel.raw_input = refuse
+    shell.kernel.getpass = refuse
+    started = threading.Event()
+
+    def before_code(info):
+        started.set()
+
+    def after_code(result):
+        if not started.is_set():
+            return  # the end of this prelude's own cell
+        shell.events.unregister("pre_run_cell", before_code)
+        shell.events.unregister("post_run_cell", after_code)
+        for stream in streams.values():
+            drain(stream)
+        recorder.end(failure_of(result))
+
+    shell.events.register("pre_run_cell", before_code)
+    shell.events.register("post_run_cell", after_code)
+
+
+def failure_of(result):
+    """Why the code failed, in a sentence; None where it did not."""
+    error = result and (result.error_before_exec or result.error_in_exec)
+    if not error:
+        return None
+    if not isinstance(error, SystemExit):
+        return f"The code raised {type(error).__name__}: {shorten(text_of(error), 500)}"
+    if error.code is None or error.code == 0:
+        return None
+    return f"The code ended itself with exit status {shorten(text_of(error.code), 500)}."
+
+
+def connect(name):
+    try:
+        from dask_gateway import Gateway
+    except ImportError as error:
+        raise ImportError(
+            f"The kernel's Python ({sys.executable}) can't import dask-gateway ({error}). "
+            "Install dask-gateway, dask and distributed in it, or choose another kernel."
+        ) from error
+    gateway = Gateway()
+    cluster = gateway.connect(name)
+    return {"gateway": gateway, "cluster": cluster, "client": cluster.get_client()}
+
+
+def main(parameters):
+    shell = get_ipython()
+    recorder = Recorder(parameters["output"])
+    install(shell, recorder)
+    try:
+        shell.push(connect(parameters["cluster"]))
+    except BaseException as error:
+        shell.showtraceback()
+        recorder.end(
+            text_of(error)
+            if isinstance(error, ImportError)
+            else f"The job's kernel could not connect to cluster {parameters['cluster']}: "
+            f"{type(error).__name__}: {shorten(text_of(error), 500)}"
+        )
+        raise  # drops the job's code, which waits behind this cell
+    recorder.line(kind="ready")
+
+
+main(PARAMETERS)
