@@ -1,7 +1,7 @@
 //! `gatehouse serve`: puts the rooms together, and takes them apart in the right order.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{ServeArgs, listen, signals};
 use crate::clusters::{Clusters, GatewayOrigin};
-use crate::embedded::jupyter::PrivateJupyter;
+use crate::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
 use crate::embedded::{Embedded, Settings};
 use crate::http::{App, Token, assets_folder, router};
 use crate::jobs::{Jobs, JobsConfig, JupyterSource};
@@ -48,7 +48,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let state_dir = StateDir::open(&args.state_dir.clone().map_or_else(default_state_dir, Ok)?)?;
     let address = bind(&args).await?;
     let instance = args.instance.clone().unwrap_or_else(|| format!("standalone-{}", std::process::id()));
-    let mut membership = Membership::join(&state_dir, &instance)?;
+    let mut membership = Membership::join(&state_dir, &instance, args.parent_pid).await?;
 
     let config = gateway_config(&args)?;
     for warning in &config.warnings {
@@ -86,7 +86,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     }
 
     let (job_events, _) = broadcast::channel(256);
-    let jupyter = jupyter_source(&args, &python, &kernel_env);
+    let jupyter = jupyter_source(&args, &python, &state_dir.root().join("jupyter").join(membership.id()), &kernel_env);
     let jobs_config = JobsConfig { folder: state_dir.jobs(), instance: membership.id().to_owned() };
     let jobs = Jobs::new(store, jobs_config, jupyter.clone(), job_events.clone())?;
 
@@ -113,7 +113,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let why = signals::end_is_asked(args.parent_pid).await.context("Signals can't be listened to")?;
     info!(why, "ending");
     // Clusters first: whatever started us may end the whole container a moment later.
-    let departure = membership.leave()?;
+    let departure = membership.leave().await?;
     let last = matches!(departure, Departure::Last(_));
     stop.cancel();
     let stop_clusters = async {
@@ -157,7 +157,7 @@ async fn bind(args: &ServeArgs) -> anyhow::Result<Address> {
         return Ok(Address { listener: listen::unix(socket).await?, token: None, url: None, public: trim(&public) });
     }
     let (listener, port) = listen::loopback(args.port).await?;
-    let secret = crate::state_dir::random_secret();
+    let secret = crate::state_dir::random_hex();
     Ok(Address {
         listener: listen::Listener::Tcp(listener),
         token: Some(Token::new(&secret, port)),
@@ -172,7 +172,7 @@ fn trim(url: &str) -> String {
 
 /// Python's door, on the port that kernels of an earlier run still know where it is free.
 async fn open_door(membership: &mut Membership) -> anyhow::Result<(tokio::net::TcpListener, u16)> {
-    let wanted = membership.record().door_port;
+    let wanted = membership.record().door_port.unwrap_or(0);
     let (listener, port) = match listen::loopback(wanted).await {
         Ok(bound) => bound,
         Err(error) if wanted != 0 => {
@@ -218,10 +218,20 @@ fn python(args: &ServeArgs) -> anyhow::Result<PathBuf> {
         .context("No Python was found on the PATH: say with --python which one has dask-gateway-server")
 }
 
-fn jupyter_source(args: &ServeArgs, python: &std::path::Path, kernel_env: &BTreeMap<String, String>) -> JupyterSource {
+fn jupyter_source(
+    args: &ServeArgs,
+    python: &Path,
+    folder: &Path,
+    kernel_env: &BTreeMap<String, String>,
+) -> JupyterSource {
     let token = std::env::var("GATEHOUSE_JUPYTER_TOKEN").unwrap_or_default();
     match &args.jupyter_url {
-        None => JupyterSource::Private(Arc::new(PrivateJupyter::new(python.to_owned(), kernel_env.clone()))),
+        None => JupyterSource::Private(Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
+            python: python.to_owned(),
+            folder: folder.to_owned(),
+            root: None,
+            kernel_env: kernel_env.clone(),
+        }))),
         Some(_) if token.is_empty() => JupyterSource::Unavailable {
             message: "Jobs need the Jupyter Server's token, and this one has none (it is guarded by a password, for \
                       example). Start JupyterLab with a token to run jobs."

@@ -87,9 +87,10 @@ impl From<JobError> for HttpError {
         let message = error.to_string();
         match error {
             JobError::NotFound(_) => Self::not_found(message),
-            JobError::Invalid(_) => Self::invalid(None, message),
+            JobError::Invalid { field, .. } => Self::invalid(Some(field.to_owned()), message),
+            JobError::WrongState(_) => Self::new(StatusCode::CONFLICT, "wrong_state", message),
             JobError::Jupyter(_) => Self::new(StatusCode::BAD_GATEWAY, "jupyter", message),
-            JobError::Internal(detail) => Self::internal(&detail),
+            JobError::Store(detail) => Self::internal(&detail),
         }
     }
 }

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{Path, State, WebSocketUpgrade};
 use axum::response::Response;
-use futures_util::StreamExt;
 use http::StatusCode;
 use protocol::rest::{ApiError, ClusterState, CreateJob, Job};
 
@@ -19,21 +18,14 @@ pub async fn list(State(app): State<App>) -> Result<Json<Vec<Job>>, HttpError> {
 
 /// Runs code on a running cluster, in a kernel of the Jupyter Server.
 #[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = CreateJob,
-    responses((status = 201, body = Job), (status = 404, body = ApiError), (status = 409, body = ApiError),
-    (status = 422, body = ApiError)))]
+    responses((status = 201, body = Job), (status = 404, body = ApiError), (status = 422, body = ApiError),
+    (status = 502, body = ApiError)))]
 pub async fn create(
     State(app): State<App>,
     Body(request): Body<CreateJob>,
 ) -> Result<(StatusCode, Json<Job>), HttpError> {
-    let cluster = app.clusters.get(&request.cluster)?;
-    if cluster.state != ClusterState::Running {
-        return Err(HttpError::new(
-            StatusCode::CONFLICT,
-            "wrong_state",
-            format!("Cluster {} is not running. Wait until it runs, or choose another one.", request.cluster),
-        ));
-    }
-    Ok((StatusCode::CREATED, Json(app.jobs.create(request).await?)))
+    let running = app.clusters.get(&request.cluster)?.state == ClusterState::Running;
+    Ok((StatusCode::CREATED, Json(app.jobs.create(request, running).await?)))
 }
 
 /// One job.
@@ -58,10 +50,9 @@ pub async fn output(
     Path(id): Path<String>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, HttpError> {
-    let output = app.jobs.output(&id).await?;
+    let mut output = app.jobs.output(&id).await?;
     let shutdown = app.shutdown.clone();
     Ok(upgrade.on_upgrade(move |mut socket| async move {
-        let mut output = std::pin::pin!(output);
         loop {
             let item = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -69,7 +60,7 @@ pub async fn output(
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                     Some(Ok(_)) => continue,
                 },
-                item = output.next() => item,
+                item = output.recv() => item,
             };
             let Some(item) = item else { return close(socket).await };
             let Ok(text) = serde_json::to_string(&item) else { return };

@@ -166,3 +166,78 @@ async fn send(socket: &mut WebSocket, frame: &Frame) -> Result<(), End> {
     })?;
     socket.send(Message::Binary(bytes.into())).await.map_err(|_gone| End::Gone)
 }
+
+#[cfg(test)]
+mod tests {
+    use dask_comm::{StartStop, TaskRecord};
+
+    use super::super::TaskLog;
+    use super::*;
+
+    fn records(n: usize) -> Vec<TaskRecord> {
+        let record = |i: usize| TaskRecord {
+            key: format!("inc-{i}"),
+            worker: "tcp://127.0.0.1:1".to_owned(),
+            thread: 1,
+            typename: None,
+            nbytes: None,
+            error: None,
+            startstops: vec![StartStop {
+                action: "compute".to_owned(),
+                start: i as f64,
+                stop: i as f64 + 0.5,
+                source: None,
+            }],
+        };
+        (0..n).map(record).collect()
+    }
+
+    fn feed(scheduler: &str, n: usize) -> Arc<Feed> {
+        let feed = Arc::new(Feed::default());
+        *feed.log_mut() = TaskLog::new(scheduler.to_owned());
+        feed.log_mut().extend(records(n));
+        feed
+    }
+
+    #[test]
+    fn a_snapshot_comes_in_bounded_chunks_after_a_hello() {
+        let mut session = Session::new(feed("one", 2 * MAX_BATCH_RECORDS + 5));
+        let Some(Frame::Hello(hello)) = session.next_tasks() else { panic!("no hello") };
+        assert_eq!((hello.version, hello.records), (VERSION, 2 * MAX_BATCH_RECORDS as u64 + 5));
+        let mut seen = Vec::new();
+        while let Some(Frame::Tasks(batch)) = session.next_tasks() {
+            seen.push((batch.seq, batch.records, batch.lanes.len(), batch.caught_up));
+        }
+        let full = MAX_BATCH_RECORDS as u32;
+        assert_eq!(seen, [(1, full, 1, false), (2, full, 0, false), (3, 5, 0, true)]);
+    }
+
+    #[test]
+    fn another_scheduler_begins_a_new_stream() {
+        let feed = feed("one", 3);
+        let mut session = Session::new(feed.clone());
+        while session.next_tasks().is_some() {}
+        *feed.log_mut() = TaskLog::new("two".to_owned());
+        feed.log_mut().extend(records(1));
+        let Some(Frame::Hello(hello)) = session.next_tasks() else { panic!("no hello") };
+        assert_eq!((hello.scheduler.as_str(), hello.records), ("two", 1));
+        let Some(Frame::Tasks(batch)) = session.next_tasks() else { panic!("no tasks") };
+        assert_eq!((batch.first_record, batch.lanes.len(), batch.prefixes.len()), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_browser_that_fell_behind_what_is_kept_begins_anew() {
+        let feed = feed("one", 3);
+        let mut session = Session::new(feed.clone());
+        while session.next_tasks().is_some() {}
+        feed.log_mut().extend(records(super::super::log::MAX_RECORDS + 10));
+        let Some(Frame::Hello(hello)) = session.next_tasks() else { panic!("no hello") };
+        assert_eq!(hello.first_record, 13);
+    }
+
+    #[test]
+    fn nothing_is_sent_before_the_scheduler_is_known() {
+        let mut session = Session::new(Arc::new(Feed::default()));
+        assert_eq!(session.next_tasks(), None);
+    }
+}

@@ -153,9 +153,6 @@ impl Watch {
             if Instant::now() >= next_identity {
                 let now = self.patiently(scheduler.identity()).await?;
                 next_identity = Instant::now() + heartbeat(now.workers.len());
-                if now.id != identity.id {
-                    return Err(CommError::Closed { address: self.target.address.to_string() });
-                }
                 self.take_identity(&now);
             }
             round = round.wrapping_add(1);
