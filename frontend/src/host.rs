@@ -1,1 +1,164 @@
-//! Placeholder until its first version lands.
+//! What the panel asks of the page around it: JupyterLab, or our own standalone page.
+
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+use js_sys::Promise;
+use protocol::events::NoticeLevel;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use yew::AttrValue;
+
+#[wasm_bindgen(typescript_custom_section)]
+const HOST_TYPE: &str = r#"
+/** What the page around the panel does for it. */
+export interface Host {
+  /** The server's prefix; ends with '/'. */
+  baseUrl: string;
+  openPane(plot: string, cluster: string, title: string): void;
+  insertCode(code: string): Promise<'inserted' | 'copied'>;
+  confirm(title: string, body: string, action: string): Promise<boolean>;
+  notify(level: 'info' | 'warning' | 'error', message: string): void;
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The `Host` object of JavaScript.
+    #[wasm_bindgen(typescript_type = "Host")]
+    pub type JsHost;
+
+    #[wasm_bindgen(method, getter, structural, js_name = baseUrl)]
+    fn base_url(this: &JsHost) -> String;
+
+    #[wasm_bindgen(method, structural, catch, js_name = openPane)]
+    fn open_pane(this: &JsHost, plot: &str, cluster: &str, title: &str) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, structural, catch, js_name = insertCode)]
+    fn insert_code(this: &JsHost, code: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn confirm(this: &JsHost, title: &str, body: &str, action: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn notify(this: &JsHost, level: &str, message: &str) -> Result<(), JsValue>;
+}
+
+/// Where connect code went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    Inserted,
+    Copied,
+}
+
+/// What a page must be able to do for the panel.
+pub trait Shell {
+    /// The server's prefix; ends with '/'.
+    fn base_url(&self) -> AttrValue;
+    fn open_pane(&self, plot: &str, cluster: &str, title: &str);
+    /// Puts code where the user works. The error is a sentence.
+    fn insert_code(&self, code: String) -> LocalBoxFuture<'static, Result<Placed, String>>;
+    /// Asks before something that can't be undone; `false` where the user declines.
+    fn confirm(&self, title: String, body: String, action: String) -> LocalBoxFuture<'static, bool>;
+    fn notify(&self, level: NoticeLevel, message: &str);
+}
+
+/// A shared handle of the page around the panel.
+#[derive(Clone)]
+pub struct Host(Rc<dyn Shell>);
+
+impl Host {
+    pub fn new(shell: impl Shell + 'static) -> Self {
+        Self(Rc::new(shell))
+    }
+}
+
+impl PartialEq for Host {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::ops::Deref for Host {
+    type Target = dyn Shell;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl From<JsHost> for Host {
+    fn from(host: JsHost) -> Self {
+        Self::new(JsShell {
+            base_url: base_url_of(&host).into(),
+            host: Rc::new(host),
+        })
+    }
+}
+
+/// The server's prefix as JavaScript gives it, with the `/` at its end that it may lack.
+pub fn base_url_of(host: &JsHost) -> String {
+    let mut base_url = host.base_url();
+    if !base_url.ends_with('/') {
+        base_url.push('/');
+    }
+    base_url
+}
+
+struct JsShell {
+    base_url: AttrValue,
+    host: Rc<JsHost>,
+}
+
+impl Shell for JsShell {
+    fn base_url(&self) -> AttrValue {
+        self.base_url.clone()
+    }
+
+    fn open_pane(&self, plot: &str, cluster: &str, title: &str) {
+        if let Err(error) = self.host.open_pane(plot, cluster, title) {
+            gloo::console::error!("the pane could not be opened:", error);
+        }
+    }
+
+    fn insert_code(&self, code: String) -> LocalBoxFuture<'static, Result<Placed, String>> {
+        let host = Rc::clone(&self.host);
+        Box::pin(async move {
+            let answer = match host.insert_code(&code) {
+                Ok(promise) => JsFuture::from(promise).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(value) if value.as_string().as_deref() == Some("inserted") => Ok(Placed::Inserted),
+                Ok(_) => Ok(Placed::Copied),
+                Err(error) => {
+                    gloo::console::error!("the code could not be inserted:", error);
+                    Err("The code could not be inserted. Open a notebook and try again.".to_owned())
+                }
+            }
+        })
+    }
+
+    fn confirm(&self, title: String, body: String, action: String) -> LocalBoxFuture<'static, bool> {
+        let host = Rc::clone(&self.host);
+        Box::pin(async move {
+            let answer = match host.confirm(&title, &body, &action) {
+                Ok(promise) => JsFuture::from(promise).await,
+                Err(error) => Err(error),
+            };
+            // A dialog that fails is no consent.
+            matches!(answer, Ok(value) if value.as_bool() == Some(true))
+        })
+    }
+
+    fn notify(&self, level: NoticeLevel, message: &str) {
+        let level = match level {
+            NoticeLevel::Info => "info",
+            NoticeLevel::Warning => "warning",
+            NoticeLevel::Error => "error",
+        };
+        if let Err(error) = self.host.notify(level, message) {
+            gloo::console::error!("a notice could not be shown:", error, message);
+        }
+    }
+}

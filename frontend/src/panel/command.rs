@@ -28,7 +28,10 @@ pub enum Verb {
 impl Verb {
     /// Whether it acts on one cluster.
     pub fn needs_cluster(self) -> bool {
-        !matches!(self, Self::NewCluster | Self::RunJob | Self::Refresh | Self::ShutDownAll)
+        !matches!(
+            self,
+            Self::NewCluster | Self::RunJob | Self::Refresh | Self::ShutDownAll
+        )
     }
 
     /// What the user is asked where several clusters are there.
@@ -83,10 +86,19 @@ mod tests {
 
     #[test]
     fn commands_may_name_their_cluster() {
-        assert_eq!(Command::parse("scale"), Some(Command { verb: Verb::Scale, cluster: None }));
+        assert_eq!(
+            Command::parse("scale"),
+            Some(Command {
+                verb: Verb::Scale,
+                cluster: None
+            })
+        );
         assert_eq!(
             Command::parse("task-stream:dev.a1"),
-            Some(Command { verb: Verb::TaskStream, cluster: Some("dev.a1".into()) })
+            Some(Command {
+                verb: Verb::TaskStream,
+                cluster: Some("dev.a1".into())
+            })
         );
         assert_eq!(Command::parse("fly"), None);
     }

@@ -42,13 +42,17 @@ pub fn draft(spec: &OptionSpec) -> Draft {
         OptionKind::Bool => Draft::Flag(default.as_bool().unwrap_or(false)),
         OptionKind::Select { options } => {
             // A default that the site does not offer can't be sent: nothing is chosen then.
-            let chosen = default.as_str().filter(|value| options.iter().any(|option| option == value));
+            let chosen = default
+                .as_str()
+                .filter(|value| options.iter().any(|option| option == value));
             Draft::Text(chosen.unwrap_or_default().to_owned())
         }
         OptionKind::String => Draft::Text(default.as_str().unwrap_or_default().to_owned()),
-        OptionKind::Int { .. } | OptionKind::Float { .. } => {
-            Draft::Text(if default.is_number() { number(default) } else { String::new() })
-        }
+        OptionKind::Int { .. } | OptionKind::Float { .. } => Draft::Text(if default.is_number() {
+            number(default)
+        } else {
+            String::new()
+        }),
         OptionKind::Mapping => Draft::Text(default.as_object().map(mapping::write).unwrap_or_default()),
         OptionKind::Unknown => Draft::Text(serde_json::to_string_pretty(default).unwrap_or_default()),
     }
@@ -84,9 +88,7 @@ pub fn accept(spec: &OptionSpec, draft: &Draft) -> Result<Accepted, String> {
             let range = || bounds(&spec.spec).map(|b| format!(" {b}")).unwrap_or_default();
             match text.trim().parse::<f64>() {
                 Ok(n)
-                    if n.is_finite()
-                        && min.is_none_or(|min| n >= min)
-                        && max.is_none_or(|max| n <= max) =>
+                    if n.is_finite() && min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max) =>
                 {
                     Ok(Value::from(n).into())
                 }
@@ -100,7 +102,10 @@ pub fn accept(spec: &OptionSpec, draft: &Draft) -> Result<Accepted, String> {
                 [one] => Some(format!("The value of {one} is sent as text.")),
                 many => Some(format!("The values of {} are sent as text.", many.join(", "))),
             };
-            Ok(Accepted { value: Value::Object(read.values), hint })
+            Ok(Accepted {
+                value: Value::Object(read.values),
+                hint,
+            })
         }
         OptionKind::Unknown => serde_json::from_str::<Value>(text)
             .map(Accepted::from)
@@ -131,7 +136,9 @@ pub fn step(text: &str, up: bool, min: Option<f64>, max: Option<f64>) -> String 
         Ok(n) if n.is_finite() => n + by,
         _ => min.unwrap_or(0.0),
     };
-    let next = next.max(min.unwrap_or(f64::NEG_INFINITY)).min(max.unwrap_or(f64::INFINITY));
+    let next = next
+        .max(min.unwrap_or(f64::NEG_INFINITY))
+        .min(max.unwrap_or(f64::INFINITY));
     // A few decimals: 0.1 + 0.2 should not become 0.30000000000000004 in front of the user.
     let rounded = (next * 1e9).round() / 1e9;
     rounded.to_string()
@@ -158,7 +165,12 @@ pub struct ScaleDraft {
 
 impl Default for ScaleDraft {
     fn default() -> Self {
-        Self { mode: ScaleMode::None, workers: "1".into(), minimum: "0".into(), maximum: "4".into() }
+        Self {
+            mode: ScaleMode::None,
+            workers: "1".into(),
+            minimum: "0".into(),
+            maximum: "4".into(),
+        }
     }
 }
 
@@ -180,12 +192,20 @@ pub struct ScaleError {
 impl ScaleDraft {
     /// The draft that shows what was asked before, ready to be changed.
     pub fn of(scaling: &Scaling, workers: u32) -> Self {
-        let base = Self { workers: workers.to_string(), ..Self::default() };
+        let base = Self {
+            workers: workers.to_string(),
+            ..Self::default()
+        };
         match *scaling {
-            Scaling::Unknown => Self { mode: ScaleMode::Manual, ..base },
-            Scaling::Manual { workers } => {
-                Self { mode: ScaleMode::Manual, workers: workers.to_string(), ..base }
-            }
+            Scaling::Unknown => Self {
+                mode: ScaleMode::Manual,
+                ..base
+            },
+            Scaling::Manual { workers } => Self {
+                mode: ScaleMode::Manual,
+                workers: workers.to_string(),
+                ..base
+            },
             Scaling::Adaptive { minimum, maximum } => Self {
                 mode: ScaleMode::Adaptive,
                 minimum: minimum.to_string(),
@@ -199,9 +219,9 @@ impl ScaleDraft {
     pub fn accept(&self) -> Result<Option<Scaling>, ScaleError> {
         match self.mode {
             ScaleMode::None => Ok(None),
-            ScaleMode::Manual => {
-                Ok(Some(Scaling::Manual { workers: workers(&self.workers, ScaleField::Workers)? }))
-            }
+            ScaleMode::Manual => Ok(Some(Scaling::Manual {
+                workers: workers(&self.workers, ScaleField::Workers)?,
+            })),
             ScaleMode::Adaptive => {
                 let minimum = workers(&self.minimum, ScaleField::Minimum)?;
                 let maximum = workers(&self.maximum, ScaleField::Maximum)?;
@@ -224,9 +244,10 @@ impl ScaleDraft {
 }
 
 fn workers(text: &str, field: ScaleField) -> Result<u32, ScaleError> {
-    text.trim()
-        .parse()
-        .map_err(|_| ScaleError { field, message: "Enter a whole number, 0 or more.".to_owned() })
+    text.trim().parse().map_err(|_| ScaleError {
+        field,
+        message: "Enter a whole number, 0 or more.".to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -282,7 +303,10 @@ mod tests {
         }
         let float = option(json!(1), json!({"type": "float", "min": 0.5}));
         for wrong in ["", "0.4", "NaN", "inf", "x"] {
-            assert_eq!(accept(&float, &text(wrong)).expect_err(wrong), "Enter a number of at least 0.5.");
+            assert_eq!(
+                accept(&float, &text(wrong)).expect_err(wrong),
+                "Enter a number of at least 0.5."
+            );
         }
         let open = option(json!(1), json!({"type": "int"}));
         assert_eq!(accept(&open, &text("x")).expect_err("x"), "Enter a whole number.");
@@ -301,7 +325,10 @@ mod tests {
         let spec = option(json!({}), json!({"type": "mapping"}));
         let accepted = accept(&spec, &text("OMP_NUM_THREADS: 1")).expect("a mapping");
         assert_eq!(accepted.value, json!({"OMP_NUM_THREADS": "1"}));
-        assert_eq!(accepted.hint.as_deref(), Some("The value of OMP_NUM_THREADS is sent as text."));
+        assert_eq!(
+            accepted.hint.as_deref(),
+            Some("The value of OMP_NUM_THREADS is sent as text.")
+        );
     }
 
     #[test]
@@ -315,13 +342,27 @@ mod tests {
 
     #[test]
     fn scaling_needs_an_order() {
-        let mut draft = ScaleDraft { mode: ScaleMode::Adaptive, ..ScaleDraft::default() };
-        assert_eq!(draft.accept(), Ok(Some(Scaling::Adaptive { minimum: 0, maximum: 4 })));
+        let mut draft = ScaleDraft {
+            mode: ScaleMode::Adaptive,
+            ..ScaleDraft::default()
+        };
+        assert_eq!(
+            draft.accept(),
+            Ok(Some(Scaling::Adaptive {
+                minimum: 0,
+                maximum: 4
+            }))
+        );
         draft.minimum = "5".into();
         assert_eq!(draft.accept().expect_err("5 > 4").field, ScaleField::Maximum);
         draft.minimum = "-1".into();
         assert_eq!(draft.accept().expect_err("-1").field, ScaleField::Minimum);
-        draft = ScaleDraft { mode: ScaleMode::Adaptive, minimum: "0".into(), maximum: "0".into(), ..draft };
+        draft = ScaleDraft {
+            mode: ScaleMode::Adaptive,
+            minimum: "0".into(),
+            maximum: "0".into(),
+            ..draft
+        };
         assert!(draft.accept().is_err());
         draft.mode = ScaleMode::Manual;
         draft.workers = "2".into();

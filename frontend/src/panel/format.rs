@@ -17,7 +17,11 @@ fn unit_of(bytes: u64) -> usize {
 
 fn in_unit(bytes: u64, unit: usize) -> String {
     let value = bytes as f64 / 1024_f64.powi(unit as i32);
-    if unit == 0 || value >= 100.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+    if unit == 0 || value >= 100.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.1}")
+    }
 }
 
 /// `bytes` in the unit that suits it, such as `1.5 GiB`.
@@ -29,7 +33,12 @@ pub fn bytes(bytes: u64) -> String {
 /// Two sizes in the unit of the larger one, such as `0.3 / 4.0 GiB`.
 pub fn bytes_of(used: u64, limit: u64) -> String {
     let unit = unit_of(used.max(limit));
-    format!("{} / {} {}", in_unit(used, unit), in_unit(limit, unit), UNITS[unit])
+    format!(
+        "{} / {} {}",
+        in_unit(used, unit),
+        in_unit(limit, unit),
+        UNITS[unit]
+    )
 }
 
 /// A span of time in two units, such as `4 s`, `12 m 04 s`, `3 h 05 m`, `2 d 04 h`.
@@ -49,7 +58,11 @@ pub fn duration(ms: i64) -> String {
 /// none. Kubernetes gateways put the namespace and a dot before it.
 pub fn short_name(name: &str) -> &str {
     let last = name.rsplit('.').next().unwrap_or(name);
-    if last.len() > 12 && last.bytes().all(|b| b.is_ascii_hexdigit()) { &last[..8] } else { name }
+    if last.len() > 12 && last.bytes().all(|b| b.is_ascii_hexdigit()) {
+        &last[..8]
+    } else {
+        name
+    }
 }
 
 /// The user's label, or the short name.
@@ -71,7 +84,11 @@ pub fn scaling(scaling: &Scaling) -> Option<String> {
 
 /// `n` and the noun, in the plural where it belongs: `1 worker`, `2 workers`.
 pub fn count(n: u64, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }
 
 /// The state as the gateway writes it.
@@ -99,7 +116,11 @@ pub fn job_state(state: JobState) -> &'static str {
 
 /// A share of a whole in percent, 0 where there is no whole.
 pub fn percent(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { (part / whole * 100.0).clamp(0.0, 100.0) } else { 0.0 }
+    if whole > 0.0 {
+        (part / whole * 100.0).clamp(0.0, 100.0)
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]
@@ -144,8 +165,18 @@ mod tests {
     #[test]
     fn scaling_is_said_in_words() {
         assert_eq!(scaling(&Scaling::Unknown), None);
-        assert_eq!(scaling(&Scaling::Manual { workers: 1 }).as_deref(), Some("manual, 1 worker"));
-        assert_eq!(scaling(&Scaling::Adaptive { minimum: 0, maximum: 9 }).as_deref(), Some("adaptive 0–9"));
+        assert_eq!(
+            scaling(&Scaling::Manual { workers: 1 }).as_deref(),
+            Some("manual, 1 worker")
+        );
+        assert_eq!(
+            scaling(&Scaling::Adaptive {
+                minimum: 0,
+                maximum: 9
+            })
+            .as_deref(),
+            Some("adaptive 0–9")
+        );
     }
 
     #[test]

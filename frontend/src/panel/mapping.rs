@@ -18,9 +18,14 @@ pub struct Mapping {
 /// A number or boolean keeps the characters that were typed (`1.10` stays `1.10`). The error is a sentence that names
 /// the line or the name that is wrong.
 pub fn parse(text: &str) -> Result<Mapping, String> {
-    let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+    let blank = text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
     if blank {
-        return Ok(Mapping { values: Map::new(), converted: Vec::new() });
+        return Ok(Mapping {
+            values: Map::new(),
+            converted: Vec::new(),
+        });
     }
     let typed: Value = serde_saphyr::from_str(text).map_err(|error| sentence(&error))?;
     let typed = match typed {
@@ -30,12 +35,18 @@ pub fn parse(text: &str) -> Result<Mapping, String> {
     };
     for (name, value) in &typed {
         if value.is_array() || value.is_object() {
-            return Err(format!("The value of “{name}” is nested; give it as text in quotes."));
+            return Err(format!(
+                "The value of “{name}” is nested; give it as text in quotes."
+            ));
         }
     }
     // Read again as text: the first reading told the types, but 1.10 is no longer what was typed.
-    let raw: BTreeMap<String, Option<String>> = serde_saphyr::from_str(text).map_err(|error| sentence(&error))?;
-    let mut mapping = Mapping { values: Map::new(), converted: Vec::new() };
+    let raw: BTreeMap<String, Option<String>> =
+        serde_saphyr::from_str(text).map_err(|error| sentence(&error))?;
+    let mut mapping = Mapping {
+        values: Map::new(),
+        converted: Vec::new(),
+    };
     for (name, value) in typed {
         if name.trim().is_empty() {
             return Err("A name is empty; write “NAME: value”.".to_owned());
@@ -71,19 +82,28 @@ fn is_plain(text: &str) -> bool {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_');
     let known = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     begins
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '.' | '-' | '='))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '.' | '-' | '='))
         && !known.contains(&text.to_ascii_lowercase().as_str())
 }
 
-/// What the reader says, with the place but without its source excerpt.
+/// What the reader says, as a sentence: its place first, without its excerpt of the text and its advice to programmers.
 fn sentence(error: &serde_saphyr::Error) -> String {
     let whole = error.to_string();
-    let what = whole.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    // The place may already be in the text.
-    let what = what.split(" at line ").next().unwrap_or(what).trim_end_matches(['.', ':']);
+    let what = whole
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
+    let what = match what.split_once(": ") {
+        Some((place, rest)) if place.starts_with("line ") => rest,
+        _ => what,
+    };
+    let what = what.split(", set ").next().unwrap_or(what);
     match error.location() {
-        Some(place) => format!("Line {}: this is not valid YAML or JSON ({what}).", place.line()),
-        None => format!("This is not valid YAML or JSON ({what})."),
+        Some(place) => format!("Not valid YAML or JSON in line {}: {what}.", place.line()),
+        None => format!("Not valid YAML or JSON: {what}."),
     }
 }
 
@@ -99,8 +119,14 @@ mod tests {
 
     #[test]
     fn yaml_and_json_are_both_read() {
-        assert_eq!(values("A: one\nB: two words\n"), json!({"A": "one", "B": "two words"}));
-        assert_eq!(values(r#"{"A": "one", "B": "x: y"}"#), json!({"A": "one", "B": "x: y"}));
+        assert_eq!(
+            values("A: one\nB: two words\n"),
+            json!({"A": "one", "B": "two words"})
+        );
+        assert_eq!(
+            values(r#"{"A": "one", "B": "x: y"}"#),
+            json!({"A": "one", "B": "x: y"})
+        );
         assert_eq!(values("  \n# only a remark\n"), json!({}));
         assert_eq!(values("{}"), json!({}));
     }
@@ -112,7 +138,11 @@ mod tests {
             Value::Object(mapping.values),
             json!({"N": "1", "V": "1.10", "B": "true", "E": "", "Z": "007", "S": "5"})
         );
-        assert!(["N", "V", "B", "E"].iter().all(|name| mapping.converted.iter().any(|c| c == name)));
+        assert!(
+            ["N", "V", "B", "E"]
+                .iter()
+                .all(|name| mapping.converted.iter().any(|c| c == name))
+        );
         assert!(!mapping.converted.contains(&"S".to_owned()));
     }
 
@@ -126,10 +156,17 @@ mod tests {
     #[test]
     fn errors_name_the_line() {
         let error = parse("A: one\nB: [two").expect_err("broken");
-        assert!(error.starts_with("Line "), "{error}");
-        assert!(!error.contains('\n'), "{error}");
-        assert!(parse("just words").expect_err("no mapping").contains("NAME: value"));
-        assert!(parse("A: 1\nA: 2").is_err(), "the same name twice");
+        assert_eq!(error, "Not valid YAML or JSON in line 2: unclosed bracket '['.");
+        assert!(
+            parse("just words")
+                .expect_err("no mapping")
+                .contains("NAME: value")
+        );
+        let twice = parse("A: 1\nA: 2").expect_err("the same name twice");
+        assert_eq!(
+            twice,
+            "Not valid YAML or JSON in line 2: duplicate mapping key: A."
+        );
     }
 
     #[test]

@@ -48,7 +48,11 @@ impl Output {
             JobOutput::Stdout { text } => self.text(Stream::Stdout, text),
             JobOutput::Stderr { text } => self.text(Stream::Stderr, text),
             JobOutput::Result { text } => self.whole(Stream::Result, text),
-            JobOutput::Error { name, value, traceback } => {
+            JobOutput::Error {
+                name,
+                value,
+                traceback,
+            } => {
                 if traceback.is_empty() {
                     self.whole(Stream::Error, &format!("{name}: {value}"));
                 } else {
@@ -77,7 +81,10 @@ impl Output {
     pub fn to_text(&self) -> String {
         let mut all = String::with_capacity(self.bytes + 64);
         for block in &self.blocks {
-            if matches!(block.stream, Stream::Result | Stream::Error) && !all.is_empty() && !all.ends_with('\n') {
+            if matches!(block.stream, Stream::Result | Stream::Error)
+                && !all.is_empty()
+                && !all.ends_with('\n')
+            {
                 all.push('\n');
             }
             all.push_str(&block.text);
@@ -97,7 +104,11 @@ impl Output {
     }
 
     fn open(&mut self, stream: Stream) {
-        self.blocks.push_back(Rc::new(Block { id: self.next_id, stream, text: String::new() }));
+        self.blocks.push_back(Rc::new(Block {
+            id: self.next_id,
+            stream,
+            text: String::new(),
+        }));
         self.next_id += 1;
     }
 
@@ -129,10 +140,16 @@ impl Output {
         if closed {
             self.open(stream);
         }
-        let Some(last) = self.blocks.back_mut() else { return };
+        let Some(last) = self.blocks.back_mut() else {
+            return;
+        };
         // Shared with what is shown: then a copy of at most one block is made, once a repaint.
         if Rc::get_mut(last).is_none() {
-            let copy = Block { id: last.id, stream: last.stream, text: last.text.clone() };
+            let copy = Block {
+                id: last.id,
+                stream: last.stream,
+                text: last.text.clone(),
+            };
             *last = Rc::new(copy);
         }
         let Some(block) = Rc::get_mut(last) else { return };
@@ -212,10 +229,19 @@ mod tests {
         let mut output = Output::default();
         stdout(&mut output, "a\n");
         stdout(&mut output, "b\n");
-        output.push(&JobOutput::Stderr { text: "warn\n".into() });
+        output.push(&JobOutput::Stderr {
+            text: "warn\n".into(),
+        });
         output.push(&JobOutput::Result { text: "42".into() });
         let seen: Vec<_> = output.blocks().map(|b| (b.stream, b.text.as_str())).collect();
-        assert_eq!(seen, [(Stream::Stdout, "a\nb\n"), (Stream::Stderr, "warn\n"), (Stream::Result, "42\n")]);
+        assert_eq!(
+            seen,
+            [
+                (Stream::Stdout, "a\nb\n"),
+                (Stream::Stderr, "warn\n"),
+                (Stream::Result, "42\n")
+            ]
+        );
         assert_eq!(output.to_text(), "a\nb\nwarn\n42\n");
     }
 
@@ -262,7 +288,11 @@ mod tests {
         }
         let before: Vec<_> = output.blocks().cloned().collect();
         stdout(&mut output, "more\n");
-        let same = output.blocks().zip(&before).filter(|(a, b)| Rc::ptr_eq(a, b)).count();
+        let same = output
+            .blocks()
+            .zip(&before)
+            .filter(|(a, b)| Rc::ptr_eq(a, b))
+            .count();
         assert_eq!(same, before.len() - 1);
     }
 }

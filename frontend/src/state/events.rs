@@ -1,1 +1,209 @@
-//! Placeholder until its first version lands.
+//! The state of the panel, and how each event changes it.
+
+use std::rc::Rc;
+
+use protocol::events::{Event, Notice};
+use protocol::rest::{Cluster, ClusterState, Job, Status};
+
+/// Jobs that the panel lists at most; older ones stay on the server.
+const KEEP_JOBS: usize = 200;
+
+/// How the events' connection stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// The first connection is being made: nothing is known yet.
+    #[default]
+    Connecting,
+    Open,
+    /// Lost, or never made; tried again by itself.
+    Lost {
+        /// A sentence: what happened and what to do.
+        message: String,
+    },
+}
+
+/// What the server told last. Cheap to clone: the parts are shared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    pub link: Link,
+    pub status: Option<Rc<Status>>,
+    /// Newest first; `None` until the first snapshot.
+    pub clusters: Option<Rc<[Rc<Cluster>]>>,
+    /// Newest first.
+    pub jobs: Rc<[Rc<Job>]>,
+}
+
+impl State {
+    /// Applies one event; a notice is handed back, as it changes nothing.
+    pub fn apply(&mut self, event: Event) -> Option<Notice> {
+        self.link = Link::Open;
+        match event {
+            Event::Snapshot {
+                status,
+                clusters,
+                jobs,
+            } => {
+                self.set_status(status);
+                self.set_clusters(clusters);
+                let mut jobs: Vec<_> = jobs.into_iter().map(Rc::new).collect();
+                jobs.sort_by(|a, b| newest_first(a, b));
+                jobs.truncate(KEEP_JOBS);
+                self.jobs = jobs.into();
+            }
+            Event::Status { status } => self.set_status(status),
+            Event::Clusters { clusters } => self.set_clusters(clusters),
+            Event::Job { job } => {
+                let mut jobs: Vec<_> = self
+                    .jobs
+                    .iter()
+                    .filter(|known| known.id != job.id)
+                    .cloned()
+                    .collect();
+                jobs.push(Rc::new(job));
+                jobs.sort_by(|a, b| newest_first(a, b));
+                jobs.truncate(KEEP_JOBS);
+                self.jobs = jobs.into();
+            }
+            Event::Notice { notice } => return Some(notice),
+        }
+        None
+    }
+
+    fn set_status(&mut self, status: Status) {
+        if self.status.as_deref() != Some(&status) {
+            self.status = Some(Rc::new(status));
+        }
+    }
+
+    /// Clusters that did not change keep their `Rc`.
+    fn set_clusters(&mut self, clusters: Vec<Cluster>) {
+        let list = clusters
+            .into_iter()
+            .map(|new| match self.cluster(&new.name) {
+                Some(old) if **old == new => Rc::clone(old),
+                _ => Rc::new(new),
+            })
+            .collect();
+        self.clusters = Some(list);
+    }
+
+    pub fn cluster(&self, name: &str) -> Option<&Rc<Cluster>> {
+        self.clusters
+            .iter()
+            .flat_map(|list| list.iter())
+            .find(|cluster| cluster.name == name)
+    }
+
+    /// Clusters that run, newest first.
+    pub fn running(&self) -> impl Iterator<Item = &Rc<Cluster>> {
+        let all = self.clusters.iter().flat_map(|list| list.iter());
+        all.filter(|cluster| cluster.state == ClusterState::Running)
+    }
+
+    /// Clusters that may still cost something, newest first.
+    pub fn active(&self) -> impl Iterator<Item = &Rc<Cluster>> {
+        self.clusters
+            .iter()
+            .flat_map(|list| list.iter())
+            .filter(|cluster| cluster.state.is_active())
+    }
+
+    pub fn job(&self, id: &str) -> Option<&Rc<Job>> {
+        self.jobs.iter().find(|job| job.id == id)
+    }
+}
+
+fn newest_first(a: &Job, b: &Job) -> std::cmp::Ordering {
+    b.created_at.cmp(&a.created_at).then_with(|| b.id.cmp(&a.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::rest::{JobState, LiveState, Scaling};
+
+    use super::*;
+
+    fn cluster(name: &str, state: ClusterState) -> Cluster {
+        Cluster {
+            name: name.into(),
+            label: None,
+            state,
+            reason: None,
+            started_at: None,
+            stopped_at: None,
+            options: serde_json::Map::new(),
+            scaling: Scaling::Unknown,
+            summary: None,
+            live: LiveState::Off,
+            dashboard: None,
+        }
+    }
+
+    fn job(id: &str, created_at: i64, state: JobState) -> Job {
+        Job {
+            id: id.into(),
+            name: id.into(),
+            cluster: "c".into(),
+            kernel: None,
+            state,
+            code: String::new(),
+            error: None,
+            created_at,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn clusters_that_did_not_change_are_the_same() {
+        let mut state = State::default();
+        let list = vec![
+            cluster("a", ClusterState::Running),
+            cluster("b", ClusterState::Pending),
+        ];
+        state.apply(Event::Clusters {
+            clusters: list.clone(),
+        });
+        let before = state.clone();
+        let mut next = list;
+        next[1].state = ClusterState::Running;
+        state.apply(Event::Clusters { clusters: next });
+        assert!(Rc::ptr_eq(
+            state.cluster("a").unwrap(),
+            before.cluster("a").unwrap()
+        ));
+        assert!(!Rc::ptr_eq(
+            state.cluster("b").unwrap(),
+            before.cluster("b").unwrap()
+        ));
+        assert_eq!(state.running().count(), 2);
+    }
+
+    #[test]
+    fn a_job_replaces_itself_and_the_newest_leads() {
+        let mut state = State::default();
+        for (id, at) in [("one", 1), ("three", 3), ("two", 2)] {
+            state.apply(Event::Job {
+                job: job(id, at, JobState::Running),
+            });
+        }
+        state.apply(Event::Job {
+            job: job("two", 2, JobState::Succeeded),
+        });
+        let ids: Vec<_> = state.jobs.iter().map(|job| job.id.as_str()).collect();
+        assert_eq!(ids, ["three", "two", "one"]);
+        assert_eq!(state.job("two").unwrap().state, JobState::Succeeded);
+    }
+
+    #[test]
+    fn any_event_means_that_the_link_is_open() {
+        let mut state = State {
+            link: Link::Lost {
+                message: "gone".into(),
+            },
+            ..State::default()
+        };
+        state.apply(Event::Clusters { clusters: Vec::new() });
+        assert_eq!(state.link, Link::Open);
+    }
+}

@@ -3,4 +3,5 @@
 pub mod events;
 pub mod live;
 pub mod rest;
+pub mod socket;
 pub mod store;
