@@ -118,6 +118,18 @@ impl Columns {
         self.column_of_bucket[bucket] as usize
     }
 
+    /// How much of a column is covered, of 255. Its span is one bucket or two, so a shift divides by it.
+    #[inline]
+    fn share(&self, column: usize, covered: i64) -> u32 {
+        let span = self.edges[column + 1] - self.edges[column];
+        let shift = self.shift + u32::from(span >> self.shift == 2);
+        if covered >= span {
+            255
+        } else {
+            ((255 * covered) >> shift) as u32
+        }
+    }
+
     /// The columns that show any of the time from `from` up to, not including, `to`.
     pub(crate) fn touched_by(&self, from: i64, to: i64) -> std::ops::Range<usize> {
         let (begin, end) = (self.edges[0], self.edges[self.len()]);
@@ -166,9 +178,8 @@ impl Painter {
                 for x in which.clone() {
                     let cell = &self.cells[x - which.start];
                     if cell.most > 0 {
-                        let span = columns.edges[x + 1] - columns.edges[x];
                         let color = colors.of(cell.kind.prefix(), cell.kind.action());
-                        row[x] = over(faded(color, cell.covered, span, least), row[x]);
+                        row[x] = over(faded(color, columns.share(x, cell.covered).max(least)), row[x]);
                     }
                 }
             }
@@ -192,8 +203,13 @@ impl Painter {
             to,
             base: which.start,
             cells: &mut self.cells,
+            column: which.start,
+            begin: from,
+            end: from,
+            cell: Cell::default(),
         };
         forest.visit(from, to, &mut sweep);
+        sweep.flush();
         true
     }
 }
@@ -205,6 +221,51 @@ struct Sweep<'a> {
     /// Column of the first cell.
     base: usize,
     cells: &'a mut [Cell],
+    /// The column that was last added to, its span, and its cell: the next rectangle is often in the same one.
+    column: usize,
+    begin: i64,
+    end: i64,
+    cell: Cell,
+}
+
+impl Sweep<'_> {
+    /// Makes a column the current one.
+    #[inline]
+    fn turn_to(&mut self, column: usize) {
+        self.flush();
+        self.column = column;
+        self.begin = self.columns.edges[column];
+        self.end = self.columns.edges[column + 1];
+        self.cell = self.cells[column - self.base];
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        if self.begin < self.end {
+            self.cells[self.column - self.base] = self.cell;
+        }
+    }
+
+    /// Fills the columns after the current one up to the one that holds `last_us`, and makes that the current one.
+    fn fill_to(&mut self, last_us: i64, kind: Kind) {
+        let (first, last) = (self.column + 1, self.columns.at(last_us));
+        let spans = self.columns.edges[first..=last].windows(2);
+        for (cell, span) in self.cells[first - self.base..last - self.base]
+            .iter_mut()
+            .zip(spans)
+        {
+            cell.add(span[1] - span[0], span[1] - span[0], kind);
+        }
+        self.turn_to(last);
+    }
+
+    /// Makes the column that holds the moment the current one; it is often the next.
+    #[inline]
+    fn turn_to_time(&mut self, t_us: i64) {
+        if t_us < self.begin || t_us >= self.end {
+            self.turn_to(self.columns.at(t_us));
+        }
+    }
 }
 
 impl Visit for Sweep<'_> {
@@ -213,31 +274,25 @@ impl Visit for Sweep<'_> {
         if node.start < self.from || node.end > self.to {
             return Step::Into;
         }
-        let column = self.columns.at(node.start);
-        if node.end > self.columns.edges[column + 1] {
+        self.turn_to_time(node.start);
+        if node.end > self.end {
             return Step::Into;
         }
-        self.cells[column - self.base].add(node.busy, node.longest, node.longest_kind);
+        self.cell.add(node.busy, node.longest, node.longest_kind);
         Step::Over
     }
 
     #[inline]
     fn leaf(&mut self, leaf: Leaf) {
-        let (start, end) = (leaf.start.max(self.from), leaf.end.min(self.to));
-        let (first, last) = (self.columns.at(start), self.columns.at(end - 1));
-        let edges = &self.columns.edges;
-        if first == last {
-            self.cells[first - self.base].add(end - start, end - start, leaf.kind);
-            return;
+        let (mut start, end) = (leaf.start.max(self.from), leaf.end.min(self.to));
+        self.turn_to_time(start);
+        if end > self.end {
+            let head = self.end - start;
+            self.cell.add(head, head, leaf.kind);
+            self.fill_to(end - 1, leaf.kind);
+            start = self.begin;
         }
-        let head = edges[first + 1] - start;
-        self.cells[first - self.base].add(head, head, leaf.kind);
-        for column in first + 1..last {
-            let span = edges[column + 1] - edges[column];
-            self.cells[column - self.base].add(span, span, leaf.kind);
-        }
-        let tail = end - edges[last];
-        self.cells[last - self.base].add(tail, tail, leaf.kind);
+        self.cell.add(end - start, end - start, leaf.kind);
     }
 }
 
@@ -252,14 +307,8 @@ impl Cell {
     }
 }
 
-/// A colour where only part of a column is covered.
-fn faded(color: Rgba, covered: i64, span: i64, least: u32) -> Rgba {
-    let share = if covered >= span {
-        255
-    } else {
-        ((255 * covered / span) as u32).max(least)
-    };
-    let [r, g, b, alpha] = color;
+/// A colour where only a part of a column is covered, of 255.
+fn faded([r, g, b, alpha]: Rgba, share: u32) -> Rgba {
     [r, g, b, ((share * u32::from(alpha) + 127) / 255) as u8]
 }
 
