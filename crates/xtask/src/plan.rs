@@ -1,9 +1,9 @@
 //! Runs steps in their order, side by side where they don't need each other, and only those whose inputs changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -37,13 +37,14 @@ pub(crate) struct Step<'a> {
 /// # Errors
 /// When a step fails, or somebody asked us to stop. What failed was shown on the board.
 pub(crate) fn run(workspace: &Workspace, board: &Arc<Board>, steps: &[Step<'_>]) -> Result<()> {
+    let stamps = workspace.path("target/stamps");
+    fs::create_dir_all(&stamps)?;
     let (sender, receiver) = mpsc::channel();
     let mut waiting: BTreeMap<usize, &Step<'_>> = steps.iter().enumerate().collect();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     let mut running = 0;
     let mut fresh = 0;
     let mut failure = None;
-    let failed = AtomicBool::new(false);
     thread::scope(|scope| {
         while failure.is_none() || running > 0 {
             let ready: Vec<usize> = waiting
@@ -56,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, board: &Arc<Board>, steps: &[Step<'_>])
                     break;
                 }
                 let Some(step) = waiting.remove(&id) else { continue };
-                let stamp = match Stamp::new(&workspace.path("target/stamps"), step.name, &step.inputs) {
+                let stamp = match Stamp::new(&stamps, step.name, &step.inputs) {
                     Ok(stamp) => stamp,
                     Err(error) => {
                         failure = Some(error);
@@ -72,9 +73,8 @@ pub(crate) fn run(workspace: &Workspace, board: &Arc<Board>, steps: &[Step<'_>])
                 }
                 running += 1;
                 let sender = sender.clone();
-                let failed = &failed;
                 scope.spawn(move || {
-                    let outcome = perform(workspace, board, id, step, &stamp, failed);
+                    let outcome = perform(workspace, board, id, step, &stamp);
                     sender.send(Some((step.name, outcome))).ok();
                 });
             }
@@ -89,11 +89,8 @@ pub(crate) fn run(workspace: &Workspace, board: &Arc<Board>, steps: &[Step<'_>])
                             done.insert(name);
                         }
                         Err(error) => {
-                            if failure.is_none() {
-                                failure = Some(error);
-                                // Nothing useful comes of the others any more.
-                                scope.spawn(signals::end_children);
-                            }
+                            // What runs beside it is let finish: the next run need not do it again.
+                            failure.get_or_insert(error);
                         }
                     }
                 }
@@ -140,7 +137,6 @@ fn perform(
     id: usize,
     step: &Step<'_>,
     stamp: &Stamp,
-    failed: &AtomicBool,
 ) -> Result<()> {
     let job = Job::new(id, board.clone(), &workspace.logs(), step.name)?;
     board.start(id, step.title);
@@ -149,11 +145,8 @@ fn perform(
     let outcome = (step.work)(&job).and_then(|()| stamp.write());
     match &outcome {
         Ok(()) => board.end(id, Mark::Done, &job.remarked()),
-        Err(_) if signals::stopping() || failed.load(Ordering::SeqCst) => {
-            board.end(id, Mark::Note, "stopped")
-        }
+        Err(_) if signals::stopping() => board.end(id, Mark::Note, "stopped"),
         Err(error) => {
-            failed.store(true, Ordering::SeqCst);
             board.end(id, Mark::Failed, "");
             show_failure(board, &job, error);
         }
