@@ -1,0 +1,223 @@
+/** Gatehouse's commands: what each is called, and what of it the panel does. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { ICommandPalette } from '@jupyterlab/apputils';
+import { InputDialog, Notification } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { LabIcon } from '@jupyterlab/ui-components';
+import { addIcon, codeIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
+
+import type { Host } from '../wasm/gatehouse.js';
+import { gatehouseIcon, progressIcon, taskStreamIcon } from './icons';
+import type { GatehouseServer, ICluster } from './server';
+import type { IPane, Panel } from './widgets';
+
+export const CommandIDs = {
+  showPanel: 'gatehouse:show-panel',
+  openPane: 'gatehouse:open-pane'
+};
+
+export interface ICommandServices {
+  app: JupyterFrontEnd;
+  palette: ICommandPalette | null;
+  panel: Panel;
+  host: Host;
+  server: GatehouseServer;
+  trans: TranslationBundle;
+  openPane: (pane: IPane) => void;
+}
+
+/** A command that the panel carries out; `verb` is its name there, and names the command after `gatehouse:`. */
+interface IPanelCommand {
+  verb: string;
+  label: string;
+  caption: string;
+  icon: LabIcon;
+  /** Its next step is in the panel, which must therefore be seen. */
+  shows?: boolean;
+  /** The states a cluster may be in to be chosen; none is asked for where this is missing. */
+  clusters?: ICluster['state'][];
+}
+
+/** Adds the commands to the application and to the palette. */
+export function addCommands(services: ICommandServices): void {
+  const { app, palette, panel, trans } = services;
+  const category = 'Gatehouse';
+
+  app.commands.addCommand(CommandIDs.showPanel, {
+    label: trans.__('Show Gatehouse'),
+    caption: trans.__('Show the clusters of your Dask gateway in the sidebar'),
+    icon: gatehouseIcon,
+    describedBy: { args: { type: 'object', properties: {} } },
+    execute: () => app.shell.activateById(panel.id)
+  });
+  palette?.addItem({ command: CommandIDs.showPanel, category });
+
+  app.commands.addCommand(CommandIDs.openPane, {
+    label: trans.__('Open a Pane'),
+    caption: trans.__('Show a plot of a cluster; the one that is open already, if there is one'),
+    describedBy: {
+      args: {
+        type: 'object',
+        required: ['plot', 'cluster'],
+        properties: {
+          plot: { type: 'string', enum: ['task-stream', 'progress'], description: trans.__('What to plot') },
+          cluster: clusterArgument(trans),
+          title: { type: 'string', description: trans.__("The tab's title") }
+        }
+      }
+    },
+    execute: args => {
+      const plot = String(args['plot'] ?? '');
+      const cluster = String(args['cluster'] ?? '');
+      if (!plot || !cluster) {
+        throw new Error('A pane needs a plot and a cluster.');
+      }
+      services.openPane({ plot, cluster, title: String(args['title'] ?? cluster) });
+    }
+  });
+
+  for (const command of panelCommands(trans)) {
+    const id = `gatehouse:${command.verb}`;
+    app.commands.addCommand(id, {
+      label: command.label,
+      caption: command.caption,
+      icon: command.icon,
+      describedBy: {
+        args: { type: 'object', properties: command.clusters ? { cluster: clusterArgument(trans) } : {} }
+      },
+      execute: args => run(services, command, args['cluster'])
+    });
+    palette?.addItem({ command: id, category });
+  }
+}
+
+function panelCommands(trans: TranslationBundle): IPanelCommand[] {
+  return [
+    {
+      verb: 'new-cluster',
+      label: trans.__('New Cluster…'),
+      caption: trans.__("Choose from the gateway's options and create a Dask cluster"),
+      icon: addIcon,
+      shows: true
+    },
+    {
+      verb: 'scale',
+      label: trans.__('Scale Cluster…'),
+      caption: trans.__('Set how many workers a cluster has, or between which numbers it adapts'),
+      icon: gatehouseIcon,
+      shows: true,
+      clusters: ['RUNNING']
+    },
+    {
+      verb: 'task-stream',
+      label: trans.__('Open Task Stream of…'),
+      caption: trans.__('Watch what each worker thread of a cluster does'),
+      icon: taskStreamIcon,
+      clusters: ['RUNNING']
+    },
+    {
+      verb: 'progress',
+      label: trans.__('Open Progress of…'),
+      caption: trans.__('Watch how far the tasks of a cluster are'),
+      icon: progressIcon,
+      clusters: ['RUNNING']
+    },
+    {
+      verb: 'dashboard',
+      label: trans.__('Open Dask Dashboard of…'),
+      caption: trans.__("Open Dask's own dashboard of a cluster in a new browser tab"),
+      icon: gatehouseIcon,
+      clusters: ['RUNNING']
+    },
+    {
+      verb: 'insert-connect-code',
+      label: trans.__('Insert Connect Code…'),
+      caption: trans.__('Put the code that connects to a cluster into the active notebook'),
+      icon: codeIcon,
+      clusters: ['RUNNING']
+    },
+    {
+      verb: 'run-job',
+      label: trans.__('Run Job…'),
+      caption: trans.__('Run Python code on a cluster, in a kernel of its own'),
+      icon: runIcon,
+      shows: true,
+      clusters: ['RUNNING']
+    },
+    {
+      verb: 'shut-down',
+      label: trans.__('Shut Down Cluster…'),
+      caption: trans.__('Stop a cluster with its scheduler and workers'),
+      icon: stopIcon,
+      clusters: ['RUNNING', 'PENDING']
+    },
+    {
+      verb: 'shut-down-all',
+      label: trans.__('Shut Down All Clusters…'),
+      caption: trans.__('Stop every cluster of yours at the gateway'),
+      icon: stopIcon
+    },
+    {
+      verb: 'refresh',
+      label: trans.__('Refresh'),
+      caption: trans.__('Connect to the server anew and read everything again'),
+      icon: refreshIcon,
+      shows: true
+    }
+  ];
+}
+
+async function run(services: ICommandServices, command: IPanelCommand, given: unknown): Promise<void> {
+  const { app, host, panel, trans } = services;
+  if (command.shows) {
+    app.shell.activateById(panel.id);
+  }
+  let text = command.verb;
+  try {
+    if (command.clusters) {
+      const cluster =
+        typeof given === 'string' && given ? given : await chooseCluster(services, command, command.clusters);
+      if (cluster === null) {
+        return;
+      }
+      text += `:${cluster}`;
+    }
+    const module = await panel.fill();
+    module.runCommand(host, text);
+  } catch (error) {
+    console.error(`Gatehouse's command ${text} failed:`, error);
+    const reason = error instanceof Error ? error.message : String(error);
+    Notification.error(trans.__('Gatehouse could not do that: %1', reason), { autoClose: false });
+  }
+}
+
+/** The name of the cluster that the user means, or null: asked only where there are several. */
+async function chooseCluster(
+  { server, trans }: ICommandServices,
+  command: IPanelCommand,
+  states: ICluster['state'][]
+): Promise<string | null> {
+  const clusters = (await server.clusters()).filter(({ state }) => states.includes(state));
+  const [first] = clusters;
+  if (!first) {
+    Notification.info(trans.__('No cluster is running. Create one with “New Cluster…” first.'));
+    return null;
+  }
+  if (clusters.length === 1) {
+    return first.name;
+  }
+  const titles = clusters.map(({ name, label }) => (label ? `${label} (${name})` : name));
+  const answer = await InputDialog.getItem({
+    title: command.label,
+    label: trans.__('Cluster'),
+    items: titles,
+    okLabel: trans.__('Continue')
+  });
+  const chosen = clusters[titles.indexOf(answer.value ?? '')];
+  return answer.button.accept && chosen ? chosen.name : null;
+}
+
+function clusterArgument(trans: TranslationBundle): { type: 'string'; description: string } {
+  return { type: 'string', description: trans.__('Name of the cluster; asked for where it is missing') };
+}

@@ -1,0 +1,98 @@
+/** JupyterLab's services, as the WebAssembly module asks for them. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Clipboard, Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import type { ConsolePanel, IConsoleTracker } from '@jupyterlab/console';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { NotebookActions } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { Host } from '../wasm/gatehouse.js';
+import type { IPane } from './widgets';
+
+export interface IHostServices {
+  app: JupyterFrontEnd;
+  baseUrl: string;
+  notebooks: INotebookTracker | null;
+  consoles: IConsoleTracker | null;
+  trans: TranslationBundle;
+  openPane: (pane: IPane) => void;
+}
+
+/** The `Host` of the module: what it can have done by the page around it. */
+export class LabHost implements Host {
+  constructor(private readonly _services: IHostServices) {
+    this.baseUrl = _services.baseUrl;
+  }
+
+  readonly baseUrl: string;
+
+  openPane(plot: string, cluster: string, title: string): void {
+    this._services.openPane({ plot, cluster, title });
+  }
+
+  /** Puts code where the user worked last: a notebook's new cell or a console; the clipboard where there is neither. */
+  async insertCode(code: string): Promise<'inserted' | 'copied'> {
+    const { app, trans } = this._services;
+    const target = this._target();
+    if (target?.kind === 'notebook') {
+      await insertCell(target.panel, code);
+      app.shell.activateById(target.panel.id);
+      return 'inserted';
+    }
+    if (target?.kind === 'console') {
+      app.shell.activateById(target.panel.id);
+      // Runs it, and leaves alone what the user has typed at the prompt. Its end is not ours to wait for.
+      target.panel.console.inject(code).catch((error: unknown) => {
+        console.error('The code could not be run in the console:', error);
+      });
+      return 'inserted';
+    }
+    Clipboard.copyToSystem(code);
+    Notification.info(trans.__('No notebook is open: the code was copied, paste it where you need it.'));
+    return 'copied';
+  }
+
+  async confirm(title: string, body: string, action: string): Promise<boolean> {
+    const { trans } = this._services;
+    const result = await showDialog({
+      title,
+      body,
+      buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.warnButton({ label: action })]
+    });
+    return result.button.accept;
+  }
+
+  notify(level: 'info' | 'warning' | 'error', message: string): void {
+    // What went wrong stays until it was read.
+    Notification.emit(message, level, { autoClose: level === 'error' ? false : 6000 });
+  }
+
+  private _target():
+    { kind: 'notebook'; panel: NotebookPanel } | { kind: 'console'; panel: ConsolePanel } | null {
+    const { app, notebooks, consoles } = this._services;
+    const current = app.shell.currentWidget;
+    const notebook = notebooks?.currentWidget ?? null;
+    const console = consoles?.currentWidget ?? null;
+    if (console && console === current) {
+      return { kind: 'console', panel: console };
+    }
+    if (notebook?.content.model && !notebook.content.model.readOnly) {
+      return { kind: 'notebook', panel: notebook };
+    }
+    return console ? { kind: 'console', panel: console } : null;
+  }
+}
+
+async function insertCell(panel: NotebookPanel, code: string): Promise<void> {
+  await panel.context.ready;
+  const notebook = panel.content;
+  NotebookActions.insertBelow(notebook);
+  // The kind of a new cell is the user's to set.
+  NotebookActions.changeCellType(notebook, 'code');
+  const cell = notebook.activeCell;
+  if (cell) {
+    cell.model.sharedModel.setSource(code);
+    await notebook.scrollToCell(cell);
+  }
+}

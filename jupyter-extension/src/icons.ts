@@ -1,0 +1,23 @@
+/** Icons of Gatehouse; they follow JupyterLab's theme by the classes in the SVG. */
+
+import { LabIcon } from '@jupyterlab/ui-components';
+
+import gatehouseSvg from '../style/icons/gatehouse.svg';
+import progressSvg from '../style/icons/progress.svg';
+import taskStreamSvg from '../style/icons/task-stream.svg';
+
+export const gatehouseIcon = new LabIcon({ name: 'dask-gatehouse:gatehouse', svgstr: gatehouseSvg });
+export const taskStreamIcon = new LabIcon({ name: 'dask-gatehouse:task-stream', svgstr: taskStreamSvg });
+export const progressIcon = new LabIcon({ name: 'dask-gatehouse:progress', svgstr: progressSvg });
+
+/** The icon of a plot's pane. */
+export function plotIcon(plot: string): LabIcon {
+  switch (plot) {
+    case 'task-stream':
+      return taskStreamIcon;
+    case 'progress':
+      return progressIcon;
+    default:
+      return gatehouseIcon;
+  }
+}

@@ -1,0 +1,82 @@
+/** JupyterLab plugin of Gatehouse: puts the WebAssembly panel into the page and lends it JupyterLab's services. */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { IConsoleTracker } from '@jupyterlab/console';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { addCommands, CommandIDs } from './commands';
+import { LabHost } from './host';
+import { GatehouseServer } from './server';
+import type { IFrameContext, IPane } from './widgets';
+import { PaneContent, Panel } from './widgets';
+
+type Pane = MainAreaWidget<PaneContent>;
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: 'dask-gatehouse:plugin',
+  description: 'Dask clusters: create, watch, use and shut them down.',
+  autoStart: true,
+  optional: [ICommandPalette, IConsoleTracker, ILayoutRestorer, INotebookTracker, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    palette: ICommandPalette | null,
+    consoles: IConsoleTracker | null,
+    restorer: ILayoutRestorer | null,
+    notebooks: INotebookTracker | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('dask_gatehouse');
+    const server = new GatehouseServer(trans);
+    const panes = new WidgetTracker<Pane>({ namespace: 'gatehouse-panes' });
+
+    const openPane = (pane: IPane): void => {
+      const open = panes.find(({ content }) => paneName(content.pane) === paneName(pane));
+      const widget = open ?? addPane(app, panes, new PaneContent(context, pane), [notebooks, consoles]);
+      app.shell.activateById(widget.id);
+    };
+    const host = new LabHost({ app, baseUrl: server.baseUrl, notebooks, consoles, trans, openPane });
+    const context: IFrameContext = { host, server, trans };
+
+    const panel = new Panel(context);
+    app.shell.add(panel, 'left', { rank: 250, type: 'Gatehouse' });
+    addCommands({ app, palette, panel, host, server, trans, openPane });
+
+    restorer?.add(panel, panel.id);
+    void restorer?.restore(panes, {
+      command: CommandIDs.openPane,
+      args: ({ content }) => ({ ...content.pane }),
+      name: ({ content }) => paneName(content.pane)
+    });
+  }
+};
+
+/** One pane for each plot of each cluster. */
+function paneName({ plot, cluster }: IPane): string {
+  return `${plot}:${cluster}`;
+}
+
+/** Puts a new pane beside the notebook that the user works in, and further ones on top of the last. */
+function addPane(
+  app: JupyterFrontEnd,
+  panes: WidgetTracker<Pane>,
+  content: PaneContent,
+  work: (INotebookTracker | IConsoleTracker | null)[]
+): Pane {
+  const widget = new MainAreaWidget({ content });
+  widget.id = `gatehouse-pane-${paneName(content.pane)}`;
+  const last = panes.currentWidget;
+  const current = app.shell.currentWidget;
+  const works = current !== null && work.some(tracker => tracker?.currentWidget === current);
+  app.shell.add(
+    widget,
+    'main',
+    last ? { ref: last.id, mode: 'tab-after' } : works ? { mode: 'split-right' } : { mode: 'tab-after' }
+  );
+  void panes.add(widget);
+  return widget;
+}
+
+export default plugin;

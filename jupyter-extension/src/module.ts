@@ -1,0 +1,42 @@
+/** Loads the WebAssembly module once, and says in words what went wrong where it cannot. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type * as gatehouse from '../wasm/gatehouse.js';
+
+export type GatehouseModule = typeof gatehouse;
+
+let loading: Promise<GatehouseModule> | undefined;
+
+/** The initialised module; after a failure the next call tries again. */
+export function loadModule(): Promise<GatehouseModule> {
+  loading ??= load().catch((error: unknown) => {
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+async function load(): Promise<GatehouseModule> {
+  // Not a static import: JupyterLab starts without waiting for it.
+  const module = await import('../wasm/gatehouse.js');
+  await module.default();
+  return module;
+}
+
+/** What the user can do about a failure of `loadModule` or of the module itself. */
+export function explainFailure(error: unknown, trans: TranslationBundle): string {
+  const detail = error instanceof Error ? error.message : String(error);
+  if (typeof WebAssembly === 'undefined') {
+    return trans.__('This browser has WebAssembly switched off. Switch it on for this page, then reload it.');
+  }
+  if (/content security policy|blocked by csp|unsafe-eval/i.test(detail)) {
+    return trans.__(
+      "This server's Content-Security-Policy forbids WebAssembly. Ask its administrator to add 'wasm-unsafe-eval' to script-src, then reload the page."
+    );
+  }
+  return trans.__(
+    'The panel could not be loaded: %1. Reload the page. If that does not help, reinstall dask-gatehouse, or run `npm run build` in a checkout.',
+    detail.replace(/\.$/, '')
+  );
+}

@@ -1,0 +1,160 @@
+/** Lumino widgets that hold the panel and its panes. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Message } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
+
+import type { Host } from '../wasm/gatehouse.js';
+import { gatehouseIcon, plotIcon } from './icons';
+import type { GatehouseModule } from './module';
+import { explainFailure, loadModule } from './module';
+import type { GatehouseServer } from './server';
+
+/** What every frame needs to fill itself. */
+export interface IFrameContext {
+  host: Host;
+  server: GatehouseServer;
+  trans: TranslationBundle;
+}
+
+/** A pane, as the layout remembers it. */
+export interface IPane {
+  plot: string;
+  cluster: string;
+  title: string;
+}
+
+/** A widget whose content is painted by the WebAssembly module, from the first time that it is shown until its end. */
+abstract class Frame extends Widget {
+  constructor(protected readonly context: IFrameContext) {
+    super();
+    this.addClass('gh-lab-frame');
+    this._content.className = 'gh-lab-content';
+    this._notice.className = 'gh-lab-notice';
+    this._notice.setAttribute('role', 'status');
+    this._notice.hidden = true;
+    this.node.append(this._notice, this._content);
+  }
+
+  /** Fills the frame, shown or not; resolves when it is filled. What goes wrong is shown in it, and then thrown. */
+  fill(): Promise<GatehouseModule> {
+    this._filling ??= this._fill().catch((error: unknown) => {
+      this._filling = undefined;
+      if (!this.isDisposed) {
+        console.error('Gatehouse could not be shown:', error);
+        this._show('failure', explainFailure(error, this.context.trans));
+      }
+      throw error;
+    });
+    return this._filling;
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this._ending.abort(new Error('The widget was closed.'));
+    this._unmount?.();
+    super.dispose();
+  }
+
+  protected abstract mount(module: GatehouseModule, element: HTMLElement): number;
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this._fillUnasked();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    if (this.isVisible) {
+      this._fillUnasked();
+    }
+  }
+
+  private _fillUnasked(): void {
+    // The frame shows its failure itself.
+    this.fill().catch(() => undefined);
+  }
+
+  private async _fill(): Promise<GatehouseModule> {
+    const { server, trans } = this.context;
+    this._show('waiting', trans.__('Loading…'));
+    const module = loadModule();
+    // Its failure is seen below, where it is awaited.
+    module.catch(() => undefined);
+    await server.ready(message => this._show('waiting', message), this._ending.signal);
+    const loaded = await module;
+    this._ending.signal.throwIfAborted();
+    const handle = this.mount(loaded, this._content);
+    this._unmount = () => loaded.unmount(handle);
+    this._notice.hidden = true;
+    this._content.hidden = false;
+    return loaded;
+  }
+
+  private _show(kind: 'waiting' | 'failure', text: string): void {
+    const { trans } = this.context;
+    // Asked every few seconds: an unchanged sentence is not read out again.
+    if (this._notice.dataset.kind !== kind || this._notice.dataset.text !== text) {
+      this._notice.dataset.kind = kind;
+      this._notice.dataset.text = text;
+      const title = document.createElement('div');
+      title.className = 'gh-lab-notice-title';
+      title.textContent = kind === 'failure' ? trans.__('Gatehouse cannot be shown') : trans.__('Gatehouse');
+      const body = document.createElement('div');
+      body.className = 'gh-lab-notice-text';
+      body.textContent = text;
+      this._notice.replaceChildren(gatehouseIcon.element({ tag: 'span' }), title, body);
+      if (kind === 'failure') {
+        const again = document.createElement('button');
+        again.className = 'jp-mod-styled jp-mod-accept';
+        again.textContent = trans.__('Try again');
+        again.addEventListener('click', () => this._fillUnasked());
+        this._notice.append(again);
+      }
+    }
+    this._notice.hidden = false;
+    this._content.hidden = true;
+  }
+
+  private readonly _notice = document.createElement('div');
+  private readonly _content = document.createElement('div');
+  private readonly _ending = new AbortController();
+  private _filling: Promise<GatehouseModule> | undefined;
+  private _unmount: (() => void) | undefined;
+}
+
+/** The panel in the sidebar. */
+export class Panel extends Frame {
+  constructor(context: IFrameContext) {
+    super(context);
+    this.id = 'gatehouse-panel';
+    this.title.icon = gatehouseIcon;
+    this.title.caption = context.trans.__('Gatehouse: Dask clusters');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', 'Gatehouse');
+  }
+
+  protected mount(module: GatehouseModule, element: HTMLElement): number {
+    return module.mountPanel(element, this.context.host);
+  }
+}
+
+/** One plot of one cluster. */
+export class PaneContent extends Frame {
+  constructor(
+    context: IFrameContext,
+    readonly pane: IPane
+  ) {
+    super(context);
+    this.title.label = pane.title;
+    this.title.caption = pane.title;
+    this.title.icon = plotIcon(pane.plot);
+  }
+
+  protected mount(module: GatehouseModule, element: HTMLElement): number {
+    const { plot, cluster } = this.pane;
+    return module.mountPane(element, this.context.host, plot, cluster);
+  }
+}
