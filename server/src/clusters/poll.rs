@@ -77,7 +77,7 @@ impl Clusters {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
                 () = self.0.wake.notified() => {}
-                true = changed(&mut embedded) => {}
+                () = changed(&mut embedded) => {}
             }
         }
     }
@@ -261,11 +261,14 @@ impl Clusters {
     }
 }
 
-async fn changed(state: &mut Option<watch::Receiver<EmbeddedState>>) -> bool {
-    match state {
-        Some(state) if state.changed().await.is_ok() => true,
-        _ => std::future::pending().await,
+/// Waits for a change of the embedded gateway's state; for ever where there is none.
+async fn changed(state: &mut Option<watch::Receiver<EmbeddedState>>) {
+    if let Some(state) = state
+        && state.changed().await.is_ok()
+    {
+        return;
     }
+    std::future::pending().await
 }
 
 /// What the user calls the cluster.

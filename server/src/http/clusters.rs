@@ -12,20 +12,20 @@ use super::error::{Body, HttpError};
 /// The gateway's options for a new cluster.
 #[utoipa::path(get, path = "/api/v1/options", tag = "clusters",
     responses((status = 200, body = Options), (status = 502, body = ApiError)))]
-pub async fn options(State(app): State<App>) -> Result<Json<Options>, HttpError> {
+pub(super) async fn options(State(app): State<App>) -> Result<Json<Options>, HttpError> {
     Ok(Json(Options { options: app.clusters.options().await? }))
 }
 
 /// The user's clusters, newest first.
 #[utoipa::path(get, path = "/api/v1/clusters", tag = "clusters", responses((status = 200, body = Vec<Cluster>)))]
-pub async fn list(State(app): State<App>) -> Json<Vec<Cluster>> {
+pub(super) async fn list(State(app): State<App>) -> Json<Vec<Cluster>> {
     Json(app.clusters.list().to_vec())
 }
 
 /// Creates a cluster; it is PENDING first.
 #[utoipa::path(post, path = "/api/v1/clusters", tag = "clusters", request_body = CreateCluster,
     responses((status = 201, body = Created), (status = 422, body = ApiError), (status = 502, body = ApiError)))]
-pub async fn create(
+pub(super) async fn create(
     State(app): State<App>,
     Body(request): Body<CreateCluster>,
 ) -> Result<(StatusCode, Json<Created>), HttpError> {
@@ -36,14 +36,14 @@ pub async fn create(
 /// One cluster.
 #[utoipa::path(get, path = "/api/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)),
     responses((status = 200, body = Cluster), (status = 404, body = ApiError)))]
-pub async fn get(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Cluster>, HttpError> {
+pub(super) async fn get(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Cluster>, HttpError> {
     Ok(Json(app.clusters.get(&name)?))
 }
 
 /// Shuts a cluster down; takes a failed one off the list.
 #[utoipa::path(delete, path = "/api/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)),
     responses((status = 204), (status = 404, body = ApiError), (status = 502, body = ApiError)))]
-pub async fn delete(State(app): State<App>, Path(name): Path<String>) -> Result<StatusCode, HttpError> {
+pub(super) async fn delete(State(app): State<App>, Path(name): Path<String>) -> Result<StatusCode, HttpError> {
     app.clusters.stop(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -52,7 +52,7 @@ pub async fn delete(State(app): State<App>, Path(name): Path<String>) -> Result<
 #[utoipa::path(post, path = "/api/v1/clusters/{name}/scale", tag = "clusters", params(("name" = String, Path)),
     request_body = Scale, responses((status = 200, body = Scaled), (status = 404, body = ApiError),
     (status = 409, body = ApiError), (status = 422, body = ApiError)))]
-pub async fn scale(
+pub(super) async fn scale(
     State(app): State<App>,
     Path(name): Path<String>,
     Body(request): Body<Scale>,
@@ -64,7 +64,7 @@ pub async fn scale(
 #[utoipa::path(post, path = "/api/v1/clusters/{name}/adapt", tag = "clusters", params(("name" = String, Path)),
     request_body = Adapt, responses((status = 200, body = Scaled), (status = 404, body = ApiError),
     (status = 409, body = ApiError), (status = 422, body = ApiError)))]
-pub async fn adapt(
+pub(super) async fn adapt(
     State(app): State<App>,
     Path(name): Path<String>,
     Body(request): Body<Adapt>,
@@ -75,7 +75,7 @@ pub async fn adapt(
 /// Live data as binary frames (WebSocket).
 #[utoipa::path(get, path = "/api/v1/clusters/{name}/live", tag = "clusters", params(("name" = String, Path)),
     responses((status = 101), (status = 404, body = ApiError), (status = 409, body = ApiError)))]
-pub async fn live(
+pub(super) async fn live(
     State(app): State<App>,
     Path(name): Path<String>,
     upgrade: WebSocketUpgrade,

@@ -8,7 +8,7 @@ use super::App;
 use super::error::HttpError;
 
 /// `clusters/{name}/…`: the cluster's dashboard.
-pub async fn pass(
+pub(super) async fn pass(
     State(app): State<App>,
     Path((name, _)): Path<(String, String)>,
     OriginalUri(uri): OriginalUri,
@@ -28,7 +28,7 @@ pub async fn pass(
 }
 
 /// `clusters/{name}/`: the dashboard's first page.
-pub async fn first_page(Path(name): Path<String>) -> Response {
+pub(super) async fn first_page(Path(name): Path<String>) -> Response {
     if protocol::connect::is_cluster_name(&name) {
         Redirect::temporary("./status").into_response()
     } else {

@@ -13,7 +13,7 @@ use crate::proxy::dashboard::DashboardError;
 
 /// An error on its way out.
 #[derive(Debug)]
-pub struct HttpError {
+pub(super) struct HttpError {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -21,19 +21,19 @@ pub struct HttpError {
 }
 
 impl HttpError {
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), field: None }
     }
 
-    pub fn not_found(message: impl Into<String>) -> Self {
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    pub fn invalid(field: Option<String>, message: impl Into<String>) -> Self {
+    pub(super) fn invalid(field: Option<String>, message: impl Into<String>) -> Self {
         Self { field, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message) }
     }
 
-    pub fn forbidden(message: impl Into<String>) -> Self {
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
@@ -96,7 +96,7 @@ impl From<JobError> for HttpError {
 }
 
 /// A JSON body whose errors are ours too.
-pub struct Body<T>(pub T);
+pub(super) struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<S> for Body<T> {
     type Rejection = HttpError;

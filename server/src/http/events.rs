@@ -15,7 +15,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// Clusters, jobs, the gateway's state and notices, as they change.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", responses((status = 101)))]
-pub async fn events(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn events(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(move |socket| async move {
         let shutdown = app.shutdown.clone();
         shutdown.run_until_cancelled(serve(app, socket)).await;

@@ -54,7 +54,7 @@ impl Token {
 }
 
 /// Middleware of a TCP door: the token, or 401.
-pub async fn require_token(State(token): State<Token>, request: Request, next: Next) -> Response {
+pub(super) async fn require_token(State(token): State<Token>, request: Request, next: Next) -> Response {
     if request.uri().path() == "/health" || token.in_cookie(request.headers()) || token.in_authorization(request.headers()) {
         return next.run(request).await;
     }
@@ -76,7 +76,7 @@ pub async fn require_token(State(token): State<Token>, request: Request, next: N
 }
 
 /// Middleware of both doors: no page of another origin may change anything or listen in.
-pub async fn refuse_other_origins(request: Request, next: Next) -> Response {
+pub(super) async fn refuse_other_origins(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let upgrades = headers.contains_key(header::UPGRADE);

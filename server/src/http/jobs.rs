@@ -12,7 +12,7 @@ use super::error::{Body, HttpError};
 
 /// The jobs, newest first.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", responses((status = 200, body = Vec<Job>)))]
-pub async fn list(State(app): State<App>) -> Result<Json<Vec<Job>>, HttpError> {
+pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Job>>, HttpError> {
     Ok(Json(app.jobs.list().await?))
 }
 
@@ -20,7 +20,7 @@ pub async fn list(State(app): State<App>) -> Result<Json<Vec<Job>>, HttpError> {
 #[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = CreateJob,
     responses((status = 201, body = Job), (status = 404, body = ApiError), (status = 422, body = ApiError),
     (status = 502, body = ApiError)))]
-pub async fn create(
+pub(super) async fn create(
     State(app): State<App>,
     Body(request): Body<CreateJob>,
 ) -> Result<(StatusCode, Json<Job>), HttpError> {
@@ -31,21 +31,21 @@ pub async fn create(
 /// One job.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = Job), (status = 404, body = ApiError)))]
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Job>, HttpError> {
+pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Job>, HttpError> {
     Ok(Json(app.jobs.get(&id).await?))
 }
 
 /// Cancels a job: interrupts its kernel, and ends it where that does not help. A job that is over stays as it is.
 #[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = Job), (status = 404, body = ApiError)))]
-pub async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Job>, HttpError> {
+pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Job>, HttpError> {
     Ok(Json(app.jobs.cancel(&id).await?))
 }
 
 /// The job's output from its beginning, as it comes (WebSocket, one `JobOutput` a message).
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/output", tag = "jobs", params(("id" = String, Path)),
     responses((status = 101, body = protocol::rest::JobOutput), (status = 404, body = ApiError)))]
-pub async fn output(
+pub(super) async fn output(
     State(app): State<App>,
     Path(id): Path<String>,
     upgrade: WebSocketUpgrade,

@@ -43,7 +43,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// This API's description.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "server", responses((status = 200)))]
-pub async fn serve() -> Json<utoipa::openapi::OpenApi> {
+pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
     Json(document())
 }
 

@@ -32,7 +32,7 @@ pub fn assets_folder(told: Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// One of the panel's files, or nothing where the path is none of them.
-pub async fn file(app: &App, path: &str) -> Option<Response> {
+pub(super) async fn file(app: &App, path: &str) -> Option<Response> {
     let wanted = if path.is_empty() { FILES[0].0 } else { path };
     let (name, kind) = FILES.iter().find(|(name, _)| *name == wanted)?;
     let Some(folder) = &app.assets else {

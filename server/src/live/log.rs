@@ -6,7 +6,7 @@ use dask_comm::TaskRecord;
 use protocol::live::{Action, Details, Lane, Prefix, TaskBatch};
 
 /// Records kept in memory for each scheduler; the oldest give way.
-pub const MAX_RECORDS: usize = 500_000;
+pub(super) const MAX_RECORDS: usize = 500_000;
 
 /// Everything that was read from one life of one scheduler.
 #[derive(Debug, Default)]
