@@ -6,6 +6,7 @@ mod plan;
 mod setup;
 mod signals;
 mod stamp;
+mod start;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Start(start::Start),
     /// Build everything: the server, the panel, the JupyterLab extension, the Python environment.
     Build,
 }
@@ -46,8 +48,9 @@ fn main() -> ExitCode {
 
 fn perform(verb: Verb, board: &Arc<Board>) -> Result<ExitCode> {
     let workspace = Workspace::here();
-    let _requests = signals::listen()?;
+    let requests = signals::listen()?;
     match verb {
+        Verb::Start(start) => start::run(&workspace, board, &start, &requests)?,
         Verb::Build => setup::build(&workspace, board)?,
     }
     Ok(ExitCode::SUCCESS)
