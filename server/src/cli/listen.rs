@@ -17,7 +17,11 @@ pub(super) enum Listener {
 
 impl Listener {
     /// Serves `routes` until `shutdown`; open requests are finished.
-    pub(super) fn serve(self, routes: Router, shutdown: CancellationToken) -> JoinHandle<std::io::Result<()>> {
+    pub(super) fn serve(
+        self,
+        routes: Router,
+        shutdown: CancellationToken,
+    ) -> JoinHandle<std::io::Result<()>> {
         let ended = shutdown.cancelled_owned();
         match self {
             Self::Unix(listener) => {
@@ -34,12 +38,19 @@ impl Listener {
 pub(super) async fn unix(path: &Path) -> anyhow::Result<Listener> {
     if path.exists() {
         if UnixStream::connect(path).await.is_ok() {
-            bail!("Another server listens on {}. End it, or choose another socket.", path.display());
+            bail!(
+                "Another server listens on {}. End it, or choose another socket.",
+                path.display()
+            );
         }
         std::fs::remove_file(path).with_context(|| format!("{} can't be replaced", path.display()))?;
     }
-    let listener = UnixListener::bind(path)
-        .with_context(|| format!("{} can't be listened on; its folder must exist and be yours", path.display()))?;
+    let listener = UnixListener::bind(path).with_context(|| {
+        format!(
+            "{} can't be listened on; its folder must exist and be yours",
+            path.display()
+        )
+    })?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .with_context(|| format!("{} can't be made private", path.display()))?;
     Ok(Listener::Unix(listener))
@@ -53,6 +64,9 @@ pub(super) async fn loopback(port: u16) -> anyhow::Result<(TcpListener, u16)> {
         ),
         _ => anyhow::Error::new(error).context(format!("Port {port} can't be listened on")),
     })?;
-    let port = listener.local_addr().context("The listener has no address")?.port();
+    let port = listener
+        .local_addr()
+        .context("The listener has no address")?
+        .port();
     Ok((listener, port))
 }

@@ -47,7 +47,10 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let settings = Settings::load(args.config.as_deref())?;
     let state_dir = StateDir::open(&args.state_dir.clone().map_or_else(default_state_dir, Ok)?)?;
     let address = bind(&args).await?;
-    let instance = args.instance.clone().unwrap_or_else(|| format!("standalone-{}", std::process::id()));
+    let instance = args
+        .instance
+        .clone()
+        .unwrap_or_else(|| format!("standalone-{}", std::process::id()));
     let mut membership = Membership::join(&state_dir, &instance, args.parent_pid).await?;
 
     let config = gateway_config(&args)?;
@@ -59,8 +62,12 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         Some(_) => None,
         None => Some(Embedded::prepare(&state_dir, &settings, &python).await?),
     };
-    let config = embedded.as_ref().map_or(config, |embedded| embedded.gateway_config());
-    let origin = embedded.as_ref().map_or(GatewayOrigin::Remote, |e| GatewayOrigin::Embedded(e.state()));
+    let config = embedded
+        .as_ref()
+        .map_or(config, |embedded| embedded.gateway_config());
+    let origin = embedded.as_ref().map_or(GatewayOrigin::Remote, |embedded| {
+        GatewayOrigin::Embedded(embedded.clone())
+    });
 
     let store = Store::open(&state_dir.store()).await?;
     let clusters = Clusters::new(config.clone(), origin, store.clone()).await?;
@@ -80,25 +87,42 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
                 move || clusters.wake()
             }),
         });
-        tasks.spawn(axum::serve(listener, door).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
+        tasks.spawn(
+            axum::serve(listener, door)
+                .with_graceful_shutdown(stop.clone().cancelled_owned())
+                .into_future(),
+        );
         let door = format!("http://127.0.0.1:{port}/{}", membership.record().door_secret);
         kernel_env = embedded.kernel_env(&door, &address.public);
     }
 
     let (job_events, _) = broadcast::channel(256);
-    let jupyter = jupyter_source(&args, &python, &state_dir.root().join("jupyter").join(membership.id()), &kernel_env);
-    let jobs_config = JobsConfig { folder: state_dir.jobs(), instance: membership.id().to_owned() };
+    let jupyter = jupyter_source(
+        &args,
+        &python,
+        &state_dir.root().join("jupyter").join(membership.id()),
+        &kernel_env,
+    );
+    let jobs_config = JobsConfig {
+        folder: state_dir.jobs(),
+        instance: membership.id().to_owned(),
+    };
     let jobs = Jobs::new(store, jobs_config, jupyter.clone(), job_events.clone())?;
 
     let app = App {
         clusters: clusters.clone(),
         jobs: jobs.clone(),
         job_events,
-        dashboards: Dashboards { base: config.address.clone().unwrap_or_default(), client: outbound },
+        dashboards: Dashboards {
+            base: config.address.clone().unwrap_or_default(),
+            client: outbound,
+        },
         assets: assets_folder(args.assets.clone()).map(Arc::new),
         shutdown: stop.child_token(),
     };
-    let served = address.listener.serve(router(app, address.token.clone()), stop.clone());
+    let served = address
+        .listener
+        .serve(router(app, address.token.clone()), stop.clone());
     announce(&args, address.url.as_deref(), &kernel_env);
 
     let watching = CancellationToken::new();
@@ -110,7 +134,9 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     }
     settle_jobs(&jobs, &state_dir).await;
 
-    let why = signals::end_is_asked(args.parent_pid).await.context("Signals can't be listened to")?;
+    let why = signals::end_is_asked(args.parent_pid)
+        .await
+        .context("Signals can't be listened to")?;
     info!(why, "ending");
     // Clusters first: whatever started us may end the whole container a moment later.
     let departure = membership.leave().await?;
@@ -154,7 +180,12 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
 async fn bind(args: &ServeArgs) -> anyhow::Result<Address> {
     if let Some(socket) = &args.socket {
         let public = args.public_url.clone().unwrap_or_else(|| "/gatehouse".to_owned());
-        return Ok(Address { listener: listen::unix(socket).await?, token: None, url: None, public: trim(&public) });
+        return Ok(Address {
+            listener: listen::unix(socket).await?,
+            token: None,
+            url: None,
+            public: trim(&public),
+        });
     }
     let (listener, port) = listen::loopback(args.port).await?;
     let secret = crate::state_dir::random_hex();
@@ -162,7 +193,11 @@ async fn bind(args: &ServeArgs) -> anyhow::Result<Address> {
         listener: listen::Listener::Tcp(listener),
         token: Some(Token::new(&secret, port)),
         url: Some(format!("http://127.0.0.1:{port}/?token={secret}")),
-        public: trim(args.public_url.as_deref().unwrap_or(&format!("http://127.0.0.1:{port}"))),
+        public: trim(
+            args.public_url
+                .as_deref()
+                .unwrap_or(&format!("http://127.0.0.1:{port}")),
+        ),
     })
 }
 
@@ -190,7 +225,9 @@ fn gateway_config(args: &ServeArgs) -> anyhow::Result<GatewayConfig> {
     if let Some(gateway) = &args.gateway {
         // As if the user had set it: the highest layer, from which the other addresses follow.
         sources.env.remove("GATEHOUSE_GATEWAY_ADDRESS");
-        sources.env.insert("DASK_GATEWAY__ADDRESS".to_owned(), gateway.clone());
+        sources
+            .env
+            .insert("DASK_GATEWAY__ADDRESS".to_owned(), gateway.clone());
     }
     Ok(GatewayConfig::resolve(&sources)?)
 }
@@ -199,7 +236,8 @@ fn default_state_dir() -> anyhow::Result<PathBuf> {
     if let Some(state) = std::env::var_os("XDG_STATE_HOME").filter(|value| !value.is_empty()) {
         return Ok(PathBuf::from(state).join("gatehouse"));
     }
-    let home = std::env::home_dir().context("There is no home folder: say with --state-dir where state may be kept")?;
+    let home = std::env::home_dir()
+        .context("There is no home folder: say with --state-dir where state may be kept")?;
     Ok(home.join(".local/state/gatehouse"))
 }
 
@@ -207,7 +245,10 @@ fn default_state_dir() -> anyhow::Result<PathBuf> {
 fn python(args: &ServeArgs) -> anyhow::Result<PathBuf> {
     if let Some(python) = &args.python {
         if !python.is_file() {
-            bail!("{} is not there: --python must name a Python interpreter", python.display());
+            bail!(
+                "{} is not there: --python must name a Python interpreter",
+                python.display()
+            );
         }
         return Ok(python.clone());
     }
@@ -249,7 +290,10 @@ async fn settle_jobs(jobs: &Jobs, state_dir: &StateDir) {
 
 fn announce(args: &ServeArgs, url: Option<&str>, kernel_env: &BTreeMap<String, String>) {
     if args.ready_json {
-        println!("{}", serde_json::json!({ "event": "ready", "url": url, "kernel_env": kernel_env }));
+        println!(
+            "{}",
+            serde_json::json!({ "event": "ready", "url": url, "kernel_env": kernel_env })
+        );
     } else if let Some(url) = url {
         println!("Gatehouse is at {url}");
     }

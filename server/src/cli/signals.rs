@@ -24,7 +24,9 @@ pub(super) async fn end_is_asked(parent: Option<u32>) -> std::io::Result<&'stati
 
 /// Nobody tells a process that its parent died; looking is cheap, and works on every Unix.
 async fn orphaned(parent: Option<u32>) {
-    let Some(parent) = parent else { return std::future::pending().await };
+    let Some(parent) = parent else {
+        return std::future::pending().await;
+    };
     loop {
         let now = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
         if now != parent {

@@ -21,7 +21,10 @@ pub enum ClusterError {
 impl From<GatewayError> for ClusterError {
     fn from(error: GatewayError) -> Self {
         match error {
-            GatewayError::Invalid { message, field } => Self::Invalid { field, message: sentence(&message) },
+            GatewayError::Invalid { message, field } => Self::Invalid {
+                field,
+                message: sentence(&message),
+            },
             GatewayError::NotRunning { .. } => Self::WrongState(error.to_string()),
             other => Self::Gateway(other),
         }
@@ -31,5 +34,9 @@ impl From<GatewayError> for ClusterError {
 /// The gateway's messages begin with a field's name and end without a full stop.
 fn sentence(message: &str) -> String {
     let message = message.trim();
-    if message.ends_with(['.', '!', '?']) { message.to_owned() } else { format!("{message}.") }
+    if message.ends_with(['.', '!', '?']) {
+        message.to_owned()
+    } else {
+        format!("{message}.")
+    }
 }

@@ -63,7 +63,11 @@ struct Book {
 impl Book {
     /// What is remembered of a cluster, to change.
     fn note(&mut self, name: &str) -> &mut ClusterNote {
-        let empty = || ClusterNote { label: None, scaling: Scaling::Unknown, created_here: false };
+        let empty = || ClusterNote {
+            label: None,
+            scaling: Scaling::Unknown,
+            created_here: false,
+        };
         self.remembered.entry(name.to_owned()).or_insert_with(empty)
     }
 }
@@ -82,7 +86,11 @@ impl Clusters {
     ///
     /// # Errors
     /// Where the configuration can't be used, or the store can't be read.
-    pub async fn new(config: GatewayConfig, origin: GatewayOrigin, store: Store) -> Result<Self, ClusterError> {
+    pub async fn new(
+        config: GatewayConfig,
+        origin: GatewayOrigin,
+        store: Store,
+    ) -> Result<Self, ClusterError> {
         let client = GatewayClient::new(&config)?;
         let remembered = store.clusters().await?;
         let gateway = poll::initial_status(&origin, client.address());
@@ -91,7 +99,10 @@ impl Clusters {
             config,
             origin,
             store,
-            book: Mutex::new(Book { remembered, ..Book::default() }),
+            book: Mutex::new(Book {
+                remembered,
+                ..Book::default()
+            }),
             list: watch::Sender::default(),
             gateway: watch::Sender::new(gateway),
             notices: broadcast::channel(64).0,
@@ -141,7 +152,10 @@ impl Clusters {
     /// [`ClusterError::NotFound`].
     pub fn get(&self, name: &str) -> Result<Cluster, ClusterError> {
         let list = self.list();
-        list.iter().find(|c| c.name == name).cloned().ok_or_else(|| ClusterError::NotFound(name.to_owned()))
+        list.iter()
+            .find(|c| c.name == name)
+            .cloned()
+            .ok_or_else(|| ClusterError::NotFound(name.to_owned()))
     }
 
     /// One cluster; asks the gateway again before it says that there is none.
@@ -156,7 +170,10 @@ impl Clusters {
     ///
     /// # Errors
     /// [`ClusterError::NotFound`], or [`ClusterError::WrongState`] where it is not running.
-    pub async fn feed(&self, name: &str) -> Result<(Arc<Feed>, tokio_util::sync::CancellationToken), ClusterError> {
+    pub async fn feed(
+        &self,
+        name: &str,
+    ) -> Result<(Arc<Feed>, tokio_util::sync::CancellationToken), ClusterError> {
         let cluster = self.find(name).await?;
         let book = self.book();
         let watcher = book.watchers.get(name).ok_or_else(|| {
@@ -177,7 +194,13 @@ impl Clusters {
         Ok(specs
             .into_iter()
             .map(|spec| OptionSpec {
-                default: self.0.config.cluster_options.get(&spec.field).cloned().unwrap_or(spec.default),
+                default: self
+                    .0
+                    .config
+                    .cluster_options
+                    .get(&spec.field)
+                    .cloned()
+                    .unwrap_or(spec.default),
                 spec: serde_json::from_value(spec.spec).unwrap_or(OptionKind::Unknown),
                 field: spec.field,
                 label: spec.label,
@@ -224,7 +247,12 @@ impl Clusters {
     ///
     /// # Errors
     /// As [`Clusters::scale`], and [`ClusterError::Invalid`] where the minimum is above the maximum.
-    pub async fn adapt(&self, name: &str, minimum: u32, maximum: u32) -> Result<Option<String>, ClusterError> {
+    pub async fn adapt(
+        &self,
+        name: &str,
+        minimum: u32,
+        maximum: u32,
+    ) -> Result<Option<String>, ClusterError> {
         self.rescale(name, Scaling::Adaptive { minimum, maximum }).await
     }
 
@@ -252,7 +280,10 @@ impl Clusters {
         let warning = match scaling {
             Scaling::Manual { workers } => self.0.client.scale(name, workers).await?,
             Scaling::Adaptive { minimum, maximum } => {
-                self.0.client.adapt(name, Some(minimum), Some(maximum), true).await?
+                self.0
+                    .client
+                    .adapt(name, Some(minimum), Some(maximum), true)
+                    .await?
             }
             Scaling::Unknown => None,
         };
@@ -309,7 +340,11 @@ impl Clusters {
     pub async fn stop_own(&self) -> Vec<String> {
         let own: Vec<String> = {
             let book = self.book();
-            let own = book.remembered.iter().filter(|(_, note)| note.created_here).map(|(name, _)| name.clone());
+            let own = book
+                .remembered
+                .iter()
+                .filter(|(_, note)| note.created_here)
+                .map(|(name, _)| name.clone());
             let active = self.active_names();
             own.filter(|name| active.contains(name)).collect()
         };
@@ -317,7 +352,11 @@ impl Clusters {
     }
 
     fn active_names(&self) -> Vec<String> {
-        self.list().iter().filter(|c| c.state.is_active()).map(|c| c.name.clone()).collect()
+        self.list()
+            .iter()
+            .filter(|c| c.state.is_active())
+            .map(|c| c.name.clone())
+            .collect()
     }
 
     /// Every request leaves before the first answer is awaited. Returns the names that failed.
@@ -327,7 +366,11 @@ impl Clusters {
             warn!(cluster = %name, %error, "a cluster could not be stopped");
             Some(name)
         });
-        futures_util::future::join_all(deletes).await.into_iter().flatten().collect()
+        futures_util::future::join_all(deletes)
+            .await
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn notify(&self, level: NoticeLevel, message: String) {
@@ -337,7 +380,9 @@ impl Clusters {
 }
 
 fn check_label(label: Option<String>) -> Result<Option<String>, ClusterError> {
-    let Some(label) = label.map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()) else { return Ok(None) };
+    let Some(label) = label.map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()) else {
+        return Ok(None);
+    };
     if label.chars().count() > MAX_LABEL {
         return Err(ClusterError::Invalid {
             field: Some("label".to_owned()),
@@ -350,7 +395,9 @@ fn check_label(label: Option<String>) -> Result<Option<String>, ClusterError> {
 /// The gateway takes any value in a mapping, and then the cluster fails: environment variables must be text.
 fn check_mappings(options: &protocol::rest::OptionValues) -> Result<(), ClusterError> {
     for (field, value) in options {
-        let wrong = value.as_object().and_then(|mapping| mapping.iter().find(|(_, value)| !value.is_string()));
+        let wrong = value
+            .as_object()
+            .and_then(|mapping| mapping.iter().find(|(_, value)| !value.is_string()));
         if let Some((key, value)) = wrong {
             let hint = match value {
                 Value::Null | Value::Bool(_) | Value::Number(_) => format!("write it in quotes: \"{value}\""),
@@ -369,7 +416,9 @@ fn check_scaling(scaling: &Scaling) -> Result<(), ClusterError> {
     match scaling {
         Scaling::Adaptive { minimum, maximum } if minimum > maximum => Err(ClusterError::Invalid {
             field: Some("minimum".to_owned()),
-            message: format!("The minimum ({minimum}) is above the maximum ({maximum}); lower it or raise the maximum."),
+            message: format!(
+                "The minimum ({minimum}) is above the maximum ({maximum}); lower it or raise the maximum."
+            ),
         }),
         _ => Ok(()),
     }
@@ -384,21 +433,38 @@ mod tests {
     fn mapping_values_must_be_text() {
         let options = json!({"profile": "x", "environment_vars": {"A": "1", "B": 2}});
         let error = check_mappings(options.as_object().expect("object")).expect_err("a number");
-        let ClusterError::Invalid { field, message } = error else { panic!("{error}") };
+        let ClusterError::Invalid { field, message } = error else {
+            panic!("{error}")
+        };
         assert_eq!(field.as_deref(), Some("environment_vars"));
         assert_eq!(message, "The value of B must be text; write it in quotes: \"2\".");
     }
 
     #[test]
     fn labels_are_trimmed_and_bounded() {
-        assert_eq!(check_label(Some("  taxi ".to_owned())).expect("ok").as_deref(), Some("taxi"));
+        assert_eq!(
+            check_label(Some("  taxi ".to_owned())).expect("ok").as_deref(),
+            Some("taxi")
+        );
         assert_eq!(check_label(Some("   ".to_owned())).expect("ok"), None);
         assert!(check_label(Some("x".repeat(MAX_LABEL + 1))).is_err());
     }
 
     #[test]
     fn bounds_must_be_in_order() {
-        assert!(check_scaling(&Scaling::Adaptive { minimum: 3, maximum: 2 }).is_err());
-        assert!(check_scaling(&Scaling::Adaptive { minimum: 2, maximum: 2 }).is_ok());
+        assert!(
+            check_scaling(&Scaling::Adaptive {
+                minimum: 3,
+                maximum: 2
+            })
+            .is_err()
+        );
+        assert!(
+            check_scaling(&Scaling::Adaptive {
+                minimum: 2,
+                maximum: 2
+            })
+            .is_ok()
+        );
     }
 }

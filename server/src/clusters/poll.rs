@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Clusters, view};
-use crate::embedded::EmbeddedState;
+use crate::embedded::{Embedded, EmbeddedState};
 use crate::live::{Target, Watcher};
 
 /// While something starts or stops, while a panel is open, and otherwise.
@@ -25,12 +25,19 @@ const QUIET: Duration = Duration::from_secs(5);
 const PUBLISH: Duration = Duration::from_millis(200);
 
 /// States in which a cluster may cost something.
-pub(super) const ACTIVE: [ClusterStatus; 3] =
-    [ClusterStatus::Pending, ClusterStatus::Running, ClusterStatus::Stopping];
+pub(super) const ACTIVE: [ClusterStatus; 3] = [
+    ClusterStatus::Pending,
+    ClusterStatus::Running,
+    ClusterStatus::Stopping,
+];
 
 /// What the panel shows.
-const SHOWN: [ClusterStatus; 4] =
-    [ClusterStatus::Pending, ClusterStatus::Running, ClusterStatus::Stopping, ClusterStatus::Failed];
+const SHOWN: [ClusterStatus; 4] = [
+    ClusterStatus::Pending,
+    ClusterStatus::Running,
+    ClusterStatus::Stopping,
+    ClusterStatus::Failed,
+];
 
 /// How long a failed cluster is shown, milliseconds.
 const FAILED_SHOWN_MS: i64 = 3_600_000;
@@ -38,7 +45,7 @@ const FAILED_SHOWN_MS: i64 = 3_600_000;
 /// Where the gateway comes from; the embedded one says how it is.
 #[derive(Clone)]
 pub enum GatewayOrigin {
-    Embedded(watch::Receiver<EmbeddedState>),
+    Embedded(Arc<Embedded>),
     Remote,
 }
 
@@ -67,7 +74,7 @@ impl Clusters {
 
     async fn ask(&self, shutdown: &CancellationToken) {
         let mut embedded = match &self.0.origin {
-            GatewayOrigin::Embedded(state) => Some(state.clone()),
+            GatewayOrigin::Embedded(embedded) => Some(embedded.state()),
             GatewayOrigin::Remote => None,
         };
         loop {
@@ -99,14 +106,7 @@ impl Clusters {
 
     async fn publish(&self, shutdown: &CancellationToken) {
         loop {
-            let list = view::clusters(&self.book());
-            self.0.list.send_if_modified(|old| {
-                let changed = **old != list;
-                if changed {
-                    *old = Arc::new(list);
-                }
-                changed
-            });
+            self.publish_now();
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = async {
@@ -126,7 +126,11 @@ impl Clusters {
             }
             Err(error) => self.gateway_is_down(&error),
         }
-        let list = view::clusters(&self.book());
+        self.publish_now();
+    }
+
+    fn publish_now(&self) {
+        let list = view::clusters(&self.book(), &self.0.origin);
         self.0.list.send_if_modified(|old| {
             let changed = **old != list;
             if changed {
@@ -149,13 +153,18 @@ impl Clusters {
             }
         };
         info!(version, "the gateway is up");
-        self.0.gateway.send_replace(GatewayStatus { state: GatewayState::Up, version, message: None, ..before });
+        self.0.gateway.send_replace(GatewayStatus {
+            state: GatewayState::Up,
+            version,
+            message: None,
+            ..before
+        });
     }
 
     fn gateway_is_down(&self, error: &GatewayError) {
         let before = self.0.gateway.borrow().clone();
         let embedded = match &self.0.origin {
-            GatewayOrigin::Embedded(state) => Some(state.borrow().clone()),
+            GatewayOrigin::Embedded(embedded) => Some(embedded.state().borrow().clone()),
             GatewayOrigin::Remote => None,
         };
         let (state, message) = match (embedded, error) {
@@ -166,7 +175,11 @@ impl Clusters {
             }
             _ => (GatewayState::Down, Some(error.to_string())),
         };
-        let now = GatewayStatus { state, message, ..before };
+        let now = GatewayStatus {
+            state,
+            message,
+            ..before
+        };
         self.0.gateway.send_if_modified(|old| {
             let changed = *old != now;
             if changed {
@@ -207,10 +220,16 @@ impl Clusters {
             let new = reports.get(name).map(|r| r.status);
             let gone = new.is_none() && matches!(old.status, ClusterStatus::Running | ClusterStatus::Pending);
             if gone && !book.stopping.contains(name) {
-                self.notify(NoticeLevel::Info, format!("Cluster {} was shut down.", short(&book, name)));
+                self.notify(
+                    NoticeLevel::Info,
+                    format!("Cluster {} was shut down.", short(&book, name)),
+                );
             }
             if new == Some(ClusterStatus::Failed) && old.status != ClusterStatus::Failed {
-                self.notify(NoticeLevel::Error, format!("Cluster {} has failed; its card says more.", short(&book, name)));
+                self.notify(
+                    NoticeLevel::Error,
+                    format!("Cluster {} has failed; its card says more.", short(&book, name)),
+                );
             }
         }
         for (name, report) in &reports {
@@ -232,15 +251,26 @@ impl Clusters {
                 }
             }
         }
-        let running = |name: &String| reports.get(name).is_some_and(|r| r.status == ClusterStatus::Running);
-        let over: Vec<String> = book.watchers.keys().filter(|name| !running(name)).cloned().collect();
+        let running = |name: &String| {
+            reports
+                .get(name)
+                .is_some_and(|r| r.status == ClusterStatus::Running)
+        };
+        let over: Vec<String> = book
+            .watchers
+            .keys()
+            .filter(|name| !running(name))
+            .cloned()
+            .collect();
         for name in over {
             ended.extend(book.watchers.remove(&name));
         }
         book.stopping.retain(|name| reports.contains_key(name));
         book.dismissed.retain(|name| reports.contains_key(name));
         book.pending_scaling.retain(|name, _| {
-            reports.get(name).is_none_or(|r| r.status == ClusterStatus::Pending)
+            reports
+                .get(name)
+                .is_none_or(|r| r.status == ClusterStatus::Pending)
         });
         book.reports = reports;
         (to_scale, ended)

@@ -3,21 +3,21 @@
 use dask_gateway::{ClusterReport, ClusterStatus};
 use protocol::rest::{Cluster, ClusterState, LiveState, Scaling};
 
-use super::Book;
+use super::{Book, GatewayOrigin};
 
 /// The list as the panel shows it, newest first.
-pub(super) fn clusters(book: &Book) -> Vec<Cluster> {
+pub(super) fn clusters(book: &Book, origin: &GatewayOrigin) -> Vec<Cluster> {
     let mut list: Vec<Cluster> = book
         .reports
         .values()
         .filter(|report| !book.dismissed.contains(&report.name))
-        .map(|report| cluster(book, report))
+        .map(|report| cluster(book, origin, report))
         .collect();
     list.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.name.cmp(&b.name)));
     list
 }
 
-fn cluster(book: &Book, report: &ClusterReport) -> Cluster {
+fn cluster(book: &Book, origin: &GatewayOrigin, report: &ClusterReport) -> Cluster {
     let state = match report.status {
         ClusterStatus::Pending => ClusterState::Pending,
         ClusterStatus::Running => ClusterState::Running,
@@ -31,7 +31,7 @@ fn cluster(book: &Book, report: &ClusterReport) -> Cluster {
         name: report.name.clone(),
         label: note.and_then(|n| n.label.clone()),
         state,
-        reason: reason(state),
+        reason: (state == ClusterState::Failed).then(|| failure(origin, &report.name)),
         started_at: report.start_time,
         stopped_at: report.stop_time,
         options: report.options.clone(),
@@ -47,15 +47,17 @@ fn cluster(book: &Book, report: &ClusterReport) -> Cluster {
     }
 }
 
-fn reason(state: ClusterState) -> Option<String> {
-    match state {
-        ClusterState::Failed => Some(
-            "The scheduler did not start or did not stay. The usual causes are an environment without dask, distributed \
-             or dask-gateway, and too little memory: try another environment or profile."
-                .to_owned(),
-        ),
-        _ => None,
-    }
+/// Why a cluster failed, in a sentence: the gateway does not tell, but the embedded one's files do.
+fn failure(origin: &GatewayOrigin, name: &str) -> String {
+    let seen = match origin {
+        GatewayOrigin::Embedded(embedded) => embedded.failure_reason(name),
+        GatewayOrigin::Remote => None,
+    };
+    seen.unwrap_or_else(|| {
+        "The scheduler did not start or did not stay. The usual causes are an environment without dask, distributed or \
+         dask-gateway, and too little memory: try another environment or profile."
+            .to_owned()
+    })
 }
 
 /// The state in the middle of a sentence.
