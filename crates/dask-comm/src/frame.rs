@@ -46,7 +46,7 @@ pub enum FrameError {
     /// Its lengths contradict each other.
     #[error("its lengths contradict each other ({0})")]
     Inconsistent(&'static str),
-    /// The stream ended or failed; `UnexpectedEof` at a message's end is an ordinary goodbye.
+    /// The stream ended or failed; `UnexpectedEof` where a message would begin is an ordinary goodbye.
     #[error("the stream ended within it")]
     Io(#[from] std::io::Error),
 }
@@ -148,4 +148,110 @@ async fn skip<R: AsyncRead + Unpin>(stream: &mut R, bytes: u64) -> Result<(), Fr
         return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As a scheduler writes it, with the first `together` frames in the part to be read in one go.
+    fn message(frames: &[Vec<u8>], together: usize) -> Vec<u8> {
+        let prelude = WORD * (1 + frames.len() as u64);
+        let mut bytes = Vec::new();
+        bytes.put_u64_le(
+            prelude
+                + frames[..together]
+                    .iter()
+                    .map(|frame| frame.len() as u64)
+                    .sum::<u64>(),
+        );
+        bytes.put_u64_le(frames.len() as u64);
+        frames
+            .iter()
+            .for_each(|frame| bytes.put_u64_le(frame.len() as u64));
+        frames.iter().for_each(|frame| bytes.put_slice(frame));
+        bytes
+    }
+
+    fn read_all(mut bytes: &[u8], limits: &Limits) -> Result<(BytesMut, usize), FrameError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        runtime
+            .block_on(read(&mut bytes, limits))
+            .map(|body| (body, bytes.len()))
+    }
+
+    fn any_frames() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..12)
+    }
+
+    /// Nothing is refused for its size: only what arrives may be taken.
+    const BOUNDLESS: Limits = Limits {
+        message_bytes: u64::MAX,
+        frames: u64::MAX,
+        values: u64::MAX,
+        depth: 1,
+    };
+
+    proptest! {
+        #[test]
+        fn the_first_frame_comes_out_and_the_rest_is_passed(
+            frames in any_frames(),
+            together in any::<prop::sample::Index>(),
+            after in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let mut bytes = message(&frames, together.index(frames.len() + 1));
+            bytes.extend(&after);
+            let (body, left) = read_all(&bytes, &Limits::default()).expect("reads");
+            prop_assert_eq!(&body[..], &frames[0][..]);
+            prop_assert_eq!(left, after.len());
+        }
+
+        #[test]
+        fn what_we_write_we_read(body in prop::collection::vec(any::<u8>(), 0..20_000)) {
+            let (read, left) = read_all(&encode(&body), &Limits::default()).expect("reads");
+            prop_assert_eq!((&read[..], left), (&body[..], 0));
+        }
+
+        #[test]
+        fn a_cut_message_is_an_error(frames in any_frames(), cut in any::<prop::sample::Index>()) {
+            let bytes = message(&frames, frames.len());
+            let error = read_all(&bytes[..cut.index(bytes.len())], &Limits::default()).expect_err("cut");
+            prop_assert!(matches!(error, FrameError::Io(_)), "{}", error);
+        }
+
+        #[test]
+        fn hostile_lengths_take_no_memory(
+            words in prop::collection::vec(prop_oneof![0..100_u64, any::<u64>(), Just(u64::MAX), Just(1 << 40)], 1..40),
+        ) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            for limits in [Limits::default(), BOUNDLESS] {
+                if let Ok((body, _)) = read_all(&bytes, &limits) {
+                    prop_assert!(body.len() < bytes.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_are_checked_before_anything_is_read() {
+        let limits = Limits {
+            message_bytes: 1000,
+            frames: 3,
+            ..Limits::default()
+        };
+        let claim = |words: &[u64]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
+        let error = |words: &[u64]| read_all(&claim(words), &limits).expect_err("refused").to_string();
+        assert!(error(&[1001]).contains("1001 bytes long, more than the 1000"));
+        assert!(error(&[16, 1, 5000]).contains("more than the 1000"));
+        assert!(error(&[24, 2, 500, u64::MAX]).contains("more than the 1000"));
+        assert!(error(&[100, 4]).contains("4 frames, more than the 3"));
+        assert!(error(&[8, 1]).contains("no room"));
+        assert!(error(&[16, 0, 0]).contains("no frame"));
+        assert!(error(&[16, 2, 0, 0]).contains("reach past"));
+        assert!(error(&[20, 1, 5]).contains("ends within a frame"));
+    }
 }

@@ -78,7 +78,7 @@ impl Connection {
             .await
             .unwrap_or_else(|_elapsed| Err(ErrorKind::TimedOut.into()))
             .map_err(unreachable)?;
-        tcp.set_nodelay(true).map_err(unreachable)?;
+        tune(&tcp).map_err(unreachable)?;
 
         let late = |_elapsed| CommError::Timeout {
             op: "connect".into(),
@@ -226,6 +226,19 @@ impl Connection {
     }
 }
 
+/// Small requests go out at once; a peer that is gone without a word is noticed after 30 s, as Dask itself does it.
+fn tune(tcp: &TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt;
+    tcp.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(tcp, true)?;
+    sockopt::set_tcp_keepidle(tcp, Duration::from_secs(10))?;
+    sockopt::set_tcp_keepintvl(tcp, Duration::from_secs(2))?;
+    sockopt::set_tcp_keepcnt(tcp, 10)?;
+    #[cfg(target_os = "linux")]
+    sockopt::set_tcp_user_timeout(tcp, 30_000)?;
+    Ok(())
+}
+
 /// A gateway's proxy that does not know the name in the ClientHello just hangs up.
 fn tls_error(address: &Address, error: std::io::Error) -> CommError {
     match (address, tls_reason(&error)) {
@@ -246,8 +259,10 @@ fn tls_error(address: &Address, error: std::io::Error) -> CommError {
 
 /// What TLS itself has to say, if the error is its own and not the network's.
 fn tls_reason(error: &std::io::Error) -> Option<String> {
-    error
-        .get_ref()?
-        .downcast_ref::<rustls::Error>()
-        .map(ToString::to_string)
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(reason) => Some(format!(
+            "its certificate is not the one that the gateway reports for this cluster ({reason})"
+        )),
+        other => Some(other.to_string()),
+    }
 }

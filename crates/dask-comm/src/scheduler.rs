@@ -243,13 +243,12 @@ fn parse_metrics(metrics: &Value) -> Metrics {
             .and_then(|counts| get_u64(counts, state))
             .unwrap_or(0)
     };
-    let spilled = get(metrics, "spilled_bytes").or_else(|| get(metrics, "spilled_nbytes"));
+    let spilled = get(metrics, "spilled_bytes");
     Metrics {
         cpu: get_f64(metrics, "cpu").unwrap_or(0.0),
         memory: get_u64(metrics, "memory").unwrap_or(0),
         managed_bytes: get_u64(metrics, "managed_bytes").unwrap_or(0),
         spilled_bytes: spilled.and_then(|bytes| get_u64(bytes, "disk")).unwrap_or(0),
-        // Before 2023.4.0 the worker counted all its executing tasks apart from these.
         task_counts: TaskCounts {
             executing: count("executing"),
             ready: count("ready"),
@@ -306,7 +305,7 @@ mod tests {
                 "task_counts",
                 map([("executing", 2.into()), ("memory", 3.into())]),
             ),
-            ("spilled_nbytes", map([("memory", 1.into()), ("disk", 9.into())])),
+            ("spilled_bytes", map([("memory", 1.into()), ("disk", 9.into())])),
             (
                 "digests",
                 Value::Map(vec![(

@@ -191,10 +191,10 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::Binary),
             (any::<i8>(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(t, b)| Value::Ext(t, b)),
         ];
-        leaf.prop_recursive(6, 200, 8, |inner| {
+        leaf.prop_recursive(4, 48, 6, |inner| {
             prop_oneof![
-                prop::collection::vec(inner.clone(), 0..20).prop_map(Value::Array),
-                prop::collection::vec((inner.clone(), inner), 0..20).prop_map(Value::Map),
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                prop::collection::vec((inner.clone(), inner), 0..6).prop_map(Value::Map),
             ]
         })
     }
