@@ -17,7 +17,7 @@ mod view;
 pub use color::{PALETTE, color_index};
 pub use key::key_split;
 pub use protocol::live::Action;
-pub use raster::{Colors, Columns, Painter, Rgba, raster_row};
+pub use raster::{Colors, Columns, Painter, Rgba, SEAM_FROM, raster_row};
 pub use rect::{MAX_TIME_US, Rect};
 pub use surface::Surface;
 pub use timeline::{Hit, Located, Timeline, TimelineError};

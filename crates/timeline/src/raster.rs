@@ -8,6 +8,9 @@
 //! arrival among equals. Its opacity is `max(floor(255 * covered / span), LEAST[layer])`, times the colour's own alpha over
 //! 255, rounded; so a rectangle that covers the whole column has exactly its colour, and one narrower than a pixel still
 //! shows. A column that no rectangle touches stays transparent. Layers are combined by the usual "over" of straight alpha.
+//!
+//! So that neighbours of one colour can be told apart, a column in which a compute rectangle begins that ends at least
+//! [`SEAM_FROM`] columns later has five eighths of its opacity.
 
 use protocol::live::Action;
 
@@ -24,6 +27,9 @@ pub(crate) const LAYERS: usize = 3;
 
 /// Least opacity of a layer where it touches a column at all: errors never fade.
 const LEAST: [u32; LAYERS] = [90, 128, 255];
+
+/// Rectangles that end at least so many columns after the one in which they begin are set apart from what is before them.
+pub const SEAM_FROM: usize = 4;
 
 pub(crate) fn layer_of(action: Action) -> usize {
     match action {
@@ -81,22 +87,25 @@ impl Colors {
 #[derive(Clone, Debug)]
 pub struct Columns {
     shift: u32,
-    /// One more than there are columns.
+    len: usize,
+    /// Where each column begins, and [`SEAM_FROM`] beyond the last one.
     edges: Vec<i64>,
     column_of_bucket: Vec<u32>,
 }
 
 impl Columns {
     pub fn new(view: &View) -> Self {
-        let edges: Vec<i64> = (0..=i64::from(view.width())).map(|x| view.edge(x)).collect();
-        let mut column_of_bucket = Vec::with_capacity(2 * edges.len());
-        for (column, span) in edges.windows(2).enumerate() {
+        let len = view.width() as usize;
+        let edges: Vec<i64> = (0..=(len + SEAM_FROM) as i64).map(|x| view.edge(x)).collect();
+        let mut column_of_bucket = Vec::with_capacity(2 * len);
+        for (column, span) in edges[..=len].windows(2).enumerate() {
             for _ in 0..(span[1] - span[0]) >> view.shift() {
                 column_of_bucket.push(column as u32);
             }
         }
         Self {
             shift: view.shift(),
+            len,
             edges,
             column_of_bucket,
         }
@@ -104,7 +113,7 @@ impl Columns {
 
     /// Number of columns.
     pub fn len(&self) -> usize {
-        self.edges.len() - 1
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
@@ -130,6 +139,12 @@ impl Columns {
         }
     }
 
+    /// Whether a rectangle begins in `column` and ends at least [`SEAM_FROM`] columns later.
+    #[inline]
+    fn is_wide(&self, column: usize, start: i64, end: i64) -> bool {
+        start >= self.edges[column] && end > self.edges[column + SEAM_FROM]
+    }
+
     /// The columns that show any of the time from `from` up to, not including, `to`.
     pub(crate) fn touched_by(&self, from: i64, to: i64) -> std::ops::Range<usize> {
         let (begin, end) = (self.edges[0], self.edges[self.len()]);
@@ -152,6 +167,8 @@ struct Cell {
     covered: i64,
     most: i64,
     kind: Kind,
+    /// A rectangle that is wide enough to be seen for itself begins here.
+    seam: bool,
 }
 
 impl Painter {
@@ -173,13 +190,19 @@ impl Painter {
         let Some(layers) = timeline.layers(lane) else {
             return;
         };
-        for (forest, least) in layers.iter().zip(LEAST) {
+        for (layer, (forest, least)) in layers.iter().zip(LEAST).enumerate() {
             if self.sweep(forest, columns, which.clone()) {
                 for x in which.clone() {
                     let cell = &self.cells[x - which.start];
                     if cell.most > 0 {
                         let color = colors.of(cell.kind.prefix(), cell.kind.action());
-                        row[x] = over(faded(color, columns.share(x, cell.covered).max(least)), row[x]);
+                        let share = columns.share(x, cell.covered).max(least);
+                        let share = if cell.seam && layer == 0 {
+                            share * 5 / 8
+                        } else {
+                            share
+                        };
+                        row[x] = over(faded(color, share), row[x]);
                     }
                 }
             }
@@ -289,6 +312,7 @@ impl Visit for Sweep<'_> {
         if end > self.end {
             let head = self.end - start;
             self.cell.add(head, head, leaf.kind);
+            self.cell.seam |= self.columns.is_wide(self.column, leaf.start, leaf.end);
             self.fill_to(end - 1, leaf.kind);
             start = self.begin;
         }

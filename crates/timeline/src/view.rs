@@ -11,7 +11,7 @@ const MAX_SHIFT: u32 = 41;
 /// A window on time, `width` pixels wide.
 ///
 /// Time is cut in buckets of 2^k µs, aligned to the epoch; a pixel is 1 or 2 buckets wide, on average `parts / 1024`. Pixels
-/// too are numbered from the epoch on: pixel `p` begins with bucket `floor(p * parts / 1024)`. The window's column `x` is
+/// too are numbered from the epoch on: pixel `p` begins with the bucket nearest to `p * parts / 1024` (halves count up). The window's column `x` is
 /// pixel `first + x`. So what a pixel covers depends on the zoom alone, and moving the window by whole pixels
 /// changes no pixel's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl View {
 
     /// When column `x` begins, and the column before it ends.
     pub fn edge(&self, x: i64) -> i64 {
-        (((self.first + x) * self.parts) >> PARTS) << self.shift
+        (((self.first + x) * self.parts + ONE / 2) >> PARTS) << self.shift
     }
 
     /// Begin of the window, microseconds since the Unix epoch.
@@ -122,7 +122,7 @@ impl View {
     /// The column whose span holds a moment; outside of the window negative or at least `width`.
     pub fn column_of(&self, t_us: i64) -> i64 {
         let bucket = t_us.clamp(-MAX_TIME_US, MAX_TIME_US - 1) >> self.shift;
-        (((bucket + 1) << PARTS) - 1).div_euclid(self.parts) - self.first
+        (((bucket + 1) << PARTS) - 1 - ONE / 2).div_euclid(self.parts) - self.first
     }
 
     /// Where a moment is, in columns, as a line would run; the column that shows it may be the next one. Outside of the window negative or at least `width`.

@@ -24,11 +24,12 @@ fn naive_row(rects: &[Rect], view: &View) -> Vec<Rgba> {
         let (begin, end) = (view.edge(x), view.edge(x + 1));
         let mut pixel = [0_u8; 4];
         for (n, least) in [90.0, 128.0, 255.0].into_iter().enumerate() {
-            let (mut covered, mut most, mut color) = (0, 0, [0; 4]);
+            let (mut covered, mut most, mut color, mut seam) = (0, 0, [0; 4], false);
             for rect in rects.iter().filter(|r| layer(r.action) == n) {
                 let part = rect.end_us().min(end) - rect.start_us.max(begin);
                 if part > 0 {
                     covered += part;
+                    seam |= n == 0 && rect.start_us >= begin && rect.end_us() > view.edge(x + 4);
                     if part > most {
                         most = part;
                         color = colors().of(rect.prefix, rect.action);
@@ -40,6 +41,7 @@ fn naive_row(rects: &[Rect], view: &View) -> Vec<Rgba> {
                     .floor()
                     .min(255.0)
                     .max(least);
+                let share = if seam { (share * 5.0 / 8.0).floor() } else { share };
                 let alpha = (share * f64::from(color[3]) / 255.0).round();
                 pixel = naive_over(color, alpha / 255.0, pixel);
             }
