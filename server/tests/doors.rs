@@ -18,21 +18,34 @@ async fn websocket(
     let mut request = url.into_client_request().expect("a request");
     let bearer = format!("Bearer {}", server.token).parse().expect("a header");
     request.headers_mut().insert("authorization", bearer);
-    tokio_tungstenite::connect_async(request).await.expect("upgraded").0
+    tokio_tungstenite::connect_async(request)
+        .await
+        .expect("upgraded")
+        .0
 }
 
 /// What must never pass the browser's door.
 fn secrets(server: &Server) -> Vec<String> {
     let state = server.home.path().join("state");
     let gateway: Value =
-        serde_json::from_slice(&std::fs::read(state.join("gateway/gateway.json")).expect("gateway.json")).expect("json");
-    let mut secrets: Vec<String> = ["-----BEGIN", "PRIVATE KEY", "tls_key", "tls_cert", "set-cookie", "dask-gateway-"]
-        .map(str::to_owned)
-        .into();
+        serde_json::from_slice(&std::fs::read(state.join("gateway/gateway.json")).expect("gateway.json"))
+            .expect("json");
+    let mut secrets: Vec<String> = [
+        "-----BEGIN",
+        "PRIVATE KEY",
+        "tls_key",
+        "tls_cert",
+        "set-cookie",
+        "dask-gateway-",
+    ]
+    .map(str::to_owned)
+    .into();
     for field in ["password", "encrypt_key"] {
         secrets.push(gateway[field].as_str().expect(field).to_owned());
     }
-    let door = server.kernel_env["DASK_GATEWAY__ADDRESS"].as_str().expect("a door");
+    let door = server.kernel_env["DASK_GATEWAY__ADDRESS"]
+        .as_str()
+        .expect("a door");
     secrets.push(door.rsplit('/').next().expect("a secret").to_owned());
     secrets.push(server.token.clone());
     secrets
@@ -45,7 +58,10 @@ async fn nothing_secret_passes_the_browsers_door() {
     let secrets = secrets(&server);
     let check = |what: &str, text: &str| {
         for secret in &secrets {
-            assert!(!text.to_lowercase().contains(&secret.to_lowercase()), "{what} gives away {secret}");
+            assert!(
+                !text.to_lowercase().contains(&secret.to_lowercase()),
+                "{what} gives away {secret}"
+            );
         }
     };
 
@@ -55,14 +71,21 @@ async fn nothing_secret_passes_the_browsers_door() {
         if path.ends_with("/live") || path.ends_with("/events") || path.ends_with("/output") {
             continue;
         }
-        let url = path.trim_start_matches('/').replace("{name}", &name).replace("{id}", "nothing");
+        let url = path
+            .trim_start_matches('/')
+            .replace("{name}", &name)
+            .replace("{id}", "nothing");
         for method in methods.as_object().expect("methods").keys() {
             if method == "delete" && path.contains("{name}") {
                 continue;
             }
             let body = serde_json::json!({"workers": 1, "minimum": 2, "maximum": 1});
             let request = server.request(&method.to_uppercase(), &url);
-            let request = if method == "post" { request.json(&body) } else { request };
+            let request = if method == "post" {
+                request.json(&body)
+            } else {
+                request
+            };
             let answer = request.send().await.expect("an answer");
             check(path, &format!("{:?}", answer.headers()));
             check(path, &answer.text().await.expect("text"));
@@ -71,23 +94,45 @@ async fn nothing_secret_passes_the_browsers_door() {
     }
     assert!(walked >= 12, "only {walked} requests");
     for path in ["status", "json/identity.json", "info/main/workers.html"] {
-        let answer = server.request("GET", &format!("clusters/{name}/{path}")).send().await.expect("an answer");
+        let answer = server
+            .request("GET", &format!("clusters/{name}/{path}"))
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(answer.status(), 200, "{path}");
         check(path, &format!("{:?}", answer.headers()));
         check(path, &answer.text().await.expect("text"));
     }
 
     let mut events = websocket(&server, "api/v1/events").await;
-    let first = events.next().await.expect("a message").expect("a frame").into_text().expect("text");
+    let first = events
+        .next()
+        .await
+        .expect("a message")
+        .expect("a frame")
+        .into_text()
+        .expect("text");
     assert!(first.contains(&name), "{first}");
     check("events", &first);
 
     let mut live = websocket(&server, &format!("api/v1/clusters/{name}/live")).await;
-    let subscribe = Request::Subscribe { tasks: true, progress: true, workers: true };
-    live.send(Message::binary(protocol::live::encode(&subscribe).expect("encodes"))).await.expect("sent");
+    let subscribe = Request::Subscribe {
+        tasks: true,
+        progress: true,
+        workers: true,
+    };
+    live.send(Message::binary(
+        protocol::live::encode(&subscribe).expect("encodes"),
+    ))
+    .await
+    .expect("sent");
     let (mut hello, mut workers) = (false, false);
     while !(hello && workers) {
-        let message = tokio::time::timeout(PATIENCE, live.next()).await.expect("in time").expect("open").expect("a frame");
+        let message = tokio::time::timeout(PATIENCE, live.next())
+            .await
+            .expect("in time")
+            .expect("open")
+            .expect("a frame");
         let Message::Binary(bytes) = message else { continue };
         check("live", &String::from_utf8_lossy(&bytes));
         match protocol::live::decode::<Frame>(&bytes).expect("a frame") {
@@ -105,64 +150,164 @@ async fn nothing_secret_passes_the_browsers_door() {
 async fn bad_requests_get_sentences() {
     let server = Server::start();
     let refused = async |method: &str, path: &str, body: Value, status: u16, code: &str| {
-        let answer = server.request(method, path).json(&body).send().await.expect("an answer");
+        let answer = server
+            .request(method, path)
+            .json(&body)
+            .send()
+            .await
+            .expect("an answer");
         let got = answer.status().as_u16();
         let error: Value = answer.json().await.expect("json");
-        assert_eq!((got, error["code"].as_str()), (status, Some(code)), "{method} {path}: {error}");
+        assert_eq!(
+            (got, error["code"].as_str()),
+            (status, Some(code)),
+            "{method} {path}: {error}"
+        );
         let message = error["message"].as_str().expect("a message").to_owned();
-        assert!(message.ends_with('.') && message.contains(' '), "no sentence: {message}");
+        assert!(
+            message.ends_with('.') && message.contains(' '),
+            "no sentence: {message}"
+        );
         assert!(!error["request_id"].as_str().expect("an id").is_empty());
         (message, error["field"].as_str().map(str::to_owned))
     };
-    server.wait("api/v1/status", "the gateway", |s| (s["gateway"]["state"] == "up").then_some(())).await;
+    server
+        .wait("api/v1/status", "the gateway", |s| {
+            (s["gateway"]["state"] == "up").then_some(())
+        })
+        .await;
 
     let create = |options: Value| serde_json::json!({ "options": options });
-    let (message, field) =
-        refused("POST", "api/v1/clusters", create(serde_json::json!({"profile": "Huge"})), 422, "invalid").await;
-    assert!(message.contains("Huge") && field.as_deref() == Some("profile"), "{message} {field:?}");
-    let (message, field) =
-        refused("POST", "api/v1/clusters", create(serde_json::json!({"idle_timeout": -1})), 422, "invalid").await;
+    let (message, field) = refused(
+        "POST",
+        "api/v1/clusters",
+        create(serde_json::json!({"profile": "Huge"})),
+        422,
+        "invalid",
+    )
+    .await;
+    assert!(
+        message.contains("Huge") && field.as_deref() == Some("profile"),
+        "{message} {field:?}"
+    );
+    let (message, field) = refused(
+        "POST",
+        "api/v1/clusters",
+        create(serde_json::json!({"idle_timeout": -1})),
+        422,
+        "invalid",
+    )
+    .await;
     assert!(field.as_deref() == Some("idle_timeout"), "{message} {field:?}");
     let numbers = serde_json::json!({"environment_vars": {"A": 1}});
     let (message, field) = refused("POST", "api/v1/clusters", create(numbers), 422, "invalid").await;
-    assert!(message.contains("text") && field.as_deref() == Some("environment_vars"), "{message}");
-    refused("POST", "api/v1/clusters", serde_json::json!({"nonsense": 1}), 422, "invalid").await;
-    refused("POST", "api/v1/clusters/nowhere/scale", serde_json::json!({"workers": 1}), 404, "not_found").await;
+    assert!(
+        message.contains("text") && field.as_deref() == Some("environment_vars"),
+        "{message}"
+    );
+    refused(
+        "POST",
+        "api/v1/clusters",
+        serde_json::json!({"nonsense": 1}),
+        422,
+        "invalid",
+    )
+    .await;
+    refused(
+        "POST",
+        "api/v1/clusters/nowhere/scale",
+        serde_json::json!({"workers": 1}),
+        404,
+        "not_found",
+    )
+    .await;
     refused("DELETE", "api/v1/clusters/nowhere", Value::Null, 404, "not_found").await;
     refused("GET", "api/v1/jobs/nowhere", Value::Null, 404, "not_found").await;
     refused("GET", "no/such/page", Value::Null, 404, "not_found").await;
 
-    let answer = server.request("POST", "api/v1/clusters").json(&create(serde_json::json!({}))).send().await.expect("ok");
-    let name = answer.json::<Value>().await.expect("json")["name"].as_str().expect("a name").to_owned();
+    let answer = server
+        .request("POST", "api/v1/clusters")
+        .json(&create(serde_json::json!({})))
+        .send()
+        .await
+        .expect("ok");
+    let name = answer.json::<Value>().await.expect("json")["name"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
     let scale = format!("api/v1/clusters/{name}/scale");
-    let early = server.request("POST", &scale).json(&serde_json::json!({"workers": 1})).send().await.expect("an answer");
+    let early = server
+        .request("POST", &scale)
+        .json(&serde_json::json!({"workers": 1}))
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(early.status(), 409, "{}", early.text().await.expect("text"));
     let adapt = serde_json::json!({"minimum": 3, "maximum": 1});
-    refused("POST", &format!("api/v1/clusters/{name}/adapt"), adapt, 422, "invalid").await;
+    refused(
+        "POST",
+        &format!("api/v1/clusters/{name}/adapt"),
+        adapt,
+        422,
+        "invalid",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_door_is_shut_to_strangers() {
     let server = Server::start();
     let get = |path: &str| server.client.get(format!("{}{path}", server.url));
-    for path in ["", "api/v1/status", "api/v1/clusters", "clusters/a/status", "?token=wrong"] {
+    for path in [
+        "",
+        "api/v1/status",
+        "api/v1/clusters",
+        "clusters/a/status",
+        "?token=wrong",
+    ] {
         assert_eq!(get(path).send().await.expect("an answer").status(), 401, "{path}");
     }
     assert_eq!(get("health").send().await.expect("an answer").status(), 200);
 
-    let entered = get(&format!("?token={}", server.token)).send().await.expect("an answer");
+    let entered = get(&format!("?token={}", server.token))
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(entered.status(), 303);
     let cookie = entered.headers()["set-cookie"].to_str().expect("text");
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        "{cookie}"
+    );
     let cookie = cookie.split(';').next().expect("a pair").to_owned();
     let with_cookie = |method: &str, path: &str| {
         let method = method.parse().expect("a method");
-        server.client.request(method, format!("{}{path}", server.url)).header("cookie", cookie.clone())
+        server
+            .client
+            .request(method, format!("{}{path}", server.url))
+            .header("cookie", cookie.clone())
     };
-    assert_eq!(with_cookie("GET", "api/v1/status").send().await.expect("an answer").status(), 200);
+    assert_eq!(
+        with_cookie("GET", "api/v1/status")
+            .send()
+            .await
+            .expect("an answer")
+            .status(),
+        200
+    );
     // A form on another site can send the cookie at most, not the header.
-    assert_eq!(with_cookie("POST", "api/v1/clusters").body("{}").send().await.expect("an answer").status(), 403);
-    let foreign = with_cookie("POST", "api/v1/clusters").header("x-gatehouse", "1").header("origin", "http://evil.example");
+    assert_eq!(
+        with_cookie("POST", "api/v1/clusters")
+            .body("{}")
+            .send()
+            .await
+            .expect("an answer")
+            .status(),
+        403
+    );
+    let foreign = with_cookie("POST", "api/v1/clusters")
+        .header("x-gatehouse", "1")
+        .header("origin", "http://evil.example");
     assert_eq!(foreign.send().await.expect("an answer").status(), 403);
     let listening = with_cookie("GET", "api/v1/events")
         .header("origin", "http://evil.example")

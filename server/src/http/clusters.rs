@@ -13,7 +13,9 @@ use super::error::{Body, HttpError};
 #[utoipa::path(get, path = "/api/v1/options", tag = "clusters",
     responses((status = 200, body = Options), (status = 502, body = ApiError)))]
 pub(super) async fn options(State(app): State<App>) -> Result<Json<Options>, HttpError> {
-    Ok(Json(Options { options: app.clusters.options().await? }))
+    Ok(Json(Options {
+        options: app.clusters.options().await?,
+    }))
 }
 
 /// The user's clusters, newest first.
@@ -36,14 +38,20 @@ pub(super) async fn create(
 /// One cluster.
 #[utoipa::path(get, path = "/api/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)),
     responses((status = 200, body = Cluster), (status = 404, body = ApiError)))]
-pub(super) async fn get(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Cluster>, HttpError> {
+pub(super) async fn get(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Json<Cluster>, HttpError> {
     Ok(Json(app.clusters.get(&name)?))
 }
 
 /// Shuts a cluster down; takes a failed one off the list.
 #[utoipa::path(delete, path = "/api/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)),
     responses((status = 204), (status = 404, body = ApiError), (status = 502, body = ApiError)))]
-pub(super) async fn delete(State(app): State<App>, Path(name): Path<String>) -> Result<StatusCode, HttpError> {
+pub(super) async fn delete(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, HttpError> {
     app.clusters.stop(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -57,7 +65,9 @@ pub(super) async fn scale(
     Path(name): Path<String>,
     Body(request): Body<Scale>,
 ) -> Result<Json<Scaled>, HttpError> {
-    Ok(Json(Scaled { warning: app.clusters.scale(&name, request.workers).await? }))
+    Ok(Json(Scaled {
+        warning: app.clusters.scale(&name, request.workers).await?,
+    }))
 }
 
 /// Lets the scheduler choose the number of workers between two bounds.
@@ -69,7 +79,12 @@ pub(super) async fn adapt(
     Path(name): Path<String>,
     Body(request): Body<Adapt>,
 ) -> Result<Json<Scaled>, HttpError> {
-    Ok(Json(Scaled { warning: app.clusters.adapt(&name, request.minimum, request.maximum).await? }))
+    Ok(Json(Scaled {
+        warning: app
+            .clusters
+            .adapt(&name, request.minimum, request.maximum)
+            .await?,
+    }))
 }
 
 /// Live data as binary frames (WebSocket).

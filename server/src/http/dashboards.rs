@@ -22,7 +22,10 @@ pub(super) async fn pass(
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let rest = path.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
     match upgrade {
-        Ok(upgrade) => Ok(app.dashboards.websocket(&name, &rest, request.headers(), upgrade).await?),
+        Ok(upgrade) => Ok(app
+            .dashboards
+            .websocket(&name, &rest, request.headers(), upgrade)
+            .await?),
         Err(_plain_request) => Ok(app.dashboards.http(&name, &rest, request).await?),
     }
 }

@@ -22,7 +22,12 @@ pub(super) struct HttpError {
 
 impl HttpError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            field: None,
+        }
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -30,7 +35,10 @@ impl HttpError {
     }
 
     pub(super) fn invalid(field: Option<String>, message: impl Into<String>) -> Self {
-        Self { field, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message) }
+        Self {
+            field,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message)
+        }
     }
 
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
@@ -50,8 +58,19 @@ impl HttpError {
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let request_id = uuid::Uuid::new_v4().simple().to_string();
-        info!(request_id, status = self.status.as_u16(), code = self.code, message = self.message, "refused");
-        let body = ApiError { code: self.code.to_owned(), message: self.message, field: self.field, request_id };
+        info!(
+            request_id,
+            status = self.status.as_u16(),
+            code = self.code,
+            message = self.message,
+            "refused"
+        );
+        let body = ApiError {
+            code: self.code.to_owned(),
+            message: self.message,
+            field: self.field,
+            request_id,
+        };
         (self.status, Json(body)).into_response()
     }
 }
@@ -69,7 +88,9 @@ impl From<ClusterError> for HttpError {
                 GatewayError::NotRunning { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", message),
                 GatewayError::Invalid { field, .. } => Self::invalid(field, message),
                 GatewayError::Forbidden { .. } => Self::forbidden(message),
-                GatewayError::Timeout { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", message),
+                GatewayError::Timeout { .. } => {
+                    Self::new(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", message)
+                }
                 _ => Self::new(StatusCode::BAD_GATEWAY, "gateway", message),
             },
         }
@@ -106,7 +127,10 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(HttpError::invalid(
                 None,
-                format!("The request can't be read: {}. The OpenAPI document shows what it takes.", rejection.body_text()),
+                format!(
+                    "The request can't be read: {}. The OpenAPI document shows what it takes.",
+                    rejection.body_text()
+                ),
             )),
         }
     }

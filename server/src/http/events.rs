@@ -86,6 +86,8 @@ async fn serve(app: App, mut socket: WebSocket) {
 }
 
 async fn send(socket: &mut WebSocket, event: &Event) -> bool {
-    let Ok(text) = serde_json::to_string(event) else { return false };
+    let Ok(text) = serde_json::to_string(event) else {
+        return false;
+    };
     socket.send(Message::text(text)).await.is_ok()
 }

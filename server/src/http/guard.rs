@@ -25,7 +25,10 @@ pub struct Token {
 
 impl Token {
     pub fn new(secret: &str, port: u16) -> Self {
-        Self { secret: secret.into(), cookie: format!("gatehouse-{port}").into() }
+        Self {
+            secret: secret.into(),
+            cookie: format!("gatehouse-{port}").into(),
+        }
     }
 
     fn admits(&self, offered: &str) -> bool {
@@ -43,25 +46,41 @@ impl Token {
     }
 
     fn in_authorization(&self, headers: &HeaderMap) -> bool {
-        let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        value.and_then(|value| value.strip_prefix("Bearer ")).is_some_and(|offered| self.admits(offered))
+        let value = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        value
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .is_some_and(|offered| self.admits(offered))
     }
 
     fn in_query(&self, uri: &Uri) -> bool {
-        let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        pairs.into_iter().any(|(name, value)| name == "token" && self.admits(value))
+        let pairs = uri
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .filter_map(|pair| pair.split_once('='));
+        pairs
+            .into_iter()
+            .any(|(name, value)| name == "token" && self.admits(value))
     }
 }
 
 /// Middleware of a TCP door: the token, or 401.
 pub(super) async fn require_token(State(token): State<Token>, request: Request, next: Next) -> Response {
-    if request.uri().path() == "/health" || token.in_cookie(request.headers()) || token.in_authorization(request.headers()) {
+    if request.uri().path() == "/health"
+        || token.in_cookie(request.headers())
+        || token.in_authorization(request.headers())
+    {
         return next.run(request).await;
     }
     if request.method() == Method::GET && token.in_query(request.uri()) {
         // The token leaves the address bar: it must not travel in a Referer or stay in the history.
         let mut response = Redirect::to(request.uri().path()).into_response();
-        let cookie = format!("{}={}; Path=/; HttpOnly; SameSite=Strict", token.cookie, token.secret);
+        let cookie = format!(
+            "{}={}; Path=/; HttpOnly; SameSite=Strict",
+            token.cookie, token.secret
+        );
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
@@ -81,11 +100,14 @@ pub(super) async fn refuse_other_origins(request: Request, next: Next) -> Respon
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let upgrades = headers.contains_key(header::UPGRADE);
     if (changes || upgrades) && !same_origin(headers) {
-        return HttpError::forbidden("This request comes from a page of another origin and was refused.").into_response();
+        return HttpError::forbidden("This request comes from a page of another origin and was refused.")
+            .into_response();
     }
     if changes && !headers.contains_key(CSRF_HEADER) {
-        return HttpError::forbidden(format!("A request that changes something must carry the header {CSRF_HEADER}: 1."))
-            .into_response();
+        return HttpError::forbidden(format!(
+            "A request that changes something must carry the header {CSRF_HEADER}: 1."
+        ))
+        .into_response();
     }
     next.run(request).await
 }
@@ -95,13 +117,25 @@ fn same_origin(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok()) {
         return matches!(site, "same-origin" | "none");
     }
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Some(origin_host) = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host) else {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return true;
+    };
+    let Some(origin_host) = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"))
+        .map(|(_, host)| host)
+    else {
         return false;
     };
     // Proxies before us put the host that the browser used into X-Forwarded-Host.
-    let hosts = headers.get(header::HOST).into_iter().chain(headers.get("x-forwarded-host"));
-    hosts.filter_map(|host| host.to_str().ok()).any(|host| host == origin_host)
+    let hosts = headers
+        .get(header::HOST)
+        .into_iter()
+        .chain(headers.get("x-forwarded-host"));
+    hosts
+        .filter_map(|host| host.to_str().ok())
+        .any(|host| host == origin_host)
 }
 
 #[cfg(test)]
@@ -109,15 +143,30 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    header::HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
     }
 
     #[test]
     fn only_our_own_pages_are_the_same_origin() {
         let host = ("host", "127.0.0.1:8888");
         assert!(same_origin(&headers(&[host])));
-        assert!(same_origin(&headers(&[host, ("origin", "http://127.0.0.1:8888")])));
-        assert!(same_origin(&headers(&[("host", "localhost"), ("x-forwarded-host", "hub.example"), ("origin", "https://hub.example")])));
+        assert!(same_origin(&headers(&[
+            host,
+            ("origin", "http://127.0.0.1:8888")
+        ])));
+        assert!(same_origin(&headers(&[
+            ("host", "localhost"),
+            ("x-forwarded-host", "hub.example"),
+            ("origin", "https://hub.example")
+        ])));
         assert!(!same_origin(&headers(&[host, ("origin", "http://evil.example")])));
         assert!(!same_origin(&headers(&[host, ("origin", "null")])));
         assert!(!same_origin(&headers(&[host, ("sec-fetch-site", "cross-site")])));

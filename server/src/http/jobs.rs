@@ -25,7 +25,10 @@ pub(super) async fn create(
     Body(request): Body<CreateJob>,
 ) -> Result<(StatusCode, Json<Job>), HttpError> {
     let running = app.clusters.get(&request.cluster)?.state == ClusterState::Running;
-    Ok((StatusCode::CREATED, Json(app.jobs.create(request, running).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(app.jobs.create(request, running).await?),
+    ))
 }
 
 /// One job.
@@ -62,8 +65,12 @@ pub(super) async fn output(
                 },
                 item = output.recv() => item,
             };
-            let Some(item) = item else { return close(socket).await };
-            let Ok(text) = serde_json::to_string(&item) else { return };
+            let Some(item) = item else {
+                return close(socket).await;
+            };
+            let Ok(text) = serde_json::to_string(&item) else {
+                return;
+            };
             if socket.send(Message::text(text)).await.is_err() {
                 return;
             }

@@ -68,7 +68,10 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/openapi.json", get(openapi::serve))
         .route("/api/v1/options", get(clusters::options))
         .route("/api/v1/clusters", get(clusters::list).post(clusters::create))
-        .route("/api/v1/clusters/{name}", get(clusters::get).delete(clusters::delete))
+        .route(
+            "/api/v1/clusters/{name}",
+            get(clusters::get).delete(clusters::delete),
+        )
         .route("/api/v1/clusters/{name}/scale", post(clusters::scale))
         .route("/api/v1/clusters/{name}/adapt", post(clusters::adapt))
         .route("/api/v1/clusters/{name}/live", get(clusters::live))
@@ -94,8 +97,10 @@ async fn elsewhere(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Res
     let path = uri.path().trim_start_matches('/');
     match panel::file(&app, path).await {
         Some(response) => response,
-        None => HttpError::not_found(format!("There is nothing at /{path}. The API is described at api/v1/openapi.json."))
-            .into_response(),
+        None => HttpError::not_found(format!(
+            "There is nothing at /{path}. The API is described at api/v1/openapi.json."
+        ))
+        .into_response(),
     }
 }
 

@@ -58,6 +58,9 @@ mod tests {
             std::fs::write(path, &now).expect("writes");
         }
         let checked_in = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(checked_in == now, "server/openapi.json is out of date: GATEHOUSE_UPDATE_OPENAPI=1 cargo test -p gatehouse openapi");
+        assert!(
+            checked_in == now,
+            "server/openapi.json is out of date: GATEHOUSE_UPDATE_OPENAPI=1 cargo test -p gatehouse openapi"
+        );
     }
 }

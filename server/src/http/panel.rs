@@ -27,7 +27,9 @@ pub fn assets_folder(told: Option<PathBuf>) -> Option<PathBuf> {
     told.or_else(|| {
         let binary = std::env::current_exe().ok()?.canonicalize().ok()?;
         let folder = binary.parent()?;
-        [folder.join("panel"), folder.parent()?.join("panel")].into_iter().find(|f| f.join("index.html").is_file())
+        [folder.join("panel"), folder.parent()?.join("panel")]
+            .into_iter()
+            .find(|f| f.join("index.html").is_file())
     })
 }
 
@@ -49,7 +51,10 @@ async fn read(folder: &Path, name: &str, kind: &'static str) -> Response {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            headers.insert(
+                header::X_CONTENT_TYPE_OPTIONS,
+                HeaderValue::from_static("nosniff"),
+            );
             headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
             response
         }

@@ -49,7 +49,10 @@ struct Rect {
 impl TaskLog {
     /// An empty log for the scheduler of that identity.
     pub fn new(scheduler: String) -> Self {
-        Self { scheduler, ..Self::default() }
+        Self {
+            scheduler,
+            ..Self::default()
+        }
     }
 
     pub fn scheduler(&self) -> &str {
@@ -82,7 +85,10 @@ impl TaskLog {
         while self.records.len() > MAX_RECORDS {
             self.records.pop_front();
             self.first_record += 1;
-            let keep_from = self.records.front().map_or(self.first_rect + self.rects.len() as u64, |r| r.first_rect);
+            let keep_from = self
+                .records
+                .front()
+                .map_or(self.first_rect + self.rects.len() as u64, |r| r.first_rect);
             let gone = (keep_from - self.first_rect) as usize;
             self.rects.drain(..gone);
             self.first_rect = keep_from;
@@ -105,7 +111,13 @@ impl TaskLog {
             };
             let start_us = microseconds(part.start);
             let duration_us = u32::try_from((microseconds(part.stop) - start_us).max(0)).unwrap_or(u32::MAX);
-            self.rects.push_back(Rect { start_us, duration_us, lane, prefix, action });
+            self.rects.push_back(Rect {
+                start_us,
+                duration_us,
+                lane,
+                prefix,
+                action,
+            });
         }
         self.records.push_back(Record {
             key: record.key.into(),
@@ -124,8 +136,16 @@ impl TaskLog {
         // Past the last id, further threads share the last row rather than being dropped.
         let id = u16::try_from(self.lanes.len()).unwrap_or(u16::MAX);
         if id < u16::MAX {
-            let worker_name = self.worker_names.get(worker).cloned().unwrap_or_else(|| worker.to_owned());
-            self.lanes.push(Lane { worker: worker.to_owned(), worker_name, thread });
+            let worker_name = self
+                .worker_names
+                .get(worker)
+                .cloned()
+                .unwrap_or_else(|| worker.to_owned());
+            self.lanes.push(Lane {
+                worker: worker.to_owned(),
+                worker_name,
+                thread,
+            });
         }
         let id = id.min(u16::MAX - 1);
         self.lane_ids.insert((worker.to_owned(), thread), id);
@@ -139,7 +159,10 @@ impl TaskLog {
         }
         let id = u16::try_from(self.prefixes.len()).unwrap_or(u16::MAX);
         if id < u16::MAX {
-            self.prefixes.push(Prefix { color: timeline::color_index(&name), name: name.clone() });
+            self.prefixes.push(Prefix {
+                color: timeline::color_index(&name),
+                name: name.clone(),
+            });
         }
         let id = id.min(u16::MAX - 1);
         self.prefix_ids.insert(name, id);
@@ -161,7 +184,10 @@ impl TaskLog {
             ..TaskBatch::default()
         };
         let rect_at = |record: usize| {
-            let number = self.records.get(record).map_or(self.first_rect + self.rects.len() as u64, |r| r.first_rect);
+            let number = self
+                .records
+                .get(record)
+                .map_or(self.first_rect + self.rects.len() as u64, |r| r.first_rect);
             (number - self.first_rect) as usize
         };
         let mut previous = None;
@@ -184,11 +210,17 @@ impl TaskLog {
 
     /// A record in full, while it is kept.
     pub fn details(&self, record: u64) -> Option<Details> {
-        let found = self.records.get(usize::try_from(record.checked_sub(self.first_record)?).ok()?)?;
+        let found = self
+            .records
+            .get(usize::try_from(record.checked_sub(self.first_record)?).ok()?)?;
         Some(Details {
             record,
             key: found.key.to_string(),
-            worker: self.lanes.get(usize::from(found.lane)).map(|lane| lane.worker.clone()).unwrap_or_default(),
+            worker: self
+                .lanes
+                .get(usize::from(found.lane))
+                .map(|lane| lane.worker.clone())
+                .unwrap_or_default(),
             type_name: found.type_name.as_deref().map(str::to_owned),
             nbytes: found.nbytes,
             error: found.error.as_deref().map(str::to_owned),
@@ -219,8 +251,18 @@ mod tests {
             nbytes: Some(28),
             error: None,
             startstops: vec![
-                StartStop { action: "transfer".to_owned(), start, stop: start + 0.001, source: None },
-                StartStop { action: "compute".to_owned(), start: start + 0.001, stop: start + 0.25, source: None },
+                StartStop {
+                    action: "transfer".to_owned(),
+                    start,
+                    stop: start + 0.001,
+                    source: None,
+                },
+                StartStop {
+                    action: "compute".to_owned(),
+                    start: start + 0.001,
+                    stop: start + 0.25,
+                    source: None,
+                },
             ],
         }
     }
@@ -230,20 +272,43 @@ mod tests {
         let mut log = TaskLog::new("Scheduler-1".to_owned());
         log.extend(vec![record("inc-0123", 1, 1000.0), record("dec-0123", 2, 1000.5)]);
         let batch = log.batch(0, 10, 0, 0);
-        assert_eq!((batch.records, batch.caught_up, batch.lanes.len(), batch.prefixes.len()), (2, true, 2, 2));
+        assert_eq!(
+            (
+                batch.records,
+                batch.caught_up,
+                batch.lanes.len(),
+                batch.prefixes.len()
+            ),
+            (2, true, 2, 2)
+        );
         assert_eq!(batch.base_us, 1_000_000_000);
         assert_eq!(batch.start_delta_us, [0, 1000, 499_000, 1000]);
         assert_eq!(batch.duration_us, [1000, 249_000, 1000, 249_000]);
-        assert_eq!(batch.action, [Action::Transfer, Action::Compute, Action::Transfer, Action::Compute]);
+        assert_eq!(
+            batch.action,
+            [
+                Action::Transfer,
+                Action::Compute,
+                Action::Transfer,
+                Action::Compute
+            ]
+        );
         assert_eq!(batch.record, [0, 0, 1, 1]);
         let later = log.batch(1, 10, 2, 1);
-        assert_eq!((later.records, later.lanes.len(), later.prefixes.len()), (1, 0, 1));
+        assert_eq!(
+            (later.records, later.lanes.len(), later.prefixes.len()),
+            (1, 0, 1)
+        );
     }
 
     #[test]
     fn batches_are_bounded_and_continue() {
         let mut log = TaskLog::new(String::new());
-        log.extend((0..25).map(|i| record(&format!("inc-{i}"), 1, f64::from(i))).collect());
+        log.extend(
+            (0..25)
+                .map(|i| record(&format!("inc-{i}"), 1, f64::from(i)))
+                .collect(),
+        );
         let (mut from, mut seen) = (0, 0);
         loop {
             let batch = log.batch(from, 10, 0, 0);
@@ -260,7 +325,11 @@ mod tests {
     #[test]
     fn the_oldest_give_way() {
         let mut log = TaskLog::new(String::new());
-        log.extend((0..MAX_RECORDS + 7).map(|i| record("inc-1", 1, i as f64)).collect());
+        log.extend(
+            (0..MAX_RECORDS + 7)
+                .map(|i| record("inc-1", 1, i as f64))
+                .collect(),
+        );
         assert_eq!(log.first_record(), 7);
         assert_eq!(log.next_record(), MAX_RECORDS as u64 + 7);
         let batch = log.batch(0, 1, 0, 0);
@@ -272,8 +341,14 @@ mod tests {
     #[test]
     fn an_error_colours_the_compute_only() {
         let mut log = TaskLog::new(String::new());
-        log.extend(vec![TaskRecord { error: Some("ValueError('boom')".to_owned()), ..record("f-1", 1, 0.0) }]);
+        log.extend(vec![TaskRecord {
+            error: Some("ValueError('boom')".to_owned()),
+            ..record("f-1", 1, 0.0)
+        }]);
         assert_eq!(log.batch(0, 1, 0, 0).action, [Action::Transfer, Action::Erred]);
-        assert_eq!(log.details(0).and_then(|d| d.error).as_deref(), Some("ValueError('boom')"));
+        assert_eq!(
+            log.details(0).and_then(|d| d.error).as_deref(),
+            Some("ValueError('boom')")
+        );
     }
 }

@@ -54,7 +54,9 @@ impl Feed {
     }
 
     fn log_mut(&self) -> RwLockWriteGuard<'_, TaskLog> {
-        self.log.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.log
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The scheduler's totals, changing; `None` until it was reached once.

@@ -19,7 +19,13 @@ pub async fn serve(mut socket: WebSocket, feed: Arc<Feed>, ended: CancellationTo
             End::Ended => (close_code::AWAY, "the cluster is no longer watched"),
             End::BadRequest => (close_code::PROTOCOL, "not a live request of this version"),
         };
-        if let Err(error) = socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await {
+        if let Err(error) = socket
+            .send(Message::Close(Some(CloseFrame {
+                code,
+                reason: reason.into(),
+            })))
+            .await
+        {
             debug!(%error, "a live session was gone before its close");
         }
     }
@@ -146,7 +152,12 @@ impl Session {
         if self.next_record >= log.next_record() {
             return None;
         }
-        let mut batch = log.batch(self.next_record, MAX_BATCH_RECORDS, self.known_lanes, self.known_prefixes);
+        let mut batch = log.batch(
+            self.next_record,
+            MAX_BATCH_RECORDS,
+            self.known_lanes,
+            self.known_prefixes,
+        );
         self.next_record = batch.first_record + u64::from(batch.records);
         (self.known_lanes, self.known_prefixes) = log.dictionary_sizes();
         self.sent_seq += 1;
@@ -164,7 +175,10 @@ async fn send(socket: &mut WebSocket, frame: &Frame) -> Result<(), End> {
         tracing::error!(%error, "a live frame could not be written");
         End::Ended
     })?;
-    socket.send(Message::Binary(bytes.into())).await.map_err(|_gone| End::Gone)
+    socket
+        .send(Message::Binary(bytes.into()))
+        .await
+        .map_err(|_gone| End::Gone)
 }
 
 #[cfg(test)]
@@ -202,8 +216,13 @@ mod tests {
     #[test]
     fn a_snapshot_comes_in_bounded_chunks_after_a_hello() {
         let mut session = Session::new(feed("one", 2 * MAX_BATCH_RECORDS + 5));
-        let Some(Frame::Hello(hello)) = session.next_tasks() else { panic!("no hello") };
-        assert_eq!((hello.version, hello.records), (VERSION, 2 * MAX_BATCH_RECORDS as u64 + 5));
+        let Some(Frame::Hello(hello)) = session.next_tasks() else {
+            panic!("no hello")
+        };
+        assert_eq!(
+            (hello.version, hello.records),
+            (VERSION, 2 * MAX_BATCH_RECORDS as u64 + 5)
+        );
         let mut seen = Vec::new();
         while let Some(Frame::Tasks(batch)) = session.next_tasks() {
             seen.push((batch.seq, batch.records, batch.lanes.len(), batch.caught_up));
@@ -219,10 +238,17 @@ mod tests {
         while session.next_tasks().is_some() {}
         *feed.log_mut() = TaskLog::new("two".to_owned());
         feed.log_mut().extend(records(1));
-        let Some(Frame::Hello(hello)) = session.next_tasks() else { panic!("no hello") };
+        let Some(Frame::Hello(hello)) = session.next_tasks() else {
+            panic!("no hello")
+        };
         assert_eq!((hello.scheduler.as_str(), hello.records), ("two", 1));
-        let Some(Frame::Tasks(batch)) = session.next_tasks() else { panic!("no tasks") };
-        assert_eq!((batch.first_record, batch.lanes.len(), batch.prefixes.len()), (0, 1, 1));
+        let Some(Frame::Tasks(batch)) = session.next_tasks() else {
+            panic!("no tasks")
+        };
+        assert_eq!(
+            (batch.first_record, batch.lanes.len(), batch.prefixes.len()),
+            (0, 1, 1)
+        );
     }
 
     #[test]
@@ -230,8 +256,11 @@ mod tests {
         let feed = feed("one", 3);
         let mut session = Session::new(feed.clone());
         while session.next_tasks().is_some() {}
-        feed.log_mut().extend(records(super::super::log::MAX_RECORDS + 10));
-        let Some(Frame::Hello(hello)) = session.next_tasks() else { panic!("no hello") };
+        feed.log_mut()
+            .extend(records(super::super::log::MAX_RECORDS + 10));
+        let Some(Frame::Hello(hello)) = session.next_tasks() else {
+            panic!("no hello")
+        };
         assert_eq!(hello.first_record, 13);
     }
 

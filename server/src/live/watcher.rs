@@ -70,7 +70,12 @@ impl Watcher {
         let task = tokio::spawn({
             let (feed, cancel) = (feed.clone(), cancel.clone());
             async move {
-                let mut watch = Watch { target, feed, changed, stream: None };
+                let mut watch = Watch {
+                    target,
+                    feed,
+                    changed,
+                    stream: None,
+                };
                 cancel.run_until_cancelled(watch.run()).await;
             }
         });
@@ -118,15 +123,20 @@ impl Watch {
     }
 
     async fn watch_once(&mut self, pause: &mut Duration) -> Result<std::convert::Infallible, CommError> {
-        let timeouts = Timeouts { reply: REPLY_TIMEOUT, ..Timeouts::default() };
-        let mut scheduler = Connection::connect(&self.target.address, self.target.cert.as_ref(), timeouts).await?;
+        let timeouts = Timeouts {
+            reply: REPLY_TIMEOUT,
+            ..Timeouts::default()
+        };
+        let mut scheduler =
+            Connection::connect(&self.target.address, self.target.cert.as_ref(), timeouts).await?;
         let versions = self.patiently(scheduler.versions()).await?;
         let identity = self.patiently(scheduler.identity()).await?;
         self.begin(&identity, versions.distributed);
         self.take_identity(&identity);
-        let (_, mut cursor) = self.stream.clone().unwrap_or_else(|| {
-            (identity.id.clone(), TaskStreamCursor::new(versions.distributed))
-        });
+        let (_, mut cursor) = self
+            .stream
+            .clone()
+            .unwrap_or_else(|| (identity.id.clone(), TaskStreamCursor::new(versions.distributed)));
         self.patiently(cursor.arm(&mut scheduler)).await?;
         info!(address = %self.target.address, version = %versions.packages.get("distributed").map_or("", String::as_str), "watching a scheduler");
         *pause = FIRST_RETRY;
@@ -169,7 +179,10 @@ impl Watch {
         }
         self.health(|health| {
             health.state = LiveState::Busy;
-            health.message = Some("The scheduler is busy: it has not answered for a while. Taking in a big graph does that.".to_owned());
+            health.message = Some(
+                "The scheduler is busy: it has not answered for a while. Taking in a big graph does that."
+                    .to_owned(),
+            );
         });
         answer.await
     }
@@ -196,7 +209,8 @@ impl Watch {
         let seen = self.feed.health.send_if_modified(|health| {
             let before = health.clone();
             change(health);
-            (before.state, before.lost_records, &before.message) != (health.state, health.lost_records, &health.message)
+            (before.state, before.lost_records, &before.message)
+                != (health.state, health.lost_records, &health.message)
         });
         if seen {
             self.changed.notify_one();
@@ -233,7 +247,9 @@ impl Watch {
 
     fn take_identity(&self, identity: &Identity) {
         let workers = workers(identity);
-        self.feed.log_mut().name_workers(workers.iter().map(|w| (w.address.as_str(), w.name.as_str())));
+        self.feed
+            .log_mut()
+            .name_workers(workers.iter().map(|w| (w.address.as_str(), w.name.as_str())));
         self.summarise(|summary| {
             summary.workers = workers.len() as u32;
             summary.threads = workers.iter().map(|w| w.threads).sum();
@@ -295,10 +311,19 @@ fn progress(states: dask_comm::PrefixStates) -> Progress {
         let counts = state_counts(&counts);
         if counts.all() > 0 {
             progress.totals += counts;
-            progress.prefixes.push(PrefixProgress { color: timeline::color_index(&name), name, counts });
+            progress.prefixes.push(PrefixProgress {
+                color: timeline::color_index(&name),
+                name,
+                counts,
+            });
         }
     }
-    progress.prefixes.sort_by(|a, b| b.counts.all().cmp(&a.counts.all()).then_with(|| a.name.cmp(&b.name)));
+    progress.prefixes.sort_by(|a, b| {
+        b.counts
+            .all()
+            .cmp(&a.counts.all())
+            .then_with(|| a.name.cmp(&b.name))
+    });
     progress.prefixes.truncate(MAX_PREFIXES);
     progress
 }
@@ -326,9 +351,16 @@ mod tests {
         let progress = progress(vec![
             ("small".to_owned(), states(&[("memory", 1)])),
             ("gone".to_owned(), states(&[("forgotten", 9)])),
-            ("big".to_owned(), states(&[("memory", 3), ("no-worker", 2), ("erred", 1), ("forgotten", 4)])),
+            (
+                "big".to_owned(),
+                states(&[("memory", 3), ("no-worker", 2), ("erred", 1), ("forgotten", 4)]),
+            ),
         ]);
-        let names: Vec<_> = progress.prefixes.iter().map(|p| (p.name.as_str(), p.counts.all())).collect();
+        let names: Vec<_> = progress
+            .prefixes
+            .iter()
+            .map(|p| (p.name.as_str(), p.counts.all()))
+            .collect();
         assert_eq!(names, [("big", 6), ("small", 1)]);
         assert_eq!((progress.totals.memory, progress.totals.all()), (4, 7));
     }

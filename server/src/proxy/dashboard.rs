@@ -25,7 +25,9 @@ pub struct Dashboards {
 /// A dashboard that did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum DashboardError {
-    #[error("The cluster's dashboard did not answer: {0}. It is there once the cluster runs, and needs bokeh in the cluster's environment.")]
+    #[error(
+        "The cluster's dashboard did not answer: {0}. It is there once the cluster runs, and needs bokeh in the cluster's environment."
+    )]
     Unreachable(String),
 }
 
@@ -82,15 +84,22 @@ impl Dashboards {
         let url = self.url(cluster, path_and_query).replacen("http", "ws", 1);
         let mut request = url.into_client_request().map_err(unreachable)?;
         if let Some(protocols) = headers.get(header::SEC_WEBSOCKET_PROTOCOL) {
-            request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocols.clone());
+            request
+                .headers_mut()
+                .insert(header::SEC_WEBSOCKET_PROTOCOL, protocols.clone());
         }
-        let (upstream, answer) = tokio_tungstenite::connect_async(request).await.map_err(unreachable)?;
+        let (upstream, answer) = tokio_tungstenite::connect_async(request)
+            .await
+            .map_err(unreachable)?;
         let chosen = answer
             .headers()
             .get(header::SEC_WEBSOCKET_PROTOCOL)
             .and_then(|p| p.to_str().ok())
             .map(str::to_owned);
-        Ok(upgrade.protocols(chosen).on_upgrade(move |browser| splice(browser, upstream)).into_response())
+        Ok(upgrade
+            .protocols(chosen)
+            .on_upgrade(move |browser| splice(browser, upstream))
+            .into_response())
     }
 }
 

@@ -35,10 +35,16 @@ pub struct Door {
 
 /// The routes of Python's door.
 pub fn router(door: Door) -> Router {
-    Router::new().route("/{secret}/{*path}", any(pass)).with_state(Arc::new(door))
+    Router::new()
+        .route("/{secret}/{*path}", any(pass))
+        .with_state(Arc::new(door))
 }
 
-async fn pass(State(door): State<Arc<Door>>, Path((secret, _)): Path<(String, String)>, request: Request) -> Response {
+async fn pass(
+    State(door): State<Arc<Door>>,
+    Path((secret, _)): Path<(String, String)>,
+    request: Request,
+) -> Response {
     if !bool::from(secret.as_bytes().ct_eq(door.secret.as_bytes())) {
         return StatusCode::NOT_FOUND.into_response();
     }
@@ -61,7 +67,11 @@ async fn pass(State(door): State<Arc<Door>>, Path((secret, _)): Path<(String, St
         Err(error) => {
             warn!(error = %error.without_url(), "the gateway did not answer Python's door");
             let text = "Gatehouse could not reach its Dask Gateway. Its panel shows the state of the gateway; try again when it is up.";
-            (StatusCode::BAD_GATEWAY, axum::Json(serde_json::json!({ "error": text }))).into_response()
+            (
+                StatusCode::BAD_GATEWAY,
+                axum::Json(serde_json::json!({ "error": text })),
+            )
+                .into_response()
         }
     }
 }
@@ -76,8 +86,13 @@ async fn send_patiently(
 ) -> reqwest::Result<reqwest::Response> {
     let give_up = tokio::time::Instant::now() + PATIENCE;
     loop {
-        let answer =
-            door.client.request(method.clone(), url).headers(headers.clone()).body(body.clone()).send().await;
+        let answer = door
+            .client
+            .request(method.clone(), url)
+            .headers(headers.clone())
+            .body(body.clone())
+            .send()
+            .await;
         match answer {
             Err(error) if error.is_connect() && tokio::time::Instant::now() < give_up => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -85,7 +100,10 @@ async fn send_patiently(
             // The gateway's own proxy answers so in its first half second, before it knows its routes.
             Ok(answer)
                 if answer.status() == StatusCode::NOT_FOUND
-                    && answer.headers().get(http::header::CONTENT_TYPE).is_none_or(|t| t != "application/json; charset=utf-8")
+                    && answer
+                        .headers()
+                        .get(http::header::CONTENT_TYPE)
+                        .is_none_or(|t| t != "application/json; charset=utf-8")
                     && !gateway_is_up(door).await
                     && tokio::time::Instant::now() < give_up =>
             {
@@ -97,7 +115,11 @@ async fn send_patiently(
 }
 
 async fn gateway_is_up(door: &Door) -> bool {
-    let health = door.client.get(format!("{}/api/health", door.target)).send().await;
+    let health = door
+        .client
+        .get(format!("{}/api/health", door.target))
+        .send()
+        .await;
     health.is_ok_and(|answer| answer.status().is_success())
 }
 
@@ -135,7 +157,11 @@ mod tests {
             .and(query_param("a", "b c"))
             .and(header("authorization", "Basic abc"))
             .and(body_string("{}"))
-            .respond_with(ResponseTemplate::new(422).set_body_string("{\"error\": \"no\"}").insert_header("set-cookie", "x=y"))
+            .respond_with(
+                ResponseTemplate::new(422)
+                    .set_body_string("{\"error\": \"no\"}")
+                    .insert_header("set-cookie", "x=y"),
+            )
             .mount(&gateway)
             .await;
         let request = Request::post("/s3cret/api/v1/clusters/?a=b%20c")
@@ -145,14 +171,21 @@ mod tests {
         let response = door(gateway.uri()).oneshot(request).await.expect("response");
         assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(response.headers()["set-cookie"], "x=y");
-        let body = axum::body::to_bytes(response.into_body(), 1000).await.expect("body");
+        let body = axum::body::to_bytes(response.into_body(), 1000)
+            .await
+            .expect("body");
         assert_eq!(body, "{\"error\": \"no\"}");
     }
 
     #[tokio::test]
     async fn a_wrong_path_reaches_nothing() {
         let gateway = MockServer::start().await;
-        for path in ["/wrong/api/version", "/s3cre/api/version", "/s3cret2/api/version", "/api/version"] {
+        for path in [
+            "/wrong/api/version",
+            "/s3cre/api/version",
+            "/s3cret2/api/version",
+            "/api/version",
+        ] {
             let request = Request::get(path).body(Body::empty()).expect("request");
             let response = door(gateway.uri()).oneshot(request).await.expect("response");
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
@@ -166,10 +199,25 @@ mod tests {
         let address = listener.local_addr().expect("address");
         drop(listener);
         let door = door(format!("http://{address}"));
-        let asked = tokio::spawn(door.oneshot(Request::get("/s3cret/api/version").body(Body::empty()).expect("request")));
+        let asked = tokio::spawn(
+            door.oneshot(
+                Request::get("/s3cret/api/version")
+                    .body(Body::empty())
+                    .expect("request"),
+            ),
+        );
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let gateway = MockServer::builder().listener(std::net::TcpListener::bind(address).expect("same port")).start().await;
-        Mock::given(path("/api/version")).respond_with(ResponseTemplate::new(200)).mount(&gateway).await;
-        assert_eq!(asked.await.expect("task").expect("response").status(), StatusCode::OK);
+        let gateway = MockServer::builder()
+            .listener(std::net::TcpListener::bind(address).expect("same port"))
+            .start()
+            .await;
+        Mock::given(path("/api/version"))
+            .respond_with(ResponseTemplate::new(200))
+            .mount(&gateway)
+            .await;
+        assert_eq!(
+            asked.await.expect("task").expect("response").status(),
+            StatusCode::OK
+        );
     }
 }

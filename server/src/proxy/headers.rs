@@ -36,8 +36,10 @@ pub(super) fn strip_private(headers: &mut HeaderMap) {
         .keys()
         .filter(|name| {
             let name = name.as_str();
-            matches!(name, "cookie" | "authorization" | "origin" | "referer" | "forwarded" | "x-xsrftoken")
-                || name.starts_with("x-forwarded-")
+            matches!(
+                name,
+                "cookie" | "authorization" | "origin" | "referer" | "forwarded" | "x-xsrftoken"
+            ) || name.starts_with("x-forwarded-")
                 || name.starts_with("x-proxycontextpath")
                 || name.starts_with("x-gatehouse")
         })
@@ -60,17 +62,29 @@ mod tests {
         headers.insert("x-private", HeaderValue::from_static("1"));
         headers.insert("x-other", HeaderValue::from_static("1"));
         strip_hop_by_hop(&mut headers);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-other"]);
+        assert_eq!(
+            headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["x-other"]
+        );
     }
 
     #[test]
     fn credentials_stay_behind() {
         let mut headers = HeaderMap::new();
-        for name in ["cookie", "authorization", "x-forwarded-for", "origin", "x-xsrftoken"] {
+        for name in [
+            "cookie",
+            "authorization",
+            "x-forwarded-for",
+            "origin",
+            "x-xsrftoken",
+        ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static("secret"));
         }
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         strip_private(&mut headers);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["accept"]);
+        assert_eq!(
+            headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["accept"]
+        );
     }
 }

@@ -8,34 +8,40 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longest wait for anything that a busy machine does.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The Python with dask-gateway-server, which `npm test` sets up.
-pub fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the server is in the workspace");
+pub(crate) fn python() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the server is in the workspace");
     let python =
         std::env::var_os("GATEHOUSE_PYTHON").map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
-    assert!(python.is_file(), "{} is not there: `npm test` makes it, or set GATEHOUSE_PYTHON", python.display());
+    assert!(
+        python.is_file(),
+        "{} is not there: `npm test` makes it, or set GATEHOUSE_PYTHON",
+        python.display()
+    );
     python
 }
 
 /// A running server; killed when dropped, ended well by [`Server::end`].
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub home: tempfile::TempDir,
-    pub url: String,
-    pub token: String,
-    pub kernel_env: Value,
-    pub client: reqwest::Client,
+    pub(crate) home: tempfile::TempDir,
+    pub(crate) url: String,
+    pub(crate) token: String,
+    pub(crate) kernel_env: Value,
+    pub(crate) client: reqwest::Client,
 }
 
 impl Server {
     /// Starts a server with a home and a state folder of its own.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
-    pub fn start_with(args: &[&str]) -> Self {
+    pub(crate) fn start_with(args: &[&str]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
         for (name, _) in std::env::vars_os() {
@@ -45,7 +51,15 @@ impl Server {
             }
         }
         let mut child = command
-            .args(["serve", "--port", "0", "--ready-json", "--instance", "test", "--python"])
+            .args([
+                "serve",
+                "--port",
+                "0",
+                "--ready-json",
+                "--instance",
+                "test",
+                "--python",
+            ])
             .arg(python())
             .arg("--state-dir")
             .arg(home.path().join("state"))
@@ -76,12 +90,12 @@ impl Server {
         }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// A request with the token and the header that changes need.
-    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
         self.client
             .request(method, format!("{}{path}", self.url))
@@ -89,14 +103,14 @@ impl Server {
             .header("x-gatehouse", "1")
     }
 
-    pub async fn json(&self, path: &str) -> Value {
+    pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.request("GET", path).send().await.expect("an answer");
         let text = answer.text().await.expect("text");
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path}: {text}"))
     }
 
     /// Asks until `found` is satisfied.
-    pub async fn wait<T>(&self, path: &str, what: &str, found: impl Fn(&Value) -> Option<T>) -> T {
+    pub(crate) async fn wait<T>(&self, path: &str, what: &str, found: impl Fn(&Value) -> Option<T>) -> T {
         let began = Instant::now();
         loop {
             let value = self.json(path).await;
@@ -109,24 +123,35 @@ impl Server {
     }
 
     /// Creates a cluster with `workers` workers and waits until they are there; returns its name.
-    pub async fn cluster(&self, workers: u32) -> String {
-        self.wait("api/v1/status", "the gateway", |s| (s["gateway"]["state"] == "up").then_some(())).await;
+    pub(crate) async fn cluster(&self, workers: u32) -> String {
+        self.wait("api/v1/status", "the gateway", |s| {
+            (s["gateway"]["state"] == "up").then_some(())
+        })
+        .await;
         let body = serde_json::json!({
             "options": {"profile": "Small Worker"}, "label": "test",
             "scaling": {"mode": "manual", "workers": workers},
         });
-        let answer = self.request("POST", "api/v1/clusters").json(&body).send().await.expect("an answer");
+        let answer = self
+            .request("POST", "api/v1/clusters")
+            .json(&body)
+            .send()
+            .await
+            .expect("an answer");
         let status = answer.status();
         let created: Value = answer.json().await.expect("json");
         assert_eq!(status, 201, "{created}");
         let name = created["name"].as_str().expect("a name").to_owned();
         let path = format!("api/v1/clusters/{name}");
-        self.wait(&path, "the workers", |c| (c["summary"]["workers"] == workers).then_some(())).await;
+        self.wait(&path, "the workers", |c| {
+            (c["summary"]["workers"] == workers).then_some(())
+        })
+        .await;
         name
     }
 
     /// SIGTERM, and waits for the end; returns the exit status.
-    pub fn end(&mut self) -> std::process::ExitStatus {
+    pub(crate) fn end(&mut self) -> std::process::ExitStatus {
         let pid = rustix::process::Pid::from_raw(self.child.id().cast_signed()).expect("a pid");
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
         let began = Instant::now();
@@ -140,7 +165,7 @@ impl Server {
     }
 
     /// Command lines of the processes that belong to this server's state folder.
-    pub fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         let mark = self.home.path().to_string_lossy().into_owned();
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
