@@ -21,7 +21,21 @@ export async function openPanel(page) {
 
 /** Waits until the panel says that its gateway is up. */
 export async function gatewayUp(page, timeout = 60_000) {
-  await page.locator('[data-testid="gateway-status"][data-state="up"]').waitFor({ timeout });
+  await gatewayState(page, 'up', timeout);
+}
+
+/** Waits until the panel says this of its gateway: `starting`, `up`, `down` or `unauthorized`. */
+export async function gatewayState(page, state, timeout = 60_000) {
+  await page.locator(`[data-testid="gateway-status"][data-state="${state}"]`).waitFor({ timeout });
+}
+
+/** Goes back to the cards from whatever sheet is open. */
+export async function home(page) {
+  const back = part(page, 'back');
+  while (await back.isVisible().catch(() => false)) {
+    await back.click();
+  }
+  await part(page, 'new-cluster').waitFor();
 }
 
 /** The card of a cluster, or of all clusters. */
@@ -90,19 +104,27 @@ export async function clusterGone(page, name, timeout = 60_000) {
   await card(page, name).waitFor({ state: 'detached', timeout });
 }
 
+/** Opens the scaling part of a cluster's card. */
+export async function openScale(page, name) {
+  const form = part(card(page, name), 'scale-form');
+  if (!(await form.isVisible().catch(() => false))) {
+    await part(card(page, name), 'scale').click();
+  }
+  await form.waitFor();
+}
+
 /** Asks for a number of workers and waits until the card counts them. */
 export async function scale(page, name, workers, timeout = 90_000) {
-  const own = card(page, name);
-  await part(own, 'scale-workers').fill(String(workers));
-  await part(own, 'scale-apply').click();
+  await openScale(page, name);
+  await part(card(page, name), 'scale-workers').fill(String(workers));
+  await part(card(page, name), 'scale-apply').click();
   await workerCount(page, name, workers, timeout);
 }
 
 /** Waits until a cluster's card counts this many workers. */
 export async function workerCount(page, name, workers, timeout = 90_000) {
-  await page
-    .locator(`[data-testid="cluster-card"][data-cluster="${name}"] [data-testid="workers"]`)
-    .filter({ hasText: new RegExp(`^\\s*${workers}\\b`) })
+  await part(card(page, name), 'cluster-workers')
+    .filter({ hasText: new RegExp(`^\\s*${workers}\\s*$`) })
     .waitFor({ timeout });
 }
 
@@ -124,9 +146,14 @@ export async function inspect(root) {
   return root.evaluate(element => element.gatehouse.inspect());
 }
 
+/** Waits until a pane says something of this kind to its user. */
+export async function paneSays(root, words, timeout = 30_000) {
+  await root.getByText(words).first().waitFor({ timeout });
+}
+
 /** Runs code on a cluster from the panel and returns the text of the finished job and its state. */
 export async function runJob(page, name, code, { timeout = 180_000, wait = true } = {}) {
-  await part(card(page, name), 'run-job').click();
+  await part(card(page, name), 'run-job-here').click();
   await part(page, 'job-code').fill(code);
   await part(page, 'job-run').click();
   const output = part(page, 'job-output');
@@ -197,4 +224,25 @@ export async function embeddedGateway(stateDir) {
   const found = JSON.parse(await readFile(join(stateDir, 'gateway', 'gateway.json'), 'utf8'));
   const address = `http://127.0.0.1:${found.port}`;
   return { address, proxy: `gateway://127.0.0.1:${found.port}`, user: found.user, password: found.password };
+}
+
+/** The processes that the scenario started and that are alive, by kind. */
+export async function census(t) {
+  const kinds = {
+    jupyter: /jupyter[-_ ]?lab/,
+    server: /gatehouse\S* serve/,
+    gateway: /dask[-_]gateway[-_]server(?!.*proxy)/,
+    proxy: /dask-gateway-proxy/,
+    scheduler: /dask_scheduler|dask scheduler/,
+    worker: /dask_worker|dask worker|multiprocessing\.(spawn|forkserver|resource_tracker)/,
+    kernel: /ipykernel/
+  };
+  const found = Object.fromEntries(Object.keys(kinds).map(kind => [kind, []]));
+  for (const { pid, command } of await t.processes()) {
+    const kind = Object.keys(kinds).find(kind => kinds[kind].test(command));
+    if (kind) {
+      found[kind].push({ pid, command });
+    }
+  }
+  return found;
 }
