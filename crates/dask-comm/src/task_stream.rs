@@ -11,6 +11,9 @@ use crate::{CommError, Connection, TaskKey};
 pub struct TaskRecord {
     /// As Python's `str(key)` shows it.
     pub key: String,
+    /// The string that Dask derives the key's prefix from: the key itself, or a tuple's first element. `None` where that
+    /// is no string, which Dask calls `Other`.
+    pub stem: Option<String>,
     /// Address of the worker.
     pub worker: String,
     /// Opaque identity of the worker's thread.
@@ -49,6 +52,7 @@ impl TaskRecord {
             key: get(record, "key")
                 .map(|key| TaskKey(key).to_string())
                 .unwrap_or_default(),
+            stem: get(record, "key").and_then(stem),
             worker: text("worker").unwrap_or_default(),
             thread: get_u64(record, "thread").unwrap_or(0),
             typename: text("typename"),
@@ -65,6 +69,14 @@ impl TaskRecord {
     /// What the scheduler's search by time looks at.
     fn last_stop(&self) -> f64 {
         self.startstops.iter().map(|s| s.stop).fold(0.0, f64::max)
+    }
+}
+
+fn stem(key: &Value) -> Option<String> {
+    match key {
+        Value::Array(items) => stem(items.first()?),
+        Value::Binary(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => key.as_str().map(str::to_owned),
     }
 }
 
@@ -345,5 +357,27 @@ mod tests {
         assert_eq!(record.error.as_deref(), Some("ValueError('boom')"));
         assert_eq!((record.thread, record.startstops.len()), (0, 0));
         assert_eq!(TaskRecord::parse(&Value::Nil), TaskRecord::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stem_is_what_dask_splits() {
+        let tuple = |items: Vec<Value>| Value::Array(items);
+        assert_eq!(stem(&"inc-1".into()).as_deref(), Some("inc-1"));
+        assert_eq!(
+            stem(&tuple(vec!["tup-abc".into(), 0.into()])).as_deref(),
+            Some("tup-abc")
+        );
+        assert_eq!(
+            stem(&tuple(vec![tuple(vec!["deep".into()]), 0.into()])).as_deref(),
+            Some("deep")
+        );
+        assert_eq!(stem(&Value::from(b"raw-1".to_vec())).as_deref(), Some("raw-1"));
+        assert_eq!(stem(&7.into()), None);
+        assert_eq!(stem(&tuple(vec![])), None);
     }
 }

@@ -200,6 +200,7 @@ impl Clusters {
             })
             .map(|r| (r.name.clone(), r))
             .collect();
+        self.recall(&reports).await;
         let (to_scale, ended) = self.settle(reports);
         for watcher in ended {
             watcher.stop().await;
@@ -208,6 +209,18 @@ impl Clusters {
             // On its own: scaling waits for the scheduler, and the list must not wait with it.
             let clusters = self.clone();
             tokio::spawn(async move { clusters.scale_at_start(name, scaling).await });
+        }
+    }
+
+    /// Reads again what is remembered where a cluster is new: another server of this user may have made it.
+    async fn recall(&self, reports: &BTreeMap<String, ClusterReport>) {
+        let is_new = reports.keys().any(|name| !self.book().reports.contains_key(name));
+        if !is_new {
+            return;
+        }
+        match self.0.store.clusters().await {
+            Ok(notes) => self.book().remembered.extend(notes),
+            Err(error) => warn!(%error, "what is remembered of the clusters can't be read"),
         }
     }
 

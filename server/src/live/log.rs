@@ -97,7 +97,7 @@ impl TaskLog {
 
     fn push(&mut self, record: TaskRecord) {
         let lane = self.lane(&record.worker, record.thread);
-        let prefix = self.prefix(&record.key);
+        let prefix = self.prefix(record.stem.as_deref());
         let erred = record.error.is_some();
         let first_rect = self.first_rect + self.rects.len() as u64;
         for part in &record.startstops {
@@ -152,8 +152,9 @@ impl TaskLog {
         id
     }
 
-    fn prefix(&mut self, key: &str) -> u16 {
-        let name = timeline::key_split(key);
+    /// The prefix of a key's stem; Dask says `Other` of keys that are no text.
+    fn prefix(&mut self, stem: Option<&str>) -> u16 {
+        let name = stem.map_or_else(|| "Other".to_owned(), timeline::key_split);
         if let Some(id) = self.prefix_ids.get(&name) {
             return *id;
         }
@@ -245,6 +246,7 @@ mod tests {
     fn record(key: &str, thread: u64, start: f64) -> TaskRecord {
         TaskRecord {
             key: key.to_owned(),
+            stem: Some(key.to_owned()),
             worker: "tcp://127.0.0.1:1".to_owned(),
             thread,
             typename: Some("int".to_owned()),

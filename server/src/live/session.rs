@@ -191,6 +191,7 @@ mod tests {
     fn records(n: usize) -> Vec<TaskRecord> {
         let record = |i: usize| TaskRecord {
             key: format!("inc-{i}"),
+            stem: Some(format!("inc-{i}")),
             worker: "tcp://127.0.0.1:1".to_owned(),
             thread: 1,
             typename: None,

@@ -1,4 +1,5 @@
 //! A real `gatehouse serve` with its embedded gateway, for one test.
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -88,10 +89,6 @@ impl Server {
                 .build()
                 .expect("client"),
         }
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// A request with the token and the header that changes need.
