@@ -358,11 +358,6 @@ mod tests {
         assert_eq!((record.thread, record.startstops.len()), (0, 0));
         assert_eq!(TaskRecord::parse(&Value::Nil), TaskRecord::default());
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn the_stem_is_what_dask_splits() {
