@@ -132,6 +132,8 @@ await scenario('bad-input', async t => {
   });
 
   await t.step('the scheduler is killed while panes are open', async () => {
+    await panel.runJob(page, name, 'client.gather(client.map(lambda x: x + 1, range(20)))');
+    await panel.home(page);
     const stream = await panel.openPane(page, name, 'task-stream');
     await t.until(async () => (await panel.inspect(stream)).records > 0, { what: () => 'records in the pane' });
     const { records } = await panel.inspect(stream);

@@ -61,6 +61,17 @@ await scenario('main-job', async t => {
     t.match(job.text, /mean: (0\.99|1\.00)/, 'the mean of the result');
     t.equal(job.text.split(`: ${GREETING}`).length - 1, 2, "workers' variables in the output");
     await t.shot(page, 'job');
+    await panel.home(page);
+  });
+
+  await t.step('a job can be cancelled', async () => {
+    await panel.startJob(page, name, 'import time\nprint("sleeping", flush=True)\ntime.sleep(600)');
+    const view = panel.part(page, 'job-view');
+    await panel.part(view, 'job-output').getByText('sleeping').waitFor({ timeout: 60_000 });
+    await panel.part(view, 'job-cancel').click();
+    await view.locator('[data-state="cancelled"]').waitFor({ timeout: 30_000 });
+    await t.shot(page, 'job-cancelled');
+    await panel.home(page);
   });
 
   await t.step('the pane holds every record of the scheduler', async () => {

@@ -23,8 +23,11 @@ def connect(address, proxy, user, password, cluster):
     return gateway.connect(cluster)
 
 
-def inject(dask_scheduler, count, lanes):
-    """Runs on the scheduler: appends records to its task-stream plugin, as `count` finished tasks would have."""
+def inject(dask_scheduler, first, count, total, lanes):
+    """Runs on the scheduler: appends records to its task-stream plugin, as finished tasks would have.
+
+    They are `count` of `total` from number `first` on, over the last minute, on `lanes` threads.
+    """
     import time
 
     from distributed.diagnostics.task_stream import TaskStreamPlugin
@@ -33,13 +36,13 @@ def inject(dask_scheduler, count, lanes):
     if plugin is None:
         plugin = TaskStreamPlugin(dask_scheduler)
         dask_scheduler.add_plugin(plugin)
+    if first == 0:
+        plugin.injected_from = time.time() - 61.0
     workers = list(dask_scheduler.workers)
-    span = 60.0
-    end = time.time() - 1.0
-    step = span / max(1, count // lanes)
+    step = 60.0 / max(1, total // lanes)
     names = ["inc", "sum", "read-parquet", "getitem", "rechunk-merge", "mean_chunk", "transpose", "random_sample"]
-    for i in range(count):
-        start = end - span + (i // lanes) * step
+    for i in range(first, first + count):
+        start = plugin.injected_from + i // lanes * step
         record = {
             "stimulus_id": "task-finished",
             "worker": workers[i % len(workers)],
@@ -47,7 +50,7 @@ def inject(dask_scheduler, count, lanes):
             "nbytes": 28,
             "type": b"",
             "typename": "int",
-            "thread": 1000 + i % lanes // len(workers),
+            "thread": 1000 + i % lanes,
             "startstops": [{"action": "compute", "start": start, "stop": start + step * 0.85}],
             "status": "OK",
             "key": f"{names[i // lanes % len(names)]}-{i:032x}",
@@ -55,16 +58,6 @@ def inject(dask_scheduler, count, lanes):
         plugin.buffer.append(record)
         plugin.index += 1
     return plugin.index
-
-
-def clear(dask_scheduler):
-    """Runs on the scheduler: forgets the records, but not how many there were."""
-    from distributed.diagnostics.task_stream import TaskStreamPlugin
-
-    plugin = dask_scheduler.plugins.get(TaskStreamPlugin.name)
-    if plugin is not None:
-        plugin.buffer.clear()
-    return True
 
 
 class Oracle:
@@ -151,11 +144,9 @@ class Oracle:
         info = self.scheduler("identity")["workers"]
         return {address: {"nthreads": w["nthreads"], "memory_limit": w["memory_limit"]} for address, w in info.items()}
 
-    def inject(self, count, lanes=64):
-        return self.client.run_on_scheduler(inject, count=count, lanes=lanes)
-
-    def clear(self):
-        return self.client.run_on_scheduler(clear)
+    def inject(self, first, count, total, lanes):
+        """Puts records into the scheduler's task stream; returns how many there have been."""
+        return self.client.run_on_scheduler(inject, first=first, count=count, total=total, lanes=lanes)
 
 
 def main():

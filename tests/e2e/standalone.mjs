@@ -54,6 +54,7 @@ await scenario('standalone', async t => {
     t.match(job.text, /shape: \(5000,\)/, 'the result');
     t.match(job.text, /: hello from the page/, "the worker's variable");
     await t.shot(page, 'job');
+    await panel.home(page);
     const stream = await panel.openPane(page, name, 'task-stream');
     const records = await oracle.ask('records');
     await t.until(async () => (await panel.inspect(stream)).records === records.length, {

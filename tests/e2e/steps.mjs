@@ -151,17 +151,26 @@ export async function paneSays(root, words, timeout = 30_000) {
   await root.getByText(words).first().waitFor({ timeout });
 }
 
-/** Runs code on a cluster from the panel and returns the text of the finished job and its state. */
-export async function runJob(page, name, code, { timeout = 180_000, wait = true } = {}) {
+/** Runs code on a cluster from the panel; returns its state and what it wrote. The job's view stays open. */
+export async function runJob(page, name, code, { timeout = 180_000 } = {}) {
+  await startJob(page, name, code);
+  const view = part(page, 'job-view');
+  await view.locator('[data-state="succeeded"], [data-state="failed"], [data-state="cancelled"]').waitFor({ timeout });
+  const state = await view.locator('[data-state]').getAttribute('data-state');
+  // The state and the last line travel on two connections.
+  await page.waitForTimeout(500);
+  const text = await part(view, 'job-output').innerText();
+  const error = part(view, 'job-error');
+  return { state, text, error: (await error.isVisible()) ? await error.innerText() : null };
+}
+
+/** Starts a job on a cluster from its card. */
+export async function startJob(page, name, code) {
+  await home(page);
   await part(card(page, name), 'run-job-here').click();
   await part(page, 'job-code').fill(code);
   await part(page, 'job-run').click();
-  const output = part(page, 'job-output');
-  await output.waitFor({ timeout: 30_000 });
-  if (wait) {
-    await page.locator('[data-testid="job-output"][data-over="true"]').waitFor({ timeout });
-  }
-  return { text: await output.innerText(), state: await output.getAttribute('data-state') };
+  await part(page, 'job-view').waitFor({ timeout: 30_000 });
 }
 
 /** Shuts a cluster down: the button, then the dialog. */
