@@ -43,7 +43,9 @@ function checkRust() {
     const rustupBin = join(env.CARGO_HOME ?? join(homedir(), '.cargo'), 'bin');
     env.PATH = `${rustupBin}${delimiter}${env.PATH ?? ''}`;
     if (output('cargo', ['--version']) === null) {
-      missing(`Rust ${wanted} or newer is needed to build the server and the panel, and no \`cargo\` was found: ${how}`);
+      missing(
+        `Rust ${wanted} or newer is needed to build the server and the panel, and no \`cargo\` was found: ${how}`
+      );
     }
   }
   const found = /^rustc ([\d.]+)/.exec(output('rustc', ['--version']) ?? '')?.[1] ?? 'none';
@@ -57,7 +59,9 @@ function checkRust() {
 
 function checkCompiler() {
   const there =
-    process.platform === 'darwin' ? output('xcode-select', ['-p']) !== null : output('cc', ['--version']) !== null;
+    process.platform === 'darwin'
+      ? output('xcode-select', ['-p']) !== null
+      : output('cc', ['--version']) !== null;
   if (!there) {
     missing(
       'A C compiler is needed to link Rust programs and to build SQLite, and no `cc` was found: ' +
@@ -99,7 +103,9 @@ const watch = setInterval(() => {
   }
 }, 1000);
 
-child.on('error', error => missing(`the build tool could not be started (${error.message}); run the command again.`));
+child.on('error', error =>
+  missing(`the build tool could not be started (${error.message}); run the command again.`)
+);
 child.on('exit', (code, signal) => {
   clearInterval(watch);
   process.exit(signal ? 1 : code);

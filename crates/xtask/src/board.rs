@@ -56,10 +56,6 @@ impl Board {
         }
     }
 
-    pub(crate) fn is_terminal(&self) -> bool {
-        self.terminal
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

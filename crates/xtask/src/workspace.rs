@@ -26,10 +26,6 @@ impl Workspace {
         relative.iter().map(|path| self.path(path)).collect()
     }
 
-    pub(crate) fn target(&self) -> PathBuf {
-        self.path("target")
-    }
-
     pub(crate) fn logs(&self) -> PathBuf {
         self.path("target/logs")
     }

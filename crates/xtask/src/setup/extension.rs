@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{debian::find_program, node};
+use super::{copy_folder, debian::find_program};
 use crate::job::Job;
 use crate::plan::Step;
 use crate::stamp::Inputs;
@@ -56,15 +56,46 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
 }
 
 fn bundle(workspace: &Workspace, job: &Job) -> Result<()> {
-    let package = workspace.path(PACKAGE);
-    job.run(Command::new(node::tool(workspace, "tsc")).current_dir(&package))
-        .context("the extension's TypeScript does not compile")?;
-    job.run(
-        Command::new(workspace.venv_tool("jupyter-builder"))
-            .args(["build", "."])
-            .current_dir(&package),
-    )
-    .context("the extension could not be bundled")
+    // The extension's script calls Jupyter's builder, which lives in the Python environment.
+    let mut path = workspace.path(".venv/bin").into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let mut npm = Command::new("npm");
+    npm.args(["run", "build", "-w", "dask-gatehouse"])
+        .current_dir(&workspace.root)
+        .env("PATH", path);
+    job.run(&mut npm).context("the extension could not be bundled")
+}
+
+/// The wheel holds the server, the panel's page and the bundle: what the extension's build hook asks for.
+pub(crate) fn wheel_step(workspace: &Workspace) -> Step<'_> {
+    Step {
+        name: "wheel",
+        title: "Python wheel",
+        needs: vec![],
+        inputs: Inputs::paths(vec![workspace.path(PACKAGE), workspace.panel()]),
+        outputs: vec![workspace.path("target/dist")],
+        work: Box::new(|job| {
+            copy_folder(
+                &workspace.panel(),
+                &workspace.path("jupyter-extension/dask_gatehouse/panel"),
+            )?;
+            let mut pip = Command::new(workspace.venv_tool("python"));
+            pip.args([
+                "-m",
+                "pip",
+                "wheel",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--no-build-isolation",
+            ]);
+            job.run(
+                pip.arg("--wheel-dir")
+                    .arg(workspace.path("target/dist"))
+                    .arg(workspace.path(PACKAGE)),
+            )
+        }),
+    }
 }
 
 fn install(workspace: &Workspace, job: &Job) -> Result<()> {

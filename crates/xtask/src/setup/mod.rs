@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 
 use crate::board::Board;
 use crate::plan::{self, Step};
+use crate::stamp::Inputs;
 use crate::workspace::Workspace;
 
 /// Builds all artefacts.
@@ -48,6 +49,43 @@ pub(crate) fn build_and_browser(workspace: &Workspace, board: &Arc<Board>) -> Re
     plan::run(workspace, board, &browser)
 }
 
+/// Builds all artefacts and the wheel that ships them.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn package(workspace: &Workspace, board: &Arc<Board>) -> Result<()> {
+    build(workspace, board)?;
+    plan::run(workspace, board, &[extension::wheel_step(workspace)])
+}
+
+/// Formats everything that a check looks at.
+///
+/// # Errors
+/// When a formatter is missing or fails.
+pub(crate) fn fmt(workspace: &Workspace, board: &Arc<Board>) -> Result<()> {
+    let format = Step {
+        name: "format",
+        title: "Format",
+        needs: vec!["npm"],
+        inputs: Inputs::default(),
+        // Never up to date: what it changes is what a person just wrote.
+        outputs: vec![workspace.path("target/never")],
+        work: Box::new(|job| {
+            let run = |program: &Path, arguments: &[&str]| {
+                job.run(Command::new(program).args(arguments).current_dir(&workspace.root))
+            };
+            run(Path::new("cargo"), &["fmt", "--all"])?;
+            run(&node::tool(workspace, "eslint"), &["--fix", "."])?;
+            run(
+                &node::tool(workspace, "prettier"),
+                &["--write", "--log-level", "warn", "."],
+            )?;
+            run(Path::new("npm"), &["run", "format", "-w", "dask-gatehouse"])
+        }),
+    };
+    plan::run(workspace, board, &[node::step(workspace), format])
+}
+
 fn rustc_version() -> Result<String> {
     let output = Command::new("rustc")
         .arg("--version")
@@ -57,10 +95,10 @@ fn rustc_version() -> Result<String> {
 }
 
 /// A cargo command whose progress can be read.
-pub(crate) fn cargo(workspace: &Workspace, verb: &str, target: &str) -> Command {
+pub(crate) fn cargo(workspace: &Workspace, verb: &[&str], target: &str) -> Command {
     let mut command = Command::new("cargo");
     command
-        .arg(verb)
+        .args(verb)
         .arg("--target-dir")
         .arg(workspace.path(target))
         .current_dir(&workspace.root)
@@ -85,4 +123,22 @@ pub(crate) fn copy_changed(from: &Path, to: &Path) -> Result<()> {
     let beside = folder.join(format!(".{}.new", name.to_string_lossy()));
     fs::copy(from, &beside).with_context(|| format!("{} cannot be written", beside.display()))?;
     fs::rename(&beside, to).with_context(|| format!("{} cannot be written", to.display()))
+}
+
+/// Copies what is in a folder, and in those within it, into another.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    let entries = fs::read_dir(from).with_context(|| format!("{} cannot be listed", from.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            copy_changed(&entry.path(), &target)?;
+        }
+    }
+    Ok(())
 }

@@ -30,7 +30,7 @@ pub(super) fn step<'a>(workspace: &'a Workspace, rustc: &str) -> Step<'a> {
 }
 
 fn compile(workspace: &Workspace, job: &Job) -> Result<()> {
-    job.run(cargo(workspace, "build", "target").args([
+    job.run(cargo(workspace, &["build"], "target").args([
         "--release",
         "-p",
         "gatehouse",

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen_cli_support::Bindgen;
 
-use super::{cargo, copy_changed, debian, node};
+use super::{cargo, copy_changed, copy_folder, debian, node};
 use crate::job::Job;
 use crate::plan::Step;
 use crate::stamp::Inputs;
@@ -175,7 +175,7 @@ fn linker(sysroot: &Path) -> Option<PathBuf> {
 
 fn compile(workspace: &Workspace, job: &Job) -> Result<()> {
     let toolchain: Toolchain = serde_json::from_slice(&fs::read(workspace.path(TOOLCHAIN))?)?;
-    let mut command = cargo(workspace, "build", FOLDER);
+    let mut command = cargo(workspace, &["build"], FOLDER);
     command.args([
         "-p",
         "gatehouse-frontend",
@@ -245,23 +245,6 @@ fn lay_out(workspace: &Workspace, bound: &Path) -> Result<()> {
         let from = workspace.path("frontend").join(page);
         if from.exists() {
             copy_changed(&from, &panel.join(page))?;
-        }
-    }
-    Ok(())
-}
-
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    let entries = match fs::read_dir(from) {
-        Ok(entries) => entries,
-        Err(error) => bail!("{} cannot be listed: {error}", from.display()),
-    };
-    for entry in entries {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            copy_changed(&entry.path(), &target)?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The JupyterLab process: its settings, its readiness, its end.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -32,6 +33,30 @@ pub(super) struct Jupyter {
     log: PathBuf,
     mark: String,
     parent: Option<rustix::process::Pid>,
+}
+
+/// JupyterLab's arguments, but for its port and folder.
+pub(super) fn arguments() -> Vec<&'static str> {
+    let mut arguments = vec![
+        "lab",
+        "--no-browser",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port_retries=0",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ];
+    if geteuid().is_root() {
+        arguments.push("--allow-root");
+    }
+    arguments
+}
+
+/// What tells the extension where this checkout's server, panel and settings are.
+pub(super) fn environment(workspace: &Workspace) -> BTreeMap<&'static str, PathBuf> {
+    BTreeMap::from([
+        ("GATEHOUSE_BIN", workspace.server_binary()),
+        ("GATEHOUSE_ASSETS", workspace.panel()),
+        ("GATEHOUSE_CONFIG", workspace.path("examples/gatehouse.yaml")),
+    ])
 }
 
 /// Why waiting for readiness ended.
@@ -72,17 +97,12 @@ impl Jupyter {
             .current_dir(workspace.examples())
             .env_remove("JUPYTER_TOKEN")
             .env("JUPYTER_TOKEN_FILE", &token_file)
-            .env("GATEHOUSE_BIN", workspace.server_binary())
-            .env("GATEHOUSE_ASSETS", workspace.panel())
-            .env("GATEHOUSE_CONFIG", workspace.path("examples/gatehouse.yaml"))
+            .envs(environment(workspace))
             .env(MARK, &mark)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
             .process_group(0);
-        if geteuid().is_root() {
-            command.arg("--allow-root");
-        }
         if let Some(gateway) = gateway {
             command.env("DASK_GATEWAY__ADDRESS", gateway);
         }

@@ -79,6 +79,19 @@ pub(crate) fn run(
     }
 }
 
+/// `xtask env`: what the scenarios need to start the same things in their own way, as JSON.
+pub(crate) fn describe(workspace: &Workspace) -> serde_json::Value {
+    serde_json::json!({
+        "root": workspace.root,
+        "python": workspace.venv_tool("python"),
+        "jupyter": workspace.venv_tool("jupyter"),
+        "lab_arguments": jupyter::arguments(),
+        "lab_environment": jupyter::environment(workspace),
+        "server": workspace.server_binary(),
+        "chromium": setup::chromium::find(),
+    })
+}
+
 fn announce(board: &Board, start: &Start, jupyter: &Jupyter, began: Instant) -> Result<()> {
     let url = jupyter.url();
     board.say(&format!(
