@@ -10,6 +10,8 @@ import * as panel from './steps.mjs';
 
 const GREETING = 'hello from the form';
 
+export const gate = true;
+
 await scenario('main-job', async t => {
   const lab = await t.step('JupyterLab starts', () => t.lab());
   const page = await t.page(lab.url);

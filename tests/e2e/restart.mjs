@@ -9,6 +9,8 @@ import * as panel from './steps.mjs';
 
 const NOTHING = { jupyter: 0, server: 0, gateway: 0, proxy: 0, scheduler: 0, worker: 0, kernel: 0 };
 
+export const gate = true;
+
 await scenario('restart', async t => {
   await t.step('SIGTERM of JupyterLab ends everything', async () => {
     const { lab, page } = await withCluster(t, 'sigterm');

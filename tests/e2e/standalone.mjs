@@ -7,6 +7,8 @@ import { scenario } from './harness.mjs';
 import { pixelsMatch } from './pixels.mjs';
 import * as panel from './steps.mjs';
 
+export const gate = true;
+
 await scenario('standalone', async t => {
   const server = await t.step('the server starts', () =>
     t.serve({ args: ['--config', join(t.root, 'examples', 'gatehouse.yaml')] })
