@@ -1,1 +1,378 @@
-//! The live connection.
+//! The live connection to one cluster's scheduler, shared by all panes that show it.
+
+mod stream;
+
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use protocol::live::{Details, Frame, Health, Progress, Request, VERSION, Worker, decode, encode};
+use wasm_bindgen::prelude::*;
+use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
+use yew::prelude::*;
+
+use super::socket::{Backoff, Task, segment, url};
+use crate::draw::frame::FrameRequest;
+pub use stream::{PrefixTotal, Stream, StreamError};
+
+/// Details kept for tooltips; when there are more, all are forgotten and asked for again.
+const KEEP_DETAILS: usize = 500;
+
+/// A connection that held this long, milliseconds, worked: the next attempt after it comes at once.
+const STEADY_MS: f64 = 5_000.0;
+
+/// What a listener wants to be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Topics {
+    pub tasks: bool,
+    pub progress: bool,
+    pub workers: bool,
+}
+
+/// How the connection stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// The first connection is being made.
+    #[default]
+    Connecting,
+    Open,
+    /// Lost; tried again by itself.
+    Lost,
+    /// The server no longer knows the cluster; asked again now and then.
+    Gone,
+    /// The server speaks a later version: only a reload of the page helps.
+    Outdated,
+}
+
+/// Everything that the scheduler told.
+#[derive(Debug, Default)]
+pub struct Live {
+    pub link: Link,
+    /// `None` until the first word about it came.
+    pub health: Option<Health>,
+    pub stream: Stream,
+    pub progress: Option<Rc<Progress>>,
+    pub workers: Rc<[Worker]>,
+    details: HashMap<u64, Rc<Details>>,
+    /// A stream that is being sent anew while the one before is still shown.
+    incoming: Option<Stream>,
+}
+
+impl Live {
+    /// Details of a record, where they were asked for and came.
+    pub fn details(&self, record: u64) -> Option<Rc<Details>> {
+        self.details.get(&record).cloned()
+    }
+
+    /// Takes a frame in. The answer is the sequence number to acknowledge.
+    fn take(&mut self, frame: Frame) -> Result<Option<u64>, StreamError> {
+        match frame {
+            Frame::Hello(hello) => {
+                let stream = Stream::new(&hello);
+                if self.stream.is_same_scheduler(&stream) {
+                    self.incoming = Some(stream);
+                } else {
+                    self.stream = stream;
+                    self.incoming = None;
+                    self.progress = None;
+                    self.details.clear();
+                }
+            }
+            Frame::Tasks(batch) => {
+                let (seq, caught_up) = (batch.seq, batch.caught_up);
+                self.incoming.as_mut().unwrap_or(&mut self.stream).extend(batch)?;
+                if caught_up && let Some(whole) = self.incoming.take() {
+                    self.stream = whole;
+                }
+                return Ok(Some(seq));
+            }
+            Frame::Progress(progress) => self.progress = Some(Rc::new(progress)),
+            Frame::Workers(workers) => self.workers = workers.into(),
+            Frame::Health(health) => self.health = Some(health),
+            Frame::Details(details) => {
+                if self.details.len() >= KEEP_DETAILS {
+                    self.details.clear();
+                }
+                self.details.insert(details.record, Rc::new(details));
+            }
+        }
+        Ok(None)
+    }
+}
+
+struct Listener {
+    id: u64,
+    topics: Topics,
+    notify: Rc<dyn Fn()>,
+}
+
+/// One connection; it ends with the last pane that holds it.
+pub struct LiveClient {
+    base_url: String,
+    cluster: String,
+    live: RefCell<Live>,
+    listeners: RefCell<Vec<Listener>>,
+    next_id: Cell<u64>,
+    socket: RefCell<Option<Socket>>,
+    backoff: RefCell<Backoff>,
+    attempt: RefCell<Option<Task>>,
+    /// Record whose details were asked for last.
+    asked: Cell<Option<u64>>,
+    /// When the connection was made, as `Date.now()` tells.
+    opened_at: Cell<Option<f64>>,
+    notify: FrameRequest,
+}
+
+/// Keeps a listener; dropped, it hears no more.
+pub struct Subscription {
+    client: Rc<LiveClient>,
+    id: u64,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let topics = self.client.topics();
+        self.client.listeners.borrow_mut().retain(|listener| listener.id != self.id);
+        if self.client.topics() != topics {
+            self.client.send_topics();
+        }
+    }
+}
+
+thread_local! {
+    static CLIENTS: RefCell<HashMap<(String, String), Weak<LiveClient>>> = RefCell::default();
+}
+
+impl LiveClient {
+    /// The connection to a cluster: the one that is there, or a new one.
+    pub fn open(base_url: &str, cluster: &str) -> Rc<Self> {
+        let key = (base_url.to_owned(), cluster.to_owned());
+        CLIENTS.with_borrow_mut(|clients| {
+            clients.retain(|_, client| client.strong_count() > 0);
+            if let Some(client) = clients.get(&key).and_then(Weak::upgrade) {
+                return client;
+            }
+            let client = Rc::new_cyclic(|weak: &Weak<Self>| {
+                let weak = weak.clone();
+                Self {
+                    base_url: key.0.clone(),
+                    cluster: key.1.clone(),
+                    live: RefCell::default(),
+                    listeners: RefCell::default(),
+                    next_id: Cell::new(0),
+                    socket: RefCell::default(),
+                    backoff: RefCell::default(),
+                    attempt: RefCell::default(),
+                    asked: Cell::default(),
+                    opened_at: Cell::default(),
+                    notify: FrameRequest::new(move |_| {
+                        if let Some(client) = weak.upgrade() {
+                            client.notify_all();
+                        }
+                    }),
+                }
+            });
+            clients.insert(key, Rc::downgrade(&client));
+            client.connect();
+            client
+        })
+    }
+
+    pub fn read(&self) -> Ref<'_, Live> {
+        self.live.borrow()
+    }
+
+    /// Calls `notify` after changes, at most once an animation frame, as long as the answer is kept.
+    pub fn subscribe(self: &Rc<Self>, topics: Topics, notify: impl Fn() + 'static) -> Subscription {
+        let before = self.topics();
+        let id = self.next_id.replace(self.next_id.get() + 1);
+        self.listeners.borrow_mut().push(Listener { id, topics, notify: Rc::new(notify) });
+        if self.topics() != before {
+            self.send_topics();
+        }
+        Subscription { client: Rc::clone(self), id }
+    }
+
+    /// Asks for a record's details, unless they are here or under way; listeners hear when they come.
+    pub fn ask_details(&self, record: u64) {
+        if self.live.borrow().details.contains_key(&record) || self.asked.get() == Some(record) {
+            return;
+        }
+        self.asked.set(Some(record));
+        self.send(&Request::Details { record });
+    }
+
+    /// What all listeners together want.
+    fn topics(&self) -> Topics {
+        self.listeners.borrow().iter().fold(Topics::default(), |all, listener| Topics {
+            tasks: all.tasks | listener.topics.tasks,
+            progress: all.progress | listener.topics.progress,
+            workers: all.workers | listener.topics.workers,
+        })
+    }
+
+    fn send_topics(&self) {
+        let Topics { tasks, progress, workers } = self.topics();
+        self.send(&Request::Subscribe { tasks, progress, workers });
+    }
+
+    fn send(&self, request: &Request) {
+        if let Some(socket) = &*self.socket.borrow() {
+            socket.send(request);
+        }
+    }
+
+    fn notify_all(&self) {
+        // A listener may drop another one, or itself.
+        let listeners: Vec<_> = self.listeners.borrow().iter().map(|l| (l.id, Rc::clone(&l.notify))).collect();
+        for (id, notify) in listeners {
+            if self.listeners.borrow().iter().any(|l| l.id == id) {
+                notify();
+            }
+        }
+    }
+
+    fn set_link(&self, link: Link) {
+        self.live.borrow_mut().link = link;
+        self.notify.request();
+    }
+
+    fn connect(self: &Rc<Self>) {
+        let weak = Rc::downgrade(self);
+        match Socket::open(&self.base_url, &self.cluster, weak) {
+            Ok(socket) => {
+                self.socket.replace(Some(socket));
+            }
+            Err(error) => {
+                gloo::console::error!("the live connection could not be opened:", error);
+                self.lost();
+            }
+        }
+    }
+
+    fn opened(&self) {
+        self.set_link(Link::Open);
+        self.opened_at.set(Some(js_sys::Date::now()));
+        self.asked.set(None);
+        self.send_topics();
+    }
+
+    fn received(self: &Rc<Self>, bytes: &[u8]) {
+        let frame = match decode::<Frame>(bytes) {
+            Ok(frame) => frame,
+            Err(error) => return self.give_up(&error.to_string()),
+        };
+        if let Frame::Hello(hello) = &frame {
+            if hello.version != VERSION {
+                self.socket.replace(None);
+                return self.set_link(Link::Outdated);
+            }
+        }
+        let taken = self.live.borrow_mut().take(frame);
+        match taken {
+            Ok(Some(seq)) => self.send(&Request::Ack { seq }),
+            Ok(None) => {}
+            Err(error) => return self.give_up(&error.to_string()),
+        }
+        self.notify.request();
+    }
+
+    /// After a frame that makes no sense nothing later does: begin anew.
+    fn give_up(self: &Rc<Self>, error: &str) {
+        gloo::console::error!("a live frame could not be read:", error);
+        self.socket.replace(None);
+        self.lost();
+    }
+
+    /// The connection ended: try again after a pause, by first asking whether the cluster is still there.
+    fn lost(self: &Rc<Self>) {
+        if self.opened_at.take().is_some_and(|at| js_sys::Date::now() - at > STEADY_MS) {
+            self.backoff.borrow_mut().reset();
+        }
+        if self.read().link != Link::Gone {
+            self.set_link(Link::Lost);
+        }
+        let weak = Rc::downgrade(self);
+        self.attempt.replace(Some(Task::spawn(async move {
+            loop {
+                let Some((mut backoff, address)) = weak.upgrade().map(|client| {
+                    let address = format!("{}api/v1/clusters/{}", client.base_url, segment(&client.cluster));
+                    (client.backoff.take(), address)
+                }) else {
+                    return;
+                };
+                backoff.pause().await;
+                let answer = gloo::net::http::Request::get(&address).send().await;
+                let Some(client) = weak.upgrade() else { return };
+                client.backoff.replace(backoff);
+                match answer {
+                    Ok(answer) if answer.ok() => return client.connect(),
+                    Ok(answer) if answer.status() == 404 => client.set_link(Link::Gone),
+                    Ok(_) | Err(_) => client.set_link(Link::Lost),
+                }
+            }
+        })));
+    }
+}
+
+/// A WebSocket with its handlers; closed when dropped.
+struct Socket {
+    socket: WebSocket,
+    _on_open: Closure<dyn FnMut()>,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_close: Closure<dyn FnMut(CloseEvent)>,
+}
+
+impl Socket {
+    fn open(base_url: &str, cluster: &str, client: Weak<LiveClient>) -> Result<Self, JsValue> {
+        let socket = WebSocket::new(&url(base_url, &format!("api/v1/clusters/{}/live", segment(cluster)))?)?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let (on_open, on_message, on_close) = (client.clone(), client.clone(), client);
+        let on_open = Closure::<dyn FnMut()>::new(move || {
+            if let Some(client) = on_open.upgrade() {
+                client.opened();
+            }
+        });
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            if let (Some(client), Ok(buffer)) = (on_message.upgrade(), event.data().dyn_into::<js_sys::ArrayBuffer>()) {
+                client.received(&js_sys::Uint8Array::new(&buffer).to_vec());
+            }
+        });
+        let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |_: CloseEvent| {
+            if let Some(client) = on_close.upgrade() {
+                client.lost();
+            }
+        });
+        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        Ok(Self { socket, _on_open: on_open, _on_message: on_message, _on_close: on_close })
+    }
+
+    fn send(&self, request: &Request) {
+        if self.socket.ready_state() != WebSocket::OPEN {
+            return;
+        }
+        let sent = encode(request).map_err(|error| JsValue::from(error.to_string()));
+        if let Err(error) = sent.and_then(|bytes| self.socket.send_with_u8_array(&bytes)) {
+            gloo::console::error!("a live request could not be sent:", error);
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onclose(None);
+        if let Err(error) = self.socket.close() {
+            gloo::console::error!("the live connection could not be closed:", error);
+        }
+    }
+}
+
+/// The connection to a cluster, for as long as the component lives and shows it.
+#[hook]
+pub fn use_live(base_url: &AttrValue, cluster: &AttrValue) -> Rc<LiveClient> {
+    (*use_memo((base_url.clone(), cluster.clone()), |(base_url, cluster)| LiveClient::open(base_url, cluster))).clone()
+}

@@ -1,0 +1,147 @@
+//! A scheduler's task stream as its batches build it up.
+
+use protocol::live::{Action, Hello, Lane, Prefix, TaskBatch};
+use timeline::{Rect, Timeline, TimelineError};
+
+/// Rectangles kept in the browser; older ones are let go in blocks.
+const KEEP_RECTS: usize = 3_000_000;
+
+/// Tasks of one scheduler, and what they add up to.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// Identity of the scheduler; empty while none is known.
+    pub scheduler: String,
+    pub timeline: Timeline,
+    pub lanes: Vec<Lane>,
+    pub prefixes: Vec<PrefixTotal>,
+    /// Tasks that raised.
+    pub erred: u64,
+    /// Records that were announced when the stream began.
+    pub expected: u64,
+    /// Whether everything was here once.
+    pub caught_up: bool,
+}
+
+/// A key prefix and its tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefixTotal {
+    pub prefix: Prefix,
+    /// Computed, those that raised included.
+    pub tasks: u64,
+    /// Microseconds of compute.
+    pub busy_us: u64,
+}
+
+/// A batch that contradicts itself or what came before.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    #[error("columns of different lengths in a batch of tasks")]
+    Ragged,
+    #[error("prefix {0} was never named")]
+    NoSuchPrefix(u16),
+    #[error(transparent)]
+    Rect(#[from] TimelineError),
+}
+
+impl Stream {
+    pub fn new(hello: &Hello) -> Self {
+        Self {
+            scheduler: hello.scheduler.clone(),
+            timeline: Timeline::new(hello.first_record),
+            expected: hello.records,
+            caught_up: hello.records == 0,
+            ..Self::default()
+        }
+    }
+
+    /// Whether both are told by the same scheduler, in the same life.
+    pub fn is_same_scheduler(&self, other: &Self) -> bool {
+        !self.scheduler.is_empty() && self.scheduler == other.scheduler
+    }
+
+    /// Takes a batch in.
+    pub fn extend(&mut self, batch: TaskBatch) -> Result<(), StreamError> {
+        let rects = batch.start_delta_us.len();
+        let columns = [batch.duration_us.len(), batch.lane.len(), batch.prefix.len(), batch.action.len(), batch.record.len()];
+        if columns.iter().any(|len| *len != rects) {
+            return Err(StreamError::Ragged);
+        }
+        for lane in batch.lanes {
+            self.timeline.add_lane();
+            self.lanes.push(lane);
+        }
+        self.prefixes.extend(batch.prefixes.into_iter().map(|prefix| PrefixTotal { prefix, tasks: 0, busy_us: 0 }));
+        let mut start_us = batch.base_us;
+        for i in 0..rects {
+            start_us = start_us.saturating_add(batch.start_delta_us[i]);
+            let rect = Rect {
+                start_us,
+                duration_us: u64::from(batch.duration_us[i]),
+                prefix: batch.prefix[i],
+                action: batch.action[i],
+                record: batch.first_record + u64::from(batch.record[i]),
+            };
+            let total = self.prefixes.get_mut(usize::from(rect.prefix)).ok_or(StreamError::NoSuchPrefix(rect.prefix))?;
+            if matches!(rect.action, Action::Compute | Action::Erred) {
+                total.tasks += 1;
+                total.busy_us += rect.duration_us;
+            }
+            self.erred += u64::from(rect.action == Action::Erred);
+            self.timeline.push(batch.lane[i], rect)?;
+        }
+        self.timeline.add_records(u64::from(batch.records));
+        self.timeline.evict(KEEP_RECTS);
+        self.caught_up |= batch.caught_up;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch() -> TaskBatch {
+        TaskBatch {
+            seq: 1,
+            first_record: 10,
+            records: 3,
+            caught_up: true,
+            lanes: vec![Lane { worker: "tcp://a".into(), worker_name: "0".into(), thread: 7 }],
+            prefixes: vec![Prefix { name: "inc".into(), color: 12 }],
+            base_us: 1_000_000,
+            start_delta_us: vec![0, 500, -100],
+            duration_us: vec![100, 200, 300],
+            lane: vec![0, 0, 0],
+            prefix: vec![0, 0, 0],
+            action: vec![Action::Transfer, Action::Compute, Action::Erred],
+            record: vec![0, 0, 1],
+        }
+    }
+
+    fn stream() -> Stream {
+        Stream::new(&Hello { version: 1, scheduler: "Scheduler-1".into(), first_record: 10, records: 3 })
+    }
+
+    #[test]
+    fn a_batch_becomes_rectangles_and_totals() {
+        let mut stream = stream();
+        stream.extend(batch()).expect("a fair batch");
+        assert_eq!((stream.timeline.records(), stream.timeline.rects(), stream.erred), (3, 3, 1));
+        assert_eq!(stream.prefixes[0].tasks, 2);
+        assert_eq!(stream.prefixes[0].busy_us, 500);
+        assert_eq!(stream.timeline.bounds(), Some((1_000_000, 1_000_700)));
+        let second = stream.timeline.locate(11);
+        assert_eq!(second.iter().map(|l| l.rect.start_us).collect::<Vec<_>>(), [1_000_400]);
+        assert!(stream.caught_up);
+    }
+
+    #[test]
+    fn a_batch_that_makes_no_sense_is_refused() {
+        let ragged = TaskBatch { lane: vec![0], ..batch() };
+        assert!(matches!(stream().extend(ragged), Err(StreamError::Ragged)));
+        let nameless = TaskBatch { prefixes: Vec::new(), ..batch() };
+        assert!(matches!(stream().extend(nameless), Err(StreamError::NoSuchPrefix(0))));
+        let nowhere = TaskBatch { lanes: Vec::new(), ..batch() };
+        assert!(matches!(stream().extend(nowhere), Err(StreamError::Rect(_))));
+    }
+}
