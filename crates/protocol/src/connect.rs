@@ -17,7 +17,9 @@ pub fn connect_code(name: &str) -> Option<String> {
 pub fn is_cluster_name(name: &str) -> bool {
     name.len() <= 200
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
 
 #[cfg(test)]
@@ -26,8 +28,12 @@ mod tests {
 
     #[test]
     fn names_with_dots_connect() {
-        let code = connect_code("dev.a3e43b27295246aca9b6472c60f78b5e").expect("a name as Kubernetes gives it");
-        assert!(code.contains("gateway.connect(\"dev.a3e43b27295246aca9b6472c60f78b5e\")"), "{code}");
+        let code =
+            connect_code("dev.a3e43b27295246aca9b6472c60f78b5e").expect("a name as Kubernetes gives it");
+        assert!(
+            code.contains("gateway.connect(\"dev.a3e43b27295246aca9b6472c60f78b5e\")"),
+            "{code}"
+        );
     }
 
     #[test]

@@ -8,13 +8,25 @@ use crate::rest::{Cluster, Job, Status};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    Snapshot { status: Status, clusters: Vec<Cluster>, jobs: Vec<Job> },
-    Status { status: Status },
+    Snapshot {
+        status: Status,
+        clusters: Vec<Cluster>,
+        jobs: Vec<Job>,
+    },
+    Status {
+        status: Status,
+    },
     /// The whole list, newest first: it is short, and a list can't be half applied.
-    Clusters { clusters: Vec<Cluster> },
+    Clusters {
+        clusters: Vec<Cluster>,
+    },
     /// One job, new or changed.
-    Job { job: Job },
-    Notice { notice: Notice },
+    Job {
+        job: Job,
+    },
+    Notice {
+        notice: Notice,
+    },
 }
 
 /// Something the user should know that belongs to no single request.

@@ -21,7 +21,11 @@ pub const MAX_BATCH_RECORDS: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Replaces the topics of this connection.
-    Subscribe { tasks: bool, progress: bool, workers: bool },
+    Subscribe {
+        tasks: bool,
+        progress: bool,
+        workers: bool,
+    },
     /// Task frames up to and including `seq` were taken in.
     Ack { seq: u64 },
     /// Ask for a task's details by its record number.
@@ -141,7 +145,13 @@ pub struct StateCounts {
 impl StateCounts {
     /// All tasks that the scheduler has not forgotten.
     pub fn all(&self) -> u64 {
-        self.released + self.waiting + self.queued + self.no_worker + self.processing + self.memory + self.erred
+        self.released
+            + self.waiting
+            + self.queued
+            + self.no_worker
+            + self.processing
+            + self.memory
+            + self.erred
     }
 
     /// What Dask counts as done.
@@ -228,7 +238,9 @@ mod tests {
         let batch = TaskBatch {
             records: n,
             base_us: 1_795_334_646_893_921,
-            start_delta_us: (0..i64::from(n)).map(|i| if i % 2 == 0 { 20_000 } else { -15_000 }).collect(),
+            start_delta_us: (0..i64::from(n))
+                .map(|i| if i % 2 == 0 { 20_000 } else { -15_000 })
+                .collect(),
             duration_us: vec![20_000; n as usize],
             lane: (0..n as u16).map(|i| i % 64).collect(),
             prefix: vec![3; n as usize],
@@ -237,7 +249,11 @@ mod tests {
             ..TaskBatch::default()
         };
         let bytes = encode(&Frame::Tasks(batch.clone())).expect("encodes");
-        assert!(bytes.len() <= 13 * n as usize, "{} bytes for {n} rectangles", bytes.len());
+        assert!(
+            bytes.len() <= 13 * n as usize,
+            "{} bytes for {n} rectangles",
+            bytes.len()
+        );
         assert_eq!(decode::<Frame>(&bytes).expect("decodes"), Frame::Tasks(batch));
     }
 
