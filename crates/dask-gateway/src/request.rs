@@ -398,4 +398,29 @@ mod tests {
             "500 Internal Server Error Server got itself in trouble"
         );
     }
+
+    #[tokio::test]
+    async fn a_silent_gateway_is_a_timeout() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Some(format!("http://{}", listener.local_addr().unwrap()));
+        let requester = Requester::new(&GatewayConfig {
+            address,
+            ..GatewayConfig::default()
+        })
+        .unwrap();
+        let timeout = Duration::from_millis(100);
+        let error = requester
+            .send(Sent {
+                method: Method::GET,
+                path: "x",
+                body: None,
+                timeout,
+            })
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, GatewayError::Timeout { .. }) && error.is_passing(),
+            "{error:?}"
+        );
+    }
 }

@@ -142,16 +142,23 @@ impl LogMark {
     }
 }
 
-/// The last line that names an error, or else the last line; without terminal colours.
+/// The last line of a log that names an error, without terminal colours.
 pub(super) fn last_error(log: &str) -> Option<String> {
-    let lines: Vec<String> = log.lines().map(plain).filter(|line| !line.is_empty()).collect();
-    let names_error = |line: &&String| {
+    const WORDS: [&str; 7] = [
+        "error",
+        "exception",
+        "failed",
+        "fatal",
+        "no module",
+        "bad config",
+        "already in use",
+    ];
+    let names_error = |line: &String| {
         let lower = line.to_lowercase();
-        ["error", "exception", "failed", "no module", "bad config", "address already in use"].iter().any(|w| lower.contains(w))
-            // "Traceback" and log prefixes say that there is an error, not which.
-            && !lower.starts_with("traceback")
+        // "Traceback" says that there is an error, not which.
+        WORDS.iter().any(|word| lower.contains(word)) && !lower.starts_with("traceback")
     };
-    let line = lines.iter().rev().find(names_error).or(lines.last())?;
+    let line = log.lines().rev().map(plain).find(names_error)?;
     Some(line.chars().take(MAX_REASON_CHARS).collect())
 }
 
@@ -187,9 +194,10 @@ mod tests {
             "ModuleNotFoundError: No module named 'sqlalchemy'"
         );
         assert_eq!(
-            last_error("[W 2026 DaskGateway] Received signal SIGTERM\n").unwrap(),
-            "Received signal SIGTERM"
+            last_error("[E 2026 DaskGateway] Bad config: x\n[I 2026] bye\n").unwrap(),
+            "Bad config: x"
         );
+        assert_eq!(last_error("[W 2026 DaskGateway] Received signal SIGTERM\n"), None);
         assert_eq!(last_error("\n \n"), None);
     }
 

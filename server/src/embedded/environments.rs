@@ -51,7 +51,7 @@ impl Places {
                 .as_ref()
                 .and_then(|exe| Some(exe.parent()?.parent()?.to_owned())),
         );
-        for home in &self.home {
+        if let Some(home) = &self.home {
             roots.extend(["miniforge3", "mambaforge", "miniconda3", "anaconda3"].map(|root| home.join(root)));
         }
         let mut found = Vec::new();

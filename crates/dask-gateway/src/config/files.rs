@@ -7,11 +7,14 @@ use serde_json::{Map, Value};
 
 use super::{ConfigError, ConfigSources};
 
+/// What one file says, with its path for messages.
+pub(super) type Layer = (PathBuf, Map<String, Value>);
+
 /// Every file that exists and says something, lowest priority first.
 ///
 /// # Errors
 /// A file that is not YAML or not a mapping. One that may not be read is left out, as Dask does.
-pub(super) fn collect(sources: &ConfigSources) -> Result<Vec<(PathBuf, Map<String, Value>)>, ConfigError> {
+pub(super) fn collect(sources: &ConfigSources) -> Result<Vec<Layer>, ConfigError> {
     let mut layers = Vec::new();
     for place in places(sources) {
         for path in files_of(&place) {

@@ -147,19 +147,22 @@ impl Parser<'_> {
         let c = self.rest.chars().next()?;
         self.rest = &self.rest[c.len_utf8()..];
         let digits = match c {
-            'n' => return Some(text.push('\n')),
-            't' => return Some(text.push('\t')),
-            'r' => return Some(text.push('\r')),
-            '\\' | '\'' | '"' => return Some(text.push(c)),
-            '\n' => return Some(()),
             'x' => 2,
             'u' => 4,
             'U' => 8,
             // Octal, named and control escapes: not worth guessing at.
             '0'..='7' | 'N' | 'a' | 'b' | 'f' | 'v' => return None,
             c => {
-                text.push('\\');
-                return Some(text.push(c));
+                match c {
+                    'n' => text.push('\n'),
+                    't' => text.push('\t'),
+                    'r' => text.push('\r'),
+                    '\n' => {}
+                    '\\' | '\'' | '"' => text.push(c),
+                    // Python keeps the backslash of an escape that it does not know.
+                    c => text.extend(['\\', c]),
+                }
+                return Some(());
             }
         };
         let code = self.rest.get(..digits)?;
