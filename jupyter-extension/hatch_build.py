@@ -10,10 +10,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 LABEXTENSION = "share/jupyter/labextensions/dask-gatehouse"
+# The standalone page, where the build leaves it.
+PANEL = "../target/panel"
 BUILT = {
     "dask_gatehouse/bin/gatehouse": "the server",
-    "dask_gatehouse/panel/index.html": "the panel's own page",
     "dask_gatehouse/labextension/package.json": "the JupyterLab extension",
+    f"{PANEL}/index.html": "the panel's own page",
 }
 
 
@@ -29,11 +31,11 @@ class GatehouseBuildHook(BuildHookInterface):
         missing = [f"{what} ({path})" for path, what in BUILT.items() if not (root / path).is_file()]
         if missing:
             self.app.abort(
-                f"The wheel needs {' and '.join(missing)}, not built yet: run `npm run package` in the checkout, "
-                "which builds everything and then this wheel."
+                f"The wheel needs {', '.join(missing)}, not built yet: run `npm run build` in the checkout first."
             )
         build_data["shared_data"]["dask_gatehouse/labextension"] = LABEXTENSION
         build_data["shared_data"]["install.json"] = f"{LABEXTENSION}/install.json"
+        build_data["force_include"][str(root / PANEL)] = "dask_gatehouse/panel"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform_tag()}"
 

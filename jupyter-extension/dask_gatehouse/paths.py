@@ -51,10 +51,11 @@ def find_binary(configured: str = "") -> Path:
 
 def find_assets(binary: Path) -> Path | None:
     """The standalone panel's files where `binary` would not find them by itself (`../panel` from its folder)."""
-    packaged = PACKAGE / "panel"
-    if (binary.resolve().parent.parent / "panel").is_dir() or not packaged.is_dir():
+    if (binary.resolve().parent.parent / "panel").is_dir():
         return None
-    return packaged
+    # In a wheel, and in a checkout.
+    candidates = (PACKAGE / "panel", PACKAGE.parent.parent / "target" / "panel")
+    return next((folder for folder in candidates if folder.is_dir()), None)
 
 
 def instance_id() -> str:

@@ -45,10 +45,16 @@ export function addCommands(services: ICommandServices): void {
   const category = 'Gatehouse';
 
   app.commands.addCommand(CommandIDs.showPanel, {
-    label: trans.__('Show Gatehouse'),
+    // The menu lists places by their names.
+    label: args => (args['isMenu'] ? trans.__('Gatehouse') : trans.__('Show Gatehouse')),
     caption: trans.__('Show the clusters of your Dask gateway in the sidebar'),
-    icon: gatehouseIcon,
-    describedBy: { args: { type: 'object', properties: {} } },
+    icon: args => (args['isMenu'] ? undefined : gatehouseIcon),
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: { isMenu: { type: 'boolean', description: trans.__('Whether it is shown in a menu') } }
+      }
+    },
     execute: () => app.shell.activateById(panel.id)
   });
   palette?.addItem({ command: CommandIDs.showPanel, category });
@@ -111,21 +117,21 @@ function panelCommands(trans: TranslationBundle): IPanelCommand[] {
     },
     {
       verb: 'task-stream',
-      label: trans.__('Open Task Stream of…'),
+      label: trans.__('Open Task Stream…'),
       caption: trans.__('Watch what each worker thread of a cluster does'),
       icon: taskStreamIcon,
       clusters: ['RUNNING']
     },
     {
       verb: 'progress',
-      label: trans.__('Open Progress of…'),
+      label: trans.__('Open Progress…'),
       caption: trans.__('Watch how far the tasks of a cluster are'),
       icon: progressIcon,
       clusters: ['RUNNING']
     },
     {
       verb: 'dashboard',
-      label: trans.__('Open Dask Dashboard of…'),
+      label: trans.__('Open Dask Dashboard…'),
       caption: trans.__("Open Dask's own dashboard of a cluster in a new browser tab"),
       icon: gatehouseIcon,
       clusters: ['RUNNING']
@@ -156,11 +162,12 @@ function panelCommands(trans: TranslationBundle): IPanelCommand[] {
       verb: 'shut-down-all',
       label: trans.__('Shut Down All Clusters…'),
       caption: trans.__('Stop every cluster of yours at the gateway'),
-      icon: stopIcon
+      icon: stopIcon,
+      shows: true
     },
     {
       verb: 'refresh',
-      label: trans.__('Refresh'),
+      label: trans.__('Refresh Gatehouse'),
       caption: trans.__('Connect to the server anew and read everything again'),
       icon: refreshIcon,
       shows: true
@@ -169,7 +176,7 @@ function panelCommands(trans: TranslationBundle): IPanelCommand[] {
 }
 
 async function run(services: ICommandServices, command: IPanelCommand, given: unknown): Promise<void> {
-  const { app, host, panel, trans } = services;
+  const { app, host, panel } = services;
   if (command.shows) {
     app.shell.activateById(panel.id);
   }
@@ -188,7 +195,7 @@ async function run(services: ICommandServices, command: IPanelCommand, given: un
   } catch (error) {
     console.error(`Gatehouse's command ${text} failed:`, error);
     const reason = error instanceof Error ? error.message : String(error);
-    Notification.error(trans.__('Gatehouse could not do that: %1', reason), { autoClose: false });
+    Notification.error(`${title(command)}: ${reason}`, { autoClose: false });
   }
 }
 
@@ -201,7 +208,9 @@ async function chooseCluster(
   const clusters = (await server.clusters()).filter(({ state }) => states.includes(state));
   const [first] = clusters;
   if (!first) {
-    Notification.info(trans.__('No cluster is running. Create one with “New Cluster…” first.'));
+    Notification.info(trans.__('No cluster is running. Create one with “New Cluster…” first.'), {
+      autoClose: 6000
+    });
     return null;
   }
   if (clusters.length === 1) {
@@ -209,13 +218,17 @@ async function chooseCluster(
   }
   const titles = clusters.map(({ name, label }) => (label ? `${label} (${name})` : name));
   const answer = await InputDialog.getItem({
-    title: command.label,
+    title: title(command),
     label: trans.__('Cluster'),
     items: titles,
     okLabel: trans.__('Continue')
   });
   const chosen = clusters[titles.indexOf(answer.value ?? '')];
   return answer.button.accept && chosen ? chosen.name : null;
+}
+
+function title(command: IPanelCommand): string {
+  return command.label.replace(/…$/, '');
 }
 
 function clusterArgument(trans: TranslationBundle): { type: 'string'; description: string } {

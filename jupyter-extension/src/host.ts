@@ -49,7 +49,7 @@ export class LabHost implements Host {
       return 'inserted';
     }
     Clipboard.copyToSystem(code);
-    Notification.info(trans.__('No notebook is open: the code was copied, paste it where you need it.'));
+    this.notify('info', trans.__('No notebook is open: the code was copied, paste it where you need it.'));
     return 'copied';
   }
 

@@ -67,6 +67,8 @@ function addPane(
 ): Pane {
   const widget = new MainAreaWidget({ content });
   widget.id = `gatehouse-pane-${paneName(content.pane)}`;
+  // Empty, it would still take its strip from the plot.
+  widget.toolbar.hide();
   const last = panes.currentWidget;
   const current = app.shell.currentWidget;
   const works = current !== null && work.some(tracker => tracker?.currentWidget === current);
