@@ -133,7 +133,10 @@ async function pan(t, { page, x, y, view }) {
   });
   await page.mouse.up();
   t.ok(moved, `the drag moved the view of ${page.url()}`);
-  const times = frames.slice(1).map((now, i) => now - frames[i]).sort((a, b) => a - b);
+  const times = frames
+    .slice(1)
+    .map((now, i) => now - frames[i])
+    .sort((a, b) => a - b);
   return times[Math.min(times.length - 1, Math.ceil(times.length * 0.95) - 1)];
 }
 

@@ -55,7 +55,11 @@ await scenario('bad-input', async t => {
     await error.waitFor();
     t.match(await error.innerText(), /\w+ \w+/, 'a sentence');
     await t.shot(page, 'invalid-yaml');
-    t.equal(await panel.part(page, 'option-environment_vars').inputValue(), 'GREETING: [unclosed', 'what was typed');
+    t.equal(
+      await panel.part(page, 'option-environment_vars').inputValue(),
+      'GREETING: [unclosed',
+      'what was typed'
+    );
     t.equal((await api('GET', 'clusters')).body.length, 0, 'clusters made');
     for (const [what, value] of [
       ['a list', ['a']],
@@ -137,7 +141,9 @@ await scenario('bad-input', async t => {
     await panel.runJob(page, name, 'client.gather(client.map(lambda x: x + 1, range(20)))');
     await panel.home(page);
     const stream = await panel.openPane(page, name, 'task-stream');
-    await t.until(async () => (await panel.inspect(stream)).records > 0, { what: () => 'records in the pane' });
+    await t.until(async () => (await panel.inspect(stream)).records > 0, {
+      what: () => 'records in the pane'
+    });
     const { records } = await panel.inspect(stream);
     const { scheduler } = await panel.census(t);
     t.equal(scheduler.length, 1, 'schedulers');
@@ -158,7 +164,13 @@ await scenario('bad-input', async t => {
     const taken = createServer();
     await new Promise(resolve => taken.listen(0, '127.0.0.1', resolve));
     const { port } = taken.address();
-    const { code, stderr } = await t.run(t.binary, ['serve', '--port', String(port), '--state-dir', join(t.tmp, 'taken')]);
+    const { code, stderr } = await t.run(t.binary, [
+      'serve',
+      '--port',
+      String(port),
+      '--state-dir',
+      join(t.tmp, 'taken')
+    ]);
     taken.close();
     t.ok(code !== 0, 'exit code');
     t.match(stderr, new RegExp(`${port}.*in use|in use.*${port}`, 's'), 'the message');

@@ -2,17 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 
-/** A port that nobody listens on. */
-export async function freePort() {
-  const server = createServer();
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise(resolve => server.close(resolve));
-  return port;
-}
+import { freePort } from './harness/surroundings.mjs';
 
 /** A remote gateway: where it is and who may use it; `start()` and `stop()` as often as wanted, on the same port. */
 export class RemoteGateway {

@@ -81,7 +81,8 @@ await scenario('main-job', async t => {
     t.ok(records.length >= 200, `the array job left ${records.length} records`);
     await t.until(async () => (await panel.inspect(stream)).records === records.length, {
       timeout: 10_000,
-      what: async () => `${records.length} records in the pane, which has ${(await panel.inspect(stream)).records}`
+      what: async () =>
+        `${records.length} records in the pane, which has ${(await panel.inspect(stream)).records}`
     });
     const rectangles = records.reduce((sum, record) => sum + record.bars.length, 0);
     t.equal((await panel.inspect(stream)).rects, rectangles, 'rectangles');
@@ -92,7 +93,10 @@ await scenario('main-job', async t => {
   await t.step('Progress equals the prefix states of the scheduler', async () => {
     await oracle.ask('hold', { count: 20 });
     const expected = await oracle.ask('progress');
-    t.ok(Object.values(expected).some(counts => counts.erred > 0), 'a state of each kind is there');
+    t.ok(
+      Object.values(expected).some(counts => counts.erred > 0),
+      'a state of each kind is there'
+    );
     const progress = await panel.pane(page, name, 'progress');
     await t.until(async () => sameProgress((await panel.inspect(progress)).prefixes, expected), {
       timeout: 10_000,
@@ -112,7 +116,8 @@ await scenario('main-job', async t => {
     await t.shot(page, 'gone');
     await t.until(async () => (await t.processes('worker', 'scheduler')).length === 0, {
       timeout: 30_000,
-      what: async () => `no scheduler or worker, but: ${JSON.stringify(await t.processes('worker', 'scheduler'))}`
+      what: async () =>
+        `no scheduler or worker, but: ${JSON.stringify(await t.processes('worker', 'scheduler'))}`
     });
   });
 

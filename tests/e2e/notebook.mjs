@@ -54,7 +54,10 @@ await scenario('notebook', async t => {
     t.ok(link.endsWith(`/clusters/${name}/status`), `dashboard_link is ${link}`);
     const dashboard = await page.context().newPage();
     await dashboard.goto(new URL(link, lab.base).href);
-    await dashboard.locator('.bk-Figure, .bk-Canvas, canvas').first().waitFor({ state: 'attached', timeout: 30_000 });
+    await dashboard
+      .locator('.bk-Figure, .bk-Canvas, canvas')
+      .first()
+      .waitFor({ state: 'attached', timeout: 30_000 });
     await t.shot(dashboard, 'dashboard');
     await dashboard.close();
   });

@@ -10,7 +10,9 @@ export async function open(page) {
   await page.waitForFunction(
     () => {
       const widget = window.jupyterapp?.shell.currentWidget;
-      return widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.content.model?.cells.length > 0;
+      return (
+        widget?.sessionContext?.session?.kernel?.status === 'idle' && widget.content.model?.cells.length > 0
+      );
     },
     undefined,
     { timeout: 90_000 }
@@ -77,7 +79,10 @@ export async function outputs(page, index) {
     const { outputs } = window.e2eNotebook.content.model.sharedModel.cells[index].toJSON();
     const text = value => (Array.isArray(value) ? value.join('') : (value ?? ''));
     const stream = name =>
-      outputs.filter(output => output.name === name).map(output => text(output.text)).join('');
+      outputs
+        .filter(output => output.name === name)
+        .map(output => text(output.text))
+        .join('');
     const result = outputs.find(output => output.output_type === 'execute_result');
     return { stdout: stream('stdout'), stderr: stream('stderr'), result: text(result?.data['text/plain']) };
   }, index);

@@ -14,8 +14,14 @@ const NAMED = { black: '#000000' };
 export async function pixelsMatch(t, page, root, records) {
   const seen = await showAll(page, root, records);
   const lanes = placed(seen, records);
-  const rectangles = spread(lanes.flatMap(lane => lane.rectangles), RECTANGLES);
-  const gaps = spread(lanes.flatMap(lane => lane.gaps), GAPS);
+  const rectangles = spread(
+    lanes.flatMap(lane => lane.rectangles),
+    RECTANGLES
+  );
+  const gaps = spread(
+    lanes.flatMap(lane => lane.gaps),
+    GAPS
+  );
   t.equal(rectangles.length, RECTANGLES, `rectangles of ${MIN_RECTANGLE_PX} px or wider to sample`);
   t.equal(gaps.length, GAPS, `gaps of ${MIN_GAP_PX} px or wider to sample`);
 
@@ -23,13 +29,17 @@ export async function pixelsMatch(t, page, root, records) {
   const wrong = [];
   rectangles.forEach((sample, i) => {
     if (!near(painted.colors[i], rgb(sample.color))) {
-      wrong.push(`${sample.key} at (${sample.x.toFixed(1)}, ${sample.y.toFixed(1)}): ${painted.colors[i]}, not ${sample.color}`);
+      wrong.push(
+        `${sample.key} at (${sample.x.toFixed(1)}, ${sample.y.toFixed(1)}): ${painted.colors[i]}, not ${sample.color}`
+      );
     }
   });
   gaps.forEach((sample, i) => {
     const color = painted.colors[RECTANGLES + i];
     if (!near(color, painted.background)) {
-      wrong.push(`gap at (${sample.x.toFixed(1)}, ${sample.y.toFixed(1)}): ${color}, not ${painted.background}`);
+      wrong.push(
+        `gap at (${sample.x.toFixed(1)}, ${sample.y.toFixed(1)}): ${color}, not ${painted.background}`
+      );
     }
   });
   t.equal(wrong.length, 0, `pixels of another colour:\n${wrong.join('\n')}`);

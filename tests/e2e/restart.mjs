@@ -41,10 +41,13 @@ await scenario('restart', async t => {
     const before = await panel.census(t);
     t.equal(before.server.length, 1, 'servers');
     process.kill(before.server[0].pid, 'SIGKILL');
-    await t.until(async () => {
-      const { server } = await panel.census(t);
-      return server.length === 1 && server[0].pid !== before.server[0].pid;
-    }, { timeout: 30_000, what: () => 'another server' });
+    await t.until(
+      async () => {
+        const { server } = await panel.census(t);
+        return server.length === 1 && server[0].pid !== before.server[0].pid;
+      },
+      { timeout: 30_000, what: () => 'another server' }
+    );
     const after = await panel.census(t);
     for (const kind of ['gateway', 'scheduler', 'worker']) {
       t.equal(pids(after[kind]), pids(before[kind]), `${kind} processes`);
@@ -171,5 +174,8 @@ async function left(t, expected, timeout = 30_000) {
 }
 
 function pids(processes) {
-  return processes.map(({ pid }) => pid).sort().join();
+  return processes
+    .map(({ pid }) => pid)
+    .sort()
+    .join();
 }

@@ -50,7 +50,11 @@ export async function clusterNames(page) {
 
 /** Opens the form of a new cluster. */
 export async function openForm(page) {
-  if (!(await part(page, 'create-cluster').isVisible().catch(() => false))) {
+  if (
+    !(await part(page, 'create-cluster')
+      .isVisible()
+      .catch(() => false))
+  ) {
     await part(page, 'new-cluster').click();
   }
   await part(page, 'create-cluster').waitFor({ timeout: 30_000 });
@@ -155,7 +159,9 @@ export async function paneSays(root, words, timeout = 30_000) {
 export async function runJob(page, name, code, { timeout = 180_000 } = {}) {
   await startJob(page, name, code);
   const view = part(page, 'job-view');
-  await view.locator('[data-state="succeeded"], [data-state="failed"], [data-state="cancelled"]').waitFor({ timeout });
+  await view
+    .locator('[data-state="succeeded"], [data-state="failed"], [data-state="cancelled"]')
+    .waitFor({ timeout });
   const state = await view.locator('[data-state]').getAttribute('data-state');
   // The state and the last line travel on two connections.
   await page.waitForTimeout(500);
@@ -190,10 +196,14 @@ export class Oracle {
   static async open(t, { stateDir, cluster, gateway }) {
     const connection = gateway ?? (await embeddedGateway(stateDir));
     const oracle = new Oracle();
-    oracle.child = spawn(t.python, [join(import.meta.dirname, 'oracle.py'), JSON.stringify({ ...connection, cluster })], {
-      env: { ...process.env, DASK_CONFIG: t.tmp, HOME: t.tmp },
-      stdio: ['pipe', 'pipe', 'pipe']
-    });
+    oracle.child = spawn(
+      t.python,
+      [join(import.meta.dirname, 'oracle.py'), JSON.stringify({ ...connection, cluster })],
+      {
+        env: { ...process.env, DASK_CONFIG: t.tmp, HOME: t.tmp },
+        stdio: ['pipe', 'pipe', 'pipe']
+      }
+    );
     oracle.errors = '';
     oracle.child.stderr.on('data', data => (oracle.errors += data));
     oracle.lines = createInterface({ input: oracle.child.stdout })[Symbol.asyncIterator]();
@@ -237,21 +247,10 @@ export async function embeddedGateway(stateDir) {
 
 /** The processes that the scenario started and that are alive, by kind. */
 export async function census(t) {
-  const kinds = {
-    jupyter: /jupyter[-_ ]?lab/,
-    server: /gatehouse\S* serve/,
-    gateway: /dask[-_]gateway[-_]server(?!.*proxy)/,
-    proxy: /dask-gateway-proxy/,
-    scheduler: /dask_scheduler|dask scheduler/,
-    worker: /dask_worker|dask worker|multiprocessing\.(spawn|forkserver|resource_tracker)/,
-    kernel: /ipykernel/
-  };
-  const found = Object.fromEntries(Object.keys(kinds).map(kind => [kind, []]));
-  for (const { pid, command } of await t.processes()) {
-    const kind = Object.keys(kinds).find(kind => kinds[kind].test(command));
-    if (kind) {
-      found[kind].push({ pid, command });
-    }
+  const kinds = ['jupyter', 'server', 'gateway', 'proxy', 'scheduler', 'worker', 'kernel'];
+  const found = Object.fromEntries(kinds.map(kind => [kind, []]));
+  for (const { pid, kind, command } of await t.processes(...kinds)) {
+    found[kind].push({ pid, command });
   }
   return found;
 }
