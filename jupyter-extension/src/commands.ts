@@ -10,7 +10,8 @@ import { addIcon, codeIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/u
 import type { Host } from '../wasm/gatehouse.js';
 import { gatehouseIcon, progressIcon, taskStreamIcon } from './icons';
 import type { GatehouseServer, ICluster } from './server';
-import type { IPane, Panel } from './widgets';
+import type { Panel } from './widgets';
+import { PLOTS } from './widgets';
 
 export const CommandIDs = {
   showPanel: 'gatehouse:show-panel',
@@ -24,7 +25,7 @@ export interface ICommandServices {
   host: Host;
   server: GatehouseServer;
   trans: TranslationBundle;
-  openPane: (pane: IPane) => void;
+  openPane: (plot: string, cluster: string, title: string) => void;
 }
 
 /** A command that the panel carries out; `verb` is its name there, and names the command after `gatehouse:`. */
@@ -67,19 +68,18 @@ export function addCommands(services: ICommandServices): void {
         type: 'object',
         required: ['plot', 'cluster'],
         properties: {
-          plot: { type: 'string', enum: ['task-stream', 'progress'], description: trans.__('What to plot') },
+          plot: { type: 'string', enum: [...PLOTS], description: trans.__('What to plot') },
           cluster: clusterArgument(trans),
           title: { type: 'string', description: trans.__("The tab's title") }
         }
       }
     },
     execute: args => {
-      const plot = String(args['plot'] ?? '');
-      const cluster = String(args['cluster'] ?? '');
-      if (!plot || !cluster) {
+      const { plot, cluster, title } = args;
+      if (typeof plot !== 'string' || typeof cluster !== 'string') {
         throw new Error('A pane needs a plot and a cluster.');
       }
-      services.openPane({ plot, cluster, title: String(args['title'] ?? cluster) });
+      services.openPane(plot, cluster, typeof title === 'string' ? title : cluster);
     }
   });
 

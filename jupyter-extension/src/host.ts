@@ -8,7 +8,6 @@ import { NotebookActions } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Host } from '../wasm/gatehouse.js';
-import type { IPane } from './widgets';
 
 export interface IHostServices {
   app: JupyterFrontEnd;
@@ -16,7 +15,7 @@ export interface IHostServices {
   notebooks: INotebookTracker | null;
   consoles: IConsoleTracker | null;
   trans: TranslationBundle;
-  openPane: (pane: IPane) => void;
+  openPane: (plot: string, cluster: string, title: string) => void;
 }
 
 /** The `Host` of the module: what it can have done by the page around it. */
@@ -28,12 +27,15 @@ export class LabHost implements Host {
   readonly baseUrl: string;
 
   openPane(plot: string, cluster: string, title: string): void {
-    this._services.openPane({ plot, cluster, title });
+    this._services.openPane(plot, cluster, title);
   }
 
-  /** Puts code where the user worked last: a notebook's new cell or a console; the clipboard where there is neither. */
+  /**
+   * Puts code where the user worked last: a notebook's new cell or a console; the clipboard where there is neither,
+   * which the panel then says.
+   */
   async insertCode(code: string): Promise<'inserted' | 'copied'> {
-    const { app, trans } = this._services;
+    const { app } = this._services;
     const target = this._target();
     if (target?.kind === 'notebook') {
       await insertCell(target.panel, code);
@@ -49,7 +51,6 @@ export class LabHost implements Host {
       return 'inserted';
     }
     Clipboard.copyToSystem(code);
-    this.notify('info', trans.__('No notebook is open: the code was copied, paste it where you need it.'));
     return 'copied';
   }
 

@@ -10,14 +10,5 @@ export const gatehouseIcon = new LabIcon({ name: 'dask-gatehouse:gatehouse', svg
 export const taskStreamIcon = new LabIcon({ name: 'dask-gatehouse:task-stream', svgstr: taskStreamSvg });
 export const progressIcon = new LabIcon({ name: 'dask-gatehouse:progress', svgstr: progressSvg });
 
-/** The icon of a plot's pane. */
-export function plotIcon(plot: string): LabIcon {
-  switch (plot) {
-    case 'task-stream':
-      return taskStreamIcon;
-    case 'progress':
-      return progressIcon;
-    default:
-      return gatehouseIcon;
-  }
-}
+/** The icons of the plots' panes. */
+export const plotIcons = { 'task-stream': taskStreamIcon, progress: progressIcon };

@@ -11,7 +11,7 @@ import { addCommands, CommandIDs } from './commands';
 import { LabHost } from './host';
 import { GatehouseServer } from './server';
 import type { IFrameContext, IPane } from './widgets';
-import { PaneContent, Panel } from './widgets';
+import { PaneContent, Panel, PLOTS } from './widgets';
 
 type Pane = MainAreaWidget<PaneContent>;
 
@@ -32,7 +32,13 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const server = new GatehouseServer(trans);
     const panes = new WidgetTracker<Pane>({ namespace: 'gatehouse-panes' });
 
-    const openPane = (pane: IPane): void => {
+    const openPane = (name: string, cluster: string, title: string): void => {
+      const plot = PLOTS.find(plot => plot === name);
+      if (!plot) {
+        // A layout that a later version has saved, say.
+        throw new Error(`This version of Gatehouse has no pane ${name}.`);
+      }
+      const pane = { plot, cluster, title };
       const open = panes.find(({ content }) => paneName(content.pane) === paneName(pane));
       const widget = open ?? addPane(app, panes, new PaneContent(context, pane), [notebooks, consoles]);
       app.shell.activateById(widget.id);

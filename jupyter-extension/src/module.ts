@@ -20,7 +20,7 @@ export function loadModule(): Promise<GatehouseModule> {
 async function load(): Promise<GatehouseModule> {
   // Not a static import: JupyterLab starts without waiting for it.
   const module = await import('../wasm/gatehouse.js');
-  await module.default();
+  await module.default({ module_or_path: new URL('../wasm/gatehouse_bg.wasm', import.meta.url) });
   return module;
 }
 

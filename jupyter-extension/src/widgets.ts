@@ -5,7 +5,7 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import type { Host } from '../wasm/gatehouse.js';
-import { gatehouseIcon, plotIcon } from './icons';
+import { gatehouseIcon, plotIcons } from './icons';
 import type { GatehouseModule } from './module';
 import { explainFailure, loadModule } from './module';
 import type { GatehouseServer } from './server';
@@ -17,9 +17,13 @@ export interface IFrameContext {
   trans: TranslationBundle;
 }
 
+/** What a pane can show. */
+export const PLOTS = ['task-stream', 'progress'] as const;
+export type Plot = (typeof PLOTS)[number];
+
 /** A pane, as the layout remembers it. */
 export interface IPane {
-  plot: string;
+  plot: Plot;
   cluster: string;
   title: string;
 }
@@ -150,7 +154,7 @@ export class PaneContent extends Frame {
     super(context);
     this.title.label = pane.title;
     this.title.caption = pane.title;
-    this.title.icon = plotIcon(pane.plot);
+    this.title.icon = plotIcons[pane.plot];
   }
 
   protected mount(module: GatehouseModule, element: HTMLElement): number {
