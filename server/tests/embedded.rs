@@ -389,7 +389,7 @@ async fn environments_and_idle_timeout_take_effect() {
     assert_eq!(options[1].spec["options"], json!(["Tiny"]));
 
     let name = server
-        .cluster(json!({"conda_environment": "other", "idle_timeout": 5}))
+        .cluster(json!({"conda_environment": "other"}))
         .await;
     server.client.scale(&name, 1).await.unwrap();
     let code = format!(
@@ -414,7 +414,9 @@ print(json.dumps([*seen, worker["nthreads"], worker["memory_limit"]]))
             512 << 20
         ])
     );
-    // Nobody uses it any more: it ends by itself.
+    // Nobody uses this one: it ends by itself.
+    let options = json!({"idle_timeout": 2}).as_object().cloned().unwrap();
+    let name = server.client.create(&options).await.unwrap();
     server.reaches(&name, ClusterStatus::Stopped).await;
     server.stop().await.end().await;
     assert_eq!(place.processes(), []);

@@ -129,13 +129,11 @@ impl Record {
         write_private(&files.record(), &serde_json::to_vec(self)?)
     }
 
-    /// The recorded process, if it lives and is this folder's gateway. Where the system does not tell what a process
-    /// was started with, that it lives must do.
+    /// The recorded process, if it lives and is this folder's gateway: numbers are given out again.
     pub(super) fn running(&self, files: &Files) -> Option<Mark> {
         let config = files.config();
         self.process.filter(|mark| {
-            mark.is_alive()
-                && super::process::has_argument(mark.pid, &config.to_string_lossy()).unwrap_or(true)
+            mark.is_alive() && super::process::command_holds(mark.pid, &config.to_string_lossy())
         })
     }
 }

@@ -227,8 +227,7 @@ impl Embedded {
         }
         let address = format!("127.0.0.1:{port}");
         let is_proxy = |pid: &u32| {
-            process::has_argument(*pid, "-is-child-process") == Some(true)
-                && process::has_argument(*pid, &address) == Some(true)
+            process::command_holds(*pid, "-is-child-process") && process::command_holds(*pid, &address)
         };
         let proxies = process::all()
             .into_iter()

@@ -52,8 +52,7 @@ pub(super) async fn settle(files: &Files, all: bool) -> io::Result<()> {
         let ours: BTreeMap<u32, String> = living(&files).into_iter().collect();
         let alive = |pid: u32| match ours.get(&pid) {
             Some(_) => true,
-            // Without /proc there is nothing to compare with.
-            None => !process::has_proc() && Mark::of(pid).is_alive(),
+            None => !process::has_proc() && is_of_a_cluster(pid),
         };
         let clusters = recorded(&files)?;
         let lost: Vec<String> = clusters
@@ -145,6 +144,11 @@ fn living(files: &Files) -> Vec<(u32, String)> {
         .into_iter()
         .filter_map(|pid| Some((pid, find(pid)?)))
         .collect()
+}
+
+/// Without `/proc`: whether a recorded number still belongs to some cluster's process.
+fn is_of_a_cluster(pid: u32) -> bool {
+    Mark::of(pid).is_alive() && process::command_holds(pid, "distributed.cli.dask_")
 }
 
 /// Folders of clusters that are over.

@@ -115,17 +115,22 @@ pub(crate) fn variable(pid: u32, name: &str) -> Option<String> {
     String::from_utf8(value.to_vec()).ok()
 }
 
-/// Whether a process was started with `argument` among its own; unknown where there is no `/proc`.
-pub(crate) fn has_argument(pid: u32, argument: &str) -> Option<bool> {
-    if !has_proc() {
-        return None;
-    }
-    let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    Some(
-        arguments
-            .split(|byte| *byte == 0)
-            .any(|text| text == argument.as_bytes()),
-    )
+/// Whether a text stands in the command line that a process was started with.
+pub(crate) fn command_holds(pid: u32, text: &str) -> bool {
+    let command = if has_proc() {
+        fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+    } else {
+        ps(pid)
+    };
+    String::from_utf8_lossy(&command).contains(text)
+}
+
+/// The command line as `ps` prints it, for systems without `/proc`.
+fn ps(pid: u32) -> Vec<u8> {
+    let output = std::process::Command::new("ps")
+        .args(["-ww", "-o", "command=", "-p", &pid.to_string()])
+        .output();
+    output.map(|output| output.stdout).unwrap_or_default()
 }
 
 /// Numbers of all living processes; empty where there is no `/proc`.
@@ -153,9 +158,8 @@ mod tests {
             .unwrap();
         let mark = Mark::of(child.id().unwrap());
         assert!(mark.is_alive());
+        assert!(command_holds(mark.pid, "60") && !command_holds(mark.pid, "61"));
         if has_proc() {
-            assert_eq!(has_argument(mark.pid, "60"), Some(true));
-            assert_eq!(has_argument(mark.pid, "6"), Some(false));
             assert_eq!(variable(mark.pid, "MARKED").as_deref(), Some("yes"));
             assert!(all().contains(&mark.pid));
             let recycled = Mark {
