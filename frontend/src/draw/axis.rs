@@ -64,13 +64,19 @@ impl TimeAxis {
     /// `ratio` is the screen's pixels for one CSS pixel; `zone_us` what local time is ahead of UTC.
     pub fn new(view: View, ratio: f64, zone_us: i64) -> Self {
         let least = view.us_per_px() * LABEL_EVERY * ratio;
-        Self { view, step_us: nice_step(least), zone_us }
+        Self {
+            view,
+            step_us: nice_step(least),
+            zone_us,
+        }
     }
 
     fn multiples(&self, step: i64) -> Vec<i64> {
         let (from, to) = (self.view.t0_us() + self.zone_us, self.view.t1_us() + self.zone_us);
         let first = from.div_euclid(step) + i64::from(from.rem_euclid(step) > 0);
-        (first..=to.div_euclid(step)).map(|n| n * step - self.zone_us).collect()
+        (first..=to.div_euclid(step))
+            .map(|n| n * step - self.zone_us)
+            .collect()
     }
 }
 
@@ -87,7 +93,10 @@ fn nice_step(least_us: f64) -> i64 {
     }
     let last = CLOCK_STEPS[CLOCK_STEPS.len() - 1];
     let weeks = (least_us / last as f64).ceil().max(1.0) as i64 * last;
-    CLOCK_STEPS.into_iter().find(|step| *step as f64 >= least_us).unwrap_or(weeks)
+    CLOCK_STEPS
+        .into_iter()
+        .find(|step| *step as f64 >= least_us)
+        .unwrap_or(weeks)
 }
 
 impl Ranged for TimeAxis {
@@ -101,9 +110,17 @@ impl Ranged for TimeAxis {
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<i64> {
         // Labelled steps are halved for the light lines between them.
-        let step = if hint.weight().allow_light_points() && self.step_us > 1 { self.step_us / 2 } else { self.step_us };
+        let step = if hint.weight().allow_light_points() && self.step_us > 1 {
+            self.step_us / 2
+        } else {
+            self.step_us
+        };
         let points = self.multiples(step);
-        if points.len() > hint.max_num_points() { Vec::new() } else { points }
+        if points.len() > hint.max_num_points() {
+            Vec::new()
+        } else {
+            points
+        }
     }
 
     fn range(&self) -> Range<i64> {
@@ -118,7 +135,13 @@ impl ValueFormatter<i64> for TimeAxis {
 }
 
 /// Draws grid, ticks and labels around a plot that others fill.
-pub fn draw_time_axis(canvas: &HtmlCanvasElement, plot: Plot, view: View, theme: &Theme, ratio: f64) -> Result<(), String> {
+pub fn draw_time_axis(
+    canvas: &HtmlCanvasElement,
+    plot: Plot,
+    view: View,
+    theme: &Theme,
+    ratio: f64,
+) -> Result<(), String> {
     let (Some(screen), Some(context)) = (Screen::new(canvas), context(canvas)) else {
         return Err("no canvas to draw on".to_owned());
     };
@@ -137,7 +160,9 @@ pub fn draw_time_axis(canvas: &HtmlCanvasElement, plot: Plot, view: View, theme:
         .map_err(said)?;
     let line = px(1.0).max(1) as u32;
     let grid = theme.border.mix(0.75).stroke_width(line);
-    let label = (theme.font.as_str(), 11.0 * ratio).into_font().color(&theme.muted);
+    let label = (theme.font.as_str(), 11.0 * ratio)
+        .into_font()
+        .color(&theme.muted);
     chart
         .configure_mesh()
         .disable_y_mesh()
@@ -152,9 +177,16 @@ pub fn draw_time_axis(canvas: &HtmlCanvasElement, plot: Plot, view: View, theme:
         .map_err(said)?;
     // Below a second the labels say no more than the second's fraction: its beginning stands in the corner.
     if axis.step_us < MINUTE {
-        let begin = time_of_day(view.t0_us(), zone_us, if axis.step_us < SECOND { SECOND } else { MINUTE });
-        let corner = (theme.font.as_str(), 11.0 * ratio).into_text_style(&root).color(&theme.muted);
-        root.draw_text(&begin, &corner, (px(10.0), plot.top + plot.height + px(8.0))).map_err(said)?;
+        let begin = time_of_day(
+            view.t0_us(),
+            zone_us,
+            if axis.step_us < SECOND { SECOND } else { MINUTE },
+        );
+        let corner = (theme.font.as_str(), 11.0 * ratio)
+            .into_text_style(&root)
+            .color(&theme.muted);
+        root.draw_text(&begin, &corner, (px(10.0), plot.top + plot.height + px(8.0)))
+            .map_err(said)?;
     }
     root.present().map_err(said)
 }
@@ -170,7 +202,14 @@ mod tests {
 
     #[test]
     fn steps_are_those_of_a_clock() {
-        for (least, step) in [(0.5, 1), (3.0, 5), (180_000.0, 200_000), (600_000.0, SECOND), (11e6, 15 * SECOND), (4e9, 2 * HOUR)] {
+        for (least, step) in [
+            (0.5, 1),
+            (3.0, 5),
+            (180_000.0, 200_000),
+            (600_000.0, SECOND),
+            (11e6, 15 * SECOND),
+            (4e9, 2 * HOUR),
+        ] {
             assert_eq!(nice_step(least), step);
         }
         assert!(nice_step(1e15) as f64 >= 1e15);

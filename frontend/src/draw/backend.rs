@@ -62,7 +62,10 @@ type Outcome<E> = Result<(), DrawingErrorKind<E>>;
 
 impl Screen {
     pub fn new(canvas: &HtmlCanvasElement) -> Option<Self> {
-        Some(Self { inner: CanvasBackend::with_canvas_object(canvas.clone())?, context: context(canvas)? })
+        Some(Self {
+            inner: CanvasBackend::with_canvas_object(canvas.clone())?,
+            context: context(canvas)?,
+        })
     }
 }
 
@@ -86,9 +89,17 @@ impl DrawingBackend for Screen {
     }
 
     /// Upright and level lines fill whole pixels, whatever their width: a stroke between two pixels would blur.
-    fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Outcome<Self::ErrorType> {
+    fn draw_line<S: BackendStyle>(
+        &mut self,
+        from: BackendCoord,
+        to: BackendCoord,
+        style: &S,
+    ) -> Outcome<Self::ErrorType> {
         let width = style.stroke_width().max(1) as i32;
-        let (a, b) = ((from.0.min(to.0), from.1.min(to.1)), (from.0.max(to.0), from.1.max(to.1)));
+        let (a, b) = (
+            (from.0.min(to.0), from.1.min(to.1)),
+            (from.0.max(to.0), from.1.max(to.1)),
+        );
         if a.0 == b.0 {
             let x = a.0 - width / 2;
             return self.inner.draw_rect((x, a.1), (x + width, b.1), style, true);
@@ -140,7 +151,12 @@ impl DrawingBackend for Screen {
         self.inner.fill_polygon(vert, style)
     }
 
-    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, pos: BackendCoord) -> Outcome<Self::ErrorType> {
+    fn draw_text<S: BackendTextStyle>(
+        &mut self,
+        text: &str,
+        style: &S,
+        pos: BackendCoord,
+    ) -> Outcome<Self::ErrorType> {
         self.inner.draw_text(text, style, pos)
     }
 

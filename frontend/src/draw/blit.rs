@@ -42,7 +42,11 @@ impl Blitter {
             return Ok(());
         }
         resize(&self.canvas, width as f64, rows as f64, 1.0);
-        let data = ImageData::new_with_u8_clamped_array_and_sh(Clamped(pixels.as_flattened()), width as u32, rows as u32)?;
+        let data = ImageData::new_with_u8_clamped_array_and_sh(
+            Clamped(pixels.as_flattened()),
+            width as u32,
+            rows as u32,
+        )?;
         self.context.put_image_data(&data, 0.0, 0.0)?;
         target.set_image_smoothing_enabled(false);
         let w = width as f64;

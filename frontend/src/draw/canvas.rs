@@ -36,7 +36,10 @@ impl Size {
 /// Gives a canvas a size, `width` by `height` CSS pixels, and as many of its own pixels as the screen has there.
 /// A canvas that has them already keeps its content.
 pub fn resize(canvas: &HtmlCanvasElement, width: f64, height: f64, ratio: f64) {
-    let (w, h) = ((width * ratio).round().max(1.0), (height * ratio).round().max(1.0));
+    let (w, h) = (
+        (width * ratio).round().max(1.0),
+        (height * ratio).round().max(1.0),
+    );
     if canvas.width() != w as u32 {
         canvas.set_width(w as u32);
     }
@@ -62,7 +65,11 @@ pub fn context(canvas: &HtmlCanvasElement) -> Option<CanvasRenderingContext2d> {
 
 /// A canvas that is on no page.
 pub fn offscreen() -> Option<HtmlCanvasElement> {
-    gloo::utils::document().create_element("canvas").ok()?.dyn_into().ok()
+    gloo::utils::document()
+        .create_element("canvas")
+        .ok()?
+        .dyn_into()
+        .ok()
 }
 
 /// Makes all of a canvas transparent.

@@ -16,14 +16,26 @@ const LINE: f64 = 16.0;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Gesture {
     /// The content is pulled along.
-    Pan { dx: f64, dy: f64 },
+    Pan {
+        dx: f64,
+        dy: f64,
+    },
     /// Time gets `factor` times as long on the screen, around `x`.
-    Zoom { x: f64, factor: f64 },
+    Zoom {
+        x: f64,
+        factor: f64,
+    },
     /// The pointer is over a place and nothing is pressed.
-    Hover { x: f64, y: f64 },
+    Hover {
+        x: f64,
+        y: f64,
+    },
     Leave,
     /// A double click.
-    Dive { x: f64, y: f64 },
+    Dive {
+        x: f64,
+        y: f64,
+    },
     Key(Key),
 }
 
@@ -83,7 +95,13 @@ impl Gestures {
         let heard = Rc::new(heard);
         let pointers = Rc::new(RefCell::new(Pointers::default()));
         let mut listeners = Vec::new();
-        for name in ["pointerdown", "pointermove", "pointerup", "pointercancel", "pointerleave"] {
+        for name in [
+            "pointerdown",
+            "pointermove",
+            "pointerup",
+            "pointercancel",
+            "pointerleave",
+        ] {
             let (heard, pointers, target) = (Rc::clone(&heard), Rc::clone(&pointers), element.clone());
             listeners.push(EventListener::new(element, name, move |event| {
                 let found = pointer(&mut pointers.borrow_mut(), &target, event);
@@ -95,16 +113,24 @@ impl Gestures {
         let prevented = EventListenerOptions::enable_prevent_default();
         for name in ["wheel", "keydown"] {
             let heard = Rc::clone(&heard);
-            listeners.push(EventListener::new_with_options(element, name, prevented, move |event| {
-                if let Some(gesture) = wheel(event).or_else(|| key(event)) {
-                    event.prevent_default();
-                    heard(gesture);
-                }
-            }));
+            listeners.push(EventListener::new_with_options(
+                element,
+                name,
+                prevented,
+                move |event| {
+                    if let Some(gesture) = wheel(event).or_else(|| key(event)) {
+                        event.prevent_default();
+                        heard(gesture);
+                    }
+                },
+            ));
         }
         listeners.push(EventListener::new(element, "dblclick", move |event| {
             if let Some(event) = event.dyn_ref::<web_sys::MouseEvent>() {
-                heard(Gesture::Dive { x: f64::from(event.offset_x()), y: f64::from(event.offset_y()) });
+                heard(Gesture::Dive {
+                    x: f64::from(event.offset_x()),
+                    y: f64::from(event.offset_y()),
+                });
             }
         }));
         Self(listeners)
@@ -113,7 +139,11 @@ impl Gestures {
 
 fn pointer(pointers: &mut Pointers, target: &HtmlElement, event: &Event) -> Option<Gesture> {
     let event = event.dyn_ref::<PointerEvent>()?;
-    let now = Pressed { id: event.pointer_id(), x: f64::from(event.offset_x()), y: f64::from(event.offset_y()) };
+    let now = Pressed {
+        id: event.pointer_id(),
+        x: f64::from(event.offset_x()),
+        y: f64::from(event.offset_y()),
+    };
     match event.type_().as_str() {
         "pointerdown" if event.button() == 0 => {
             // Without it a drag ends at the element's edge, no worse.
@@ -136,12 +166,21 @@ fn pointer(pointers: &mut Pointers, target: &HtmlElement, event: &Event) -> Opti
 
 fn moved(pointers: &mut Pointers, target: &HtmlElement, now: Pressed) -> Option<Gesture> {
     let Some(at) = pointers.pressed.iter().position(|p| p.id == now.id) else {
-        return pointers.pressed.is_empty().then_some(Gesture::Hover { x: now.x, y: now.y });
+        return pointers
+            .pressed
+            .is_empty()
+            .then_some(Gesture::Hover { x: now.x, y: now.y });
     };
     let before = std::mem::replace(&mut pointers.pressed[at], now);
     if let Some(other) = pointers.pressed.iter().find(|p| p.id != now.id) {
-        let (old, new) = ((before.x - other.x).abs().max(8.0), (now.x - other.x).abs().max(8.0));
-        return Some(Gesture::Zoom { x: f64::midpoint(now.x, other.x), factor: new / old });
+        let (old, new) = (
+            (before.x - other.x).abs().max(8.0),
+            (now.x - other.x).abs().max(8.0),
+        );
+        return Some(Gesture::Zoom {
+            x: f64::midpoint(now.x, other.x),
+            factor: new / old,
+        });
     }
     let (dx, dy) = (now.x - before.x, now.y - before.y);
     pointers.travelled += dx.abs() + dy.abs();
@@ -155,12 +194,19 @@ fn moved(pointers: &mut Pointers, target: &HtmlElement, now: Pressed) -> Option<
 /// Shows the closed hand.
 fn set_dragging(target: &HtmlElement, dragging: bool) {
     // Only its looks depend on the class.
-    target.class_list().toggle_with_force("gh-dragging", dragging).ok();
+    target
+        .class_list()
+        .toggle_with_force("gh-dragging", dragging)
+        .ok();
 }
 
 fn wheel(event: &Event) -> Option<Gesture> {
     let event = event.dyn_ref::<WheelEvent>()?;
-    let unit = if event.delta_mode() == WheelEvent::DOM_DELTA_PIXEL { 1.0 } else { LINE };
+    let unit = if event.delta_mode() == WheelEvent::DOM_DELTA_PIXEL {
+        1.0
+    } else {
+        LINE
+    };
     let (dx, dy) = (event.delta_x() * unit, event.delta_y() * unit);
     if event.shift_key() || dx.abs() > dy.abs() {
         let across = if dx == 0.0 { dy } else { dx };
@@ -171,7 +217,10 @@ fn wheel(event: &Event) -> Option<Gesture> {
     }
     // A pinch on a touchpad comes as a wheel with Ctrl and small steps.
     let speed = if event.ctrl_key() { 0.01 } else { 0.0022 };
-    Some(Gesture::Zoom { x: f64::from(event.offset_x()), factor: (-dy * speed).clamp(-1.0, 1.0).exp() })
+    Some(Gesture::Zoom {
+        x: f64::from(event.offset_x()),
+        factor: (-dy * speed).clamp(-1.0, 1.0).exp(),
+    })
 }
 
 fn key(event: &Event) -> Option<Gesture> {

@@ -31,12 +31,25 @@ impl Theme {
             let value = value.trim().to_owned();
             (!value.is_empty()).then_some(value)
         };
-        let color = |name: &str, fallback: RGBAColor| read(name).and_then(|value| parse(&value)).unwrap_or(fallback);
+        let color =
+            |name: &str, fallback: RGBAColor| read(name).and_then(|value| parse(&value)).unwrap_or(fallback);
         let background = color("--jp-layout-color1", RGBAColor(255, 255, 255, 1.0));
         let dark = luminance(&background) < 0.5;
-        let ink = if dark { RGBAColor(255, 255, 255, 0.87) } else { RGBAColor(0, 0, 0, 0.87) };
-        let muted = if dark { RGBAColor(255, 255, 255, 0.6) } else { RGBAColor(0, 0, 0, 0.58) };
-        let border = if dark { RGBAColor(255, 255, 255, 0.2) } else { RGBAColor(0, 0, 0, 0.14) };
+        let ink = if dark {
+            RGBAColor(255, 255, 255, 0.87)
+        } else {
+            RGBAColor(0, 0, 0, 0.87)
+        };
+        let muted = if dark {
+            RGBAColor(255, 255, 255, 0.6)
+        } else {
+            RGBAColor(0, 0, 0, 0.58)
+        };
+        let border = if dark {
+            RGBAColor(255, 255, 255, 0.2)
+        } else {
+            RGBAColor(0, 0, 0, 0.14)
+        };
         Self {
             dark,
             background,
@@ -80,7 +93,11 @@ fn parse_normal(text: &str) -> Option<RGBAColor> {
         let part = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
         return Some(RGBAColor(part(0)?, part(2)?, part(4)?, 1.0));
     }
-    let mut parts = text.strip_prefix("rgba(")?.strip_suffix(')')?.split(',').map(str::trim);
+    let mut parts = text
+        .strip_prefix("rgba(")?
+        .strip_suffix(')')?
+        .split(',')
+        .map(str::trim);
     let mut byte = || parts.next()?.parse::<u8>().ok();
     let (r, g, b) = (byte()?, byte()?, byte()?);
     Some(RGBAColor(r, g, b, parts.next()?.parse().ok()?))
@@ -117,9 +134,16 @@ impl ThemeWatch {
                 gloo::console::error!("changes of the theme will not be seen:", error);
             }
         }
-        let query = gloo::utils::window().match_media("(prefers-color-scheme: dark)").ok().flatten();
+        let query = gloo::utils::window()
+            .match_media("(prefers-color-scheme: dark)")
+            .ok()
+            .flatten();
         let scheme = query.map(|query| EventListener::new(&query, "change", move |_| on_scheme()));
-        Self { observer, _callback: callback, _scheme: scheme }
+        Self {
+            observer,
+            _callback: callback,
+            _scheme: scheme,
+        }
     }
 }
 
@@ -138,7 +162,10 @@ mod tests {
     #[test]
     fn colours_of_a_canvas_are_read() {
         assert_eq!(parse_normal("#ff8000"), Some(RGBAColor(255, 128, 0, 1.0)));
-        assert_eq!(parse_normal("rgba(0, 0, 0, 0.87)"), Some(RGBAColor(0, 0, 0, 0.87)));
+        assert_eq!(
+            parse_normal("rgba(0, 0, 0, 0.87)"),
+            Some(RGBAColor(0, 0, 0, 0.87))
+        );
         assert_eq!(parse_normal("color(display-p3 1 0 0)"), None);
     }
 }

@@ -8,14 +8,26 @@ pub fn duration(us: u64) -> String {
         1_000..1_000_000 => format!("{} ms", three_digits(us as f64 / 1e3)),
         1_000_000..60_000_000 => format!("{} s", three_digits(s)),
         60_000_000..3_600_000_000 => format!("{:.0} m {:.0} s", (s / 60.0).floor(), (s % 60.0).floor()),
-        _ => format!("{:.0} h {:.0} m", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
+        _ => format!(
+            "{:.0} h {:.0} m",
+            (s / 3600.0).floor(),
+            (s % 3600.0 / 60.0).floor()
+        ),
     }
 }
 
 fn three_digits(value: f64) -> String {
-    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+    let decimals = if value < 9.995 {
+        2
+    } else {
+        usize::from(value < 99.95)
+    };
     let text = format!("{value:.decimals$}");
-    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+    if decimals == 0 {
+        text
+    } else {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
 }
 
 /// A count with thin spaces between groups of three digits.
@@ -48,7 +60,12 @@ pub fn plural(n: u64, one: &str) -> String {
 /// A moment of the day with as many decimals of a second as `step_us` needs; `zone_us` is what local time is ahead of UTC.
 pub fn time_of_day(t_us: i64, zone_us: i64, step_us: i64) -> String {
     let us = (t_us + zone_us).rem_euclid(86_400_000_000);
-    let (h, m, s, rest) = (us / 3_600_000_000, us / 60_000_000 % 60, us / 1_000_000 % 60, us % 1_000_000);
+    let (h, m, s, rest) = (
+        us / 3_600_000_000,
+        us / 60_000_000 % 60,
+        us / 1_000_000 % 60,
+        us % 1_000_000,
+    );
     match step_us {
         60_000_000.. => format!("{h:02}:{m:02}"),
         1_000_000.. => format!("{h:02}:{m:02}:{s:02}"),
@@ -82,8 +99,14 @@ mod tests {
     fn counts_read_well() {
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(count(999), "999");
-        assert_eq!((short_count(950), short_count(12_340), short_count(4_500_000)), ("950".into(), "12.3k".into(), "4.5M".into()));
-        assert_eq!((plural(1, "task"), plural(2, "task")), ("1 task".into(), "2 tasks".into()));
+        assert_eq!(
+            (short_count(950), short_count(12_340), short_count(4_500_000)),
+            ("950".into(), "12.3k".into(), "4.5M".into())
+        );
+        assert_eq!(
+            (plural(1, "task"), plural(2, "task")),
+            ("1 task".into(), "2 tasks".into())
+        );
     }
 
     #[test]

@@ -1,18 +1,58 @@
-//! One pane shows one plot of one cluster.
+//! Panes: each shows one plot of one cluster.
+
+pub mod chrome;
+pub mod inspect;
+pub mod progress;
+pub mod task_stream;
 
 use yew::prelude::*;
 
+use chrome::Empty;
+use progress::ProgressPane;
+use task_stream::TaskStreamPane;
+
 #[derive(Clone, PartialEq, Properties)]
 pub struct PaneProps {
+    /// `task-stream` or `progress`.
     pub plot: AttrValue,
+    /// Name of the cluster.
+    pub cluster: AttrValue,
+    /// The server's prefix; ends with '/'.
+    pub base_url: AttrValue,
+    /// What the user calls the cluster.
+    #[prop_or_default]
+    pub label: AttrValue,
+}
+
+/// What every plot is given.
+#[derive(Clone, PartialEq, Properties)]
+pub struct PlotProps {
     pub cluster: AttrValue,
     pub base_url: AttrValue,
-    #[prop_or_default]
     pub label: AttrValue,
 }
 
 /// The pane that `plot` names.
 #[component]
 pub fn Pane(props: &PaneProps) -> Html {
-    html! { <p>{ format!("{} of {}", props.plot, props.label) }</p> }
+    let PaneProps {
+        plot,
+        cluster,
+        base_url,
+        label,
+    } = props.clone();
+    let label = if label.is_empty() { cluster.clone() } else { label };
+    // A pane keeps to its cluster: another one gets elements, canvases and listeners of its own.
+    let key = format!("{base_url} {cluster}");
+    match plot.as_str() {
+        "task-stream" => html! { <TaskStreamPane {key} {cluster} {base_url} {label} /> },
+        "progress" => html! { <ProgressPane {key} {cluster} {base_url} {label} /> },
+        _ => html! {
+            <section class="gh-pane" data-testid="pane-unknown">
+                <Empty title={format!("There is no plot \u{201c}{plot}\u{201d}.")}>
+                    {"This version of Gatehouse can't draw it. Close this pane and open another one from the cluster's card."}
+                </Empty>
+            </section>
+        },
+    }
 }

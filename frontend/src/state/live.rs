@@ -1,6 +1,6 @@
 //! The live connection to one cluster's scheduler, shared by all panes that show it.
 
-mod stream;
+pub mod stream;
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
@@ -53,6 +53,8 @@ pub struct Live {
     pub stream: Stream,
     pub progress: Option<Rc<Progress>>,
     pub workers: Rc<[Worker]>,
+    /// Raised whenever `stream` is another one than before.
+    pub generation: u64,
     details: HashMap<u64, Rc<Details>>,
     /// A stream that is being sent anew while the one before is still shown.
     incoming: Option<Stream>,
@@ -73,6 +75,7 @@ impl Live {
                     self.incoming = Some(stream);
                 } else {
                     self.stream = stream;
+                    self.generation += 1;
                     self.incoming = None;
                     self.progress = None;
                     self.details.clear();
@@ -83,6 +86,7 @@ impl Live {
                 self.incoming.as_mut().unwrap_or(&mut self.stream).extend(batch)?;
                 if caught_up && let Some(whole) = self.incoming.take() {
                     self.stream = whole;
+                    self.generation += 1;
                 }
                 return Ok(Some(seq));
             }
@@ -132,7 +136,10 @@ pub struct Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let topics = self.client.topics();
-        self.client.listeners.borrow_mut().retain(|listener| listener.id != self.id);
+        self.client
+            .listeners
+            .borrow_mut()
+            .retain(|listener| listener.id != self.id);
         if self.client.topics() != topics {
             self.client.send_topics();
         }
@@ -186,11 +193,18 @@ impl LiveClient {
     pub fn subscribe(self: &Rc<Self>, topics: Topics, notify: impl Fn() + 'static) -> Subscription {
         let before = self.topics();
         let id = self.next_id.replace(self.next_id.get() + 1);
-        self.listeners.borrow_mut().push(Listener { id, topics, notify: Rc::new(notify) });
+        self.listeners.borrow_mut().push(Listener {
+            id,
+            topics,
+            notify: Rc::new(notify),
+        });
         if self.topics() != before {
             self.send_topics();
         }
-        Subscription { client: Rc::clone(self), id }
+        Subscription {
+            client: Rc::clone(self),
+            id,
+        }
     }
 
     /// Asks for a record's details, unless they are here or under way; listeners hear when they come.
@@ -204,16 +218,27 @@ impl LiveClient {
 
     /// What all listeners together want.
     fn topics(&self) -> Topics {
-        self.listeners.borrow().iter().fold(Topics::default(), |all, listener| Topics {
-            tasks: all.tasks | listener.topics.tasks,
-            progress: all.progress | listener.topics.progress,
-            workers: all.workers | listener.topics.workers,
-        })
+        self.listeners
+            .borrow()
+            .iter()
+            .fold(Topics::default(), |all, listener| Topics {
+                tasks: all.tasks | listener.topics.tasks,
+                progress: all.progress | listener.topics.progress,
+                workers: all.workers | listener.topics.workers,
+            })
     }
 
     fn send_topics(&self) {
-        let Topics { tasks, progress, workers } = self.topics();
-        self.send(&Request::Subscribe { tasks, progress, workers });
+        let Topics {
+            tasks,
+            progress,
+            workers,
+        } = self.topics();
+        self.send(&Request::Subscribe {
+            tasks,
+            progress,
+            workers,
+        });
     }
 
     fn send(&self, request: &Request) {
@@ -224,7 +249,12 @@ impl LiveClient {
 
     fn notify_all(&self) {
         // A listener may drop another one, or itself.
-        let listeners: Vec<_> = self.listeners.borrow().iter().map(|l| (l.id, Rc::clone(&l.notify))).collect();
+        let listeners: Vec<_> = self
+            .listeners
+            .borrow()
+            .iter()
+            .map(|l| (l.id, Rc::clone(&l.notify)))
+            .collect();
         for (id, notify) in listeners {
             if self.listeners.borrow().iter().any(|l| l.id == id) {
                 notify();
@@ -286,7 +316,11 @@ impl LiveClient {
 
     /// The connection ended: try again after a pause, by first asking whether the cluster is still there.
     fn lost(self: &Rc<Self>) {
-        if self.opened_at.take().is_some_and(|at| js_sys::Date::now() - at > STEADY_MS) {
+        if self
+            .opened_at
+            .take()
+            .is_some_and(|at| js_sys::Date::now() - at > STEADY_MS)
+        {
             self.backoff.borrow_mut().reset();
         }
         if self.read().link != Link::Gone {
@@ -325,7 +359,10 @@ struct Socket {
 
 impl Socket {
     fn open(base_url: &str, cluster: &str, client: Weak<LiveClient>) -> Result<Self, JsValue> {
-        let socket = WebSocket::new(&url(base_url, &format!("api/v1/clusters/{}/live", segment(cluster)))?)?;
+        let socket = WebSocket::new(&url(
+            base_url,
+            &format!("api/v1/clusters/{}/live", segment(cluster)),
+        )?)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let (on_open, on_message, on_close) = (client.clone(), client.clone(), client);
         let on_open = Closure::<dyn FnMut()>::new(move || {
@@ -334,7 +371,10 @@ impl Socket {
             }
         });
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            if let (Some(client), Ok(buffer)) = (on_message.upgrade(), event.data().dyn_into::<js_sys::ArrayBuffer>()) {
+            if let (Some(client), Ok(buffer)) = (
+                on_message.upgrade(),
+                event.data().dyn_into::<js_sys::ArrayBuffer>(),
+            ) {
                 client.received(&js_sys::Uint8Array::new(&buffer).to_vec());
             }
         });
@@ -346,7 +386,12 @@ impl Socket {
         socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
-        Ok(Self { socket, _on_open: on_open, _on_message: on_message, _on_close: on_close })
+        Ok(Self {
+            socket,
+            _on_open: on_open,
+            _on_message: on_message,
+            _on_close: on_close,
+        })
     }
 
     fn send(&self, request: &Request) {
@@ -374,5 +419,8 @@ impl Drop for Socket {
 /// The connection to a cluster, for as long as the component lives and shows it.
 #[hook]
 pub fn use_live(base_url: &AttrValue, cluster: &AttrValue) -> Rc<LiveClient> {
-    (*use_memo((base_url.clone(), cluster.clone()), |(base_url, cluster)| LiveClient::open(base_url, cluster))).clone()
+    (*use_memo((base_url.clone(), cluster.clone()), |(base_url, cluster)| {
+        LiveClient::open(base_url, cluster)
+    }))
+    .clone()
 }

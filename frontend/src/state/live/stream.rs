@@ -14,8 +14,8 @@ pub struct Stream {
     pub timeline: Timeline,
     pub lanes: Vec<Lane>,
     pub prefixes: Vec<PrefixTotal>,
-    /// Tasks that raised.
-    pub erred: u64,
+    /// Rectangles taken in, by [`Action`].
+    pub actions: [u64; 6],
     /// Records that were announced when the stream began.
     pub expected: u64,
     /// Whether everything was here once.
@@ -59,10 +59,21 @@ impl Stream {
         !self.scheduler.is_empty() && self.scheduler == other.scheduler
     }
 
+    /// Rectangles taken in that show this.
+    pub fn count_of(&self, action: Action) -> u64 {
+        self.actions[action as usize]
+    }
+
     /// Takes a batch in.
     pub fn extend(&mut self, batch: TaskBatch) -> Result<(), StreamError> {
         let rects = batch.start_delta_us.len();
-        let columns = [batch.duration_us.len(), batch.lane.len(), batch.prefix.len(), batch.action.len(), batch.record.len()];
+        let columns = [
+            batch.duration_us.len(),
+            batch.lane.len(),
+            batch.prefix.len(),
+            batch.action.len(),
+            batch.record.len(),
+        ];
         if columns.iter().any(|len| *len != rects) {
             return Err(StreamError::Ragged);
         }
@@ -70,7 +81,12 @@ impl Stream {
             self.timeline.add_lane();
             self.lanes.push(lane);
         }
-        self.prefixes.extend(batch.prefixes.into_iter().map(|prefix| PrefixTotal { prefix, tasks: 0, busy_us: 0 }));
+        self.prefixes
+            .extend(batch.prefixes.into_iter().map(|prefix| PrefixTotal {
+                prefix,
+                tasks: 0,
+                busy_us: 0,
+            }));
         let mut start_us = batch.base_us;
         for i in 0..rects {
             start_us = start_us.saturating_add(batch.start_delta_us[i]);
@@ -81,13 +97,16 @@ impl Stream {
                 action: batch.action[i],
                 record: batch.first_record + u64::from(batch.record[i]),
             };
-            let total = self.prefixes.get_mut(usize::from(rect.prefix)).ok_or(StreamError::NoSuchPrefix(rect.prefix))?;
+            let total = self
+                .prefixes
+                .get_mut(usize::from(rect.prefix))
+                .ok_or(StreamError::NoSuchPrefix(rect.prefix))?;
             if matches!(rect.action, Action::Compute | Action::Erred) {
                 total.tasks += 1;
                 total.busy_us += rect.duration_us;
             }
-            self.erred += u64::from(rect.action == Action::Erred);
             self.timeline.push(batch.lane[i], rect)?;
+            self.actions[rect.action as usize] += 1;
         }
         self.timeline.add_records(u64::from(batch.records));
         self.timeline.evict(KEEP_RECTS);
@@ -106,8 +125,15 @@ mod tests {
             first_record: 10,
             records: 3,
             caught_up: true,
-            lanes: vec![Lane { worker: "tcp://a".into(), worker_name: "0".into(), thread: 7 }],
-            prefixes: vec![Prefix { name: "inc".into(), color: 12 }],
+            lanes: vec![Lane {
+                worker: "tcp://a".into(),
+                worker_name: "0".into(),
+                thread: 7,
+            }],
+            prefixes: vec![Prefix {
+                name: "inc".into(),
+                color: 12,
+            }],
             base_us: 1_000_000,
             start_delta_us: vec![0, 500, -100],
             duration_us: vec![100, 200, 300],
@@ -119,29 +145,56 @@ mod tests {
     }
 
     fn stream() -> Stream {
-        Stream::new(&Hello { version: 1, scheduler: "Scheduler-1".into(), first_record: 10, records: 3 })
+        Stream::new(&Hello {
+            version: 1,
+            scheduler: "Scheduler-1".into(),
+            first_record: 10,
+            records: 3,
+        })
     }
 
     #[test]
     fn a_batch_becomes_rectangles_and_totals() {
         let mut stream = stream();
         stream.extend(batch()).expect("a fair batch");
-        assert_eq!((stream.timeline.records(), stream.timeline.rects(), stream.erred), (3, 3, 1));
+        assert_eq!(
+            (
+                stream.timeline.records(),
+                stream.timeline.rects(),
+                stream.count_of(Action::Erred)
+            ),
+            (3, 3, 1)
+        );
         assert_eq!(stream.prefixes[0].tasks, 2);
         assert_eq!(stream.prefixes[0].busy_us, 500);
         assert_eq!(stream.timeline.bounds(), Some((1_000_000, 1_000_700)));
         let second = stream.timeline.locate(11);
-        assert_eq!(second.iter().map(|l| l.rect.start_us).collect::<Vec<_>>(), [1_000_400]);
+        assert_eq!(
+            second.iter().map(|l| l.rect.start_us).collect::<Vec<_>>(),
+            [1_000_400]
+        );
         assert!(stream.caught_up);
     }
 
     #[test]
     fn a_batch_that_makes_no_sense_is_refused() {
-        let ragged = TaskBatch { lane: vec![0], ..batch() };
+        let ragged = TaskBatch {
+            lane: vec![0],
+            ..batch()
+        };
         assert!(matches!(stream().extend(ragged), Err(StreamError::Ragged)));
-        let nameless = TaskBatch { prefixes: Vec::new(), ..batch() };
-        assert!(matches!(stream().extend(nameless), Err(StreamError::NoSuchPrefix(0))));
-        let nowhere = TaskBatch { lanes: Vec::new(), ..batch() };
+        let nameless = TaskBatch {
+            prefixes: Vec::new(),
+            ..batch()
+        };
+        assert!(matches!(
+            stream().extend(nameless),
+            Err(StreamError::NoSuchPrefix(0))
+        ));
+        let nowhere = TaskBatch {
+            lanes: Vec::new(),
+            ..batch()
+        };
         assert!(matches!(stream().extend(nowhere), Err(StreamError::Rect(_))));
     }
 }

@@ -1,0 +1,224 @@
+//! The task stream: what every worker thread did, when, in Dask's colours.
+
+pub mod camera;
+pub mod overlay;
+pub mod rows;
+pub mod scene;
+pub mod summary;
+pub mod tip;
+
+use std::rc::Rc;
+
+use web_sys::{HtmlCanvasElement, HtmlElement};
+use yew::prelude::*;
+
+use super::PlotProps;
+use super::chrome::{Empty, Figure, Header, Tool, ToolButton};
+use super::inspect::expose_stream;
+use crate::draw::gesture::Key;
+use crate::draw::units::{count, plural, short_count};
+use crate::state::live::use_live;
+use rows::Rows;
+pub use scene::Scene;
+use scene::{Outputs, Parts};
+use summary::Summary;
+use timeline::Colors;
+pub use tip::action_name;
+use tip::{TipBox, TipLink};
+
+/// References to the elements that the scene paints on.
+#[derive(Clone, Default, PartialEq)]
+struct Nodes {
+    root: NodeRef,
+    body: NodeRef,
+    plot: NodeRef,
+    axis: NodeRef,
+    raster: NodeRef,
+    overlay: NodeRef,
+    labels: NodeRef,
+}
+
+impl Nodes {
+    fn parts(&self) -> Option<Parts> {
+        Some(Parts {
+            body: self.body.cast::<HtmlElement>()?,
+            plot: self.plot.cast::<HtmlElement>()?,
+            axis: self.axis.cast::<HtmlCanvasElement>()?,
+            raster: self.raster.cast::<HtmlCanvasElement>()?,
+            overlay: self.overlay.cast::<HtmlCanvasElement>()?,
+            labels: self.labels.cast::<HtmlElement>()?,
+        })
+    }
+}
+
+#[component]
+pub fn TaskStreamPane(props: &PlotProps) -> Html {
+    let client = use_live(&props.base_url, &props.cluster);
+    let nodes = (*use_memo((), |()| Nodes::default())).clone();
+    let tips = (*use_memo((), |()| TipLink::default())).clone();
+    let summary = use_state_eq(|| Summary::of(&client.read(), true));
+    let rows = use_state_eq(Rc::<Rows>::default);
+    let scene = use_mut_ref(|| None::<Rc<Scene>>);
+    {
+        let (nodes, tips, scene) = (nodes.clone(), tips.clone(), Rc::clone(&scene));
+        let (summary, rows) = (summary.setter(), rows.setter());
+        use_effect_with((), move |()| {
+            let outputs = Outputs {
+                summary: Callback::from(move |now| summary.set(now)),
+                rows: Callback::from(move |now| rows.set(now)),
+                tip: Callback::from(move |tip| tips.show(tip)),
+            };
+            let started = nodes
+                .parts()
+                .and_then(|parts| Scene::start(client, parts, outputs));
+            let hook = started
+                .as_ref()
+                .zip(nodes.root.cast::<HtmlElement>())
+                .map(|(s, root)| expose_stream(&root, s));
+            *scene.borrow_mut() = started;
+            move || {
+                drop(hook);
+                scene.borrow_mut().take();
+            }
+        });
+    }
+    let press = |key: Key| {
+        let scene = Rc::clone(&scene);
+        Callback::from(move |_: MouseEvent| {
+            if let Some(scene) = &*scene.borrow() {
+                scene.press(key);
+            }
+        })
+    };
+    let sentence = summary.sentence(&props.label);
+    html! {
+        <section
+            ref={nodes.root.clone()}
+            class="gh-pane gh-stream"
+            aria-label={format!("Task Stream of {}", props.label)}
+            data-testid="pane-task-stream"
+            data-cluster={props.cluster.clone()}
+        >
+            <Header
+                title="Task Stream"
+                label={props.label.clone()}
+                cluster={props.cluster.clone()}
+                standing={summary.standing.clone()}
+                figures={figures(&summary)}
+            >
+                <ToolButton tool={Tool::ZoomIn} label="Zoom in (+)" onclick={press(Key::ZoomIn)} testid="zoom-in" />
+                <ToolButton tool={Tool::ZoomOut} label="Zoom out (\u{2212})" onclick={press(Key::ZoomOut)} testid="zoom-out" />
+                <ToolButton tool={Tool::Fit} label="Show everything (0)" onclick={press(Key::Fit)} testid="fit" />
+                <ToolButton
+                    tool={Tool::Follow}
+                    label={if summary.following { "Following the newest tasks" } else { "Follow the newest tasks (F)" }}
+                    text={if summary.following { "Following" } else { "Follow" }}
+                    pressed={summary.following}
+                    onclick={press(Key::Follow)}
+                    testid="follow"
+                />
+            </Header>
+            <div ref={nodes.body.clone()} class="gh-stream-body">
+                <canvas ref={nodes.axis.clone()} class="gh-canvas" data-testid="axis" aria-hidden="true" />
+                <div class="gh-stream-gutter" aria-hidden="true">
+                    <div ref={nodes.labels.clone()}>{ for rows.groups.iter().map(label) }</div>
+                </div>
+                <div
+                    ref={nodes.plot.clone()}
+                    class="gh-stream-plot"
+                    tabindex="0"
+                    role="img"
+                    aria-label={sentence}
+                    aria-description="Arrow keys move, plus and minus zoom, 0 shows everything, F follows the newest tasks."
+                >
+                    <canvas ref={nodes.raster.clone()} class="gh-canvas" data-testid="raster" />
+                    <canvas ref={nodes.overlay.clone()} class="gh-canvas" data-testid="overlay" />
+                    <TipBox link={tips} />
+                    {notice(&summary)}
+                </div>
+            </div>
+            <footer class="gh-legend">{legend(&summary)}</footer>
+        </section>
+    }
+}
+
+fn figures(summary: &Summary) -> Html {
+    if summary.tasks == 0 {
+        return Html::default();
+    }
+    html! {
+        <>
+            <Figure value={count(summary.tasks)} name={if summary.tasks == 1 { "task" } else { "tasks" }} />
+            <Figure value={summary.workers.to_string()} name={if summary.workers == 1 { "worker" } else { "workers" }} />
+            <Figure value={summary.threads.to_string()} name={if summary.threads == 1 { "thread" } else { "threads" }} />
+            if summary.erred > 0 {
+                <Figure value={count(summary.erred)} name="erred" bad={true} />
+            }
+        </>
+    }
+}
+
+/// A worker's name beside its rows.
+fn label(group: &rows::Group) -> Html {
+    let style = format!("top:{:.1}px;height:{:.1}px", group.y, group.height);
+    let title = format!(
+        "{} \u{b7} {} \u{b7} {}",
+        group.name,
+        group.address,
+        plural(group.threads as u64, "thread")
+    );
+    let class = classes!(
+        "gh-stream-worker",
+        (group.height < 11.0).then_some("gh-stream-worker--low")
+    );
+    html! { <div key={group.address.clone()} {class} {style} {title}><span>{group.name.clone()}</span></div> }
+}
+
+/// What is said over an empty plot.
+fn notice(summary: &Summary) -> Html {
+    if let Some(share) = summary.loading {
+        return html! {
+            <div class="gh-stream-loading" role="progressbar" aria-label="Loading history">
+                <i style={format!("width:{:.0}%", share * 100.0)} />
+            </div>
+        };
+    }
+    if summary.tasks > 0 {
+        return Html::default();
+    }
+    let never = summary.standing.text;
+    html! {
+        <Empty title={if summary.standing.tone == super::chrome::Tone::Good { "No tasks yet" } else { never }}>
+            {"Run something on this cluster: tasks show up here as they finish. History starts when Gatehouse first reached the scheduler."}
+        </Empty>
+    }
+}
+
+fn legend(summary: &Summary) -> Html {
+    let css = |[r, g, b, a]: [u8; 4]| format!("rgba({r},{g},{b},{})", f64::from(a) / 255.0);
+    let dask = Colors::dask([]);
+    let chip = |key: &str, color: String, name: &str, note: String| {
+        html! {
+            <span key={key.to_owned()} class="gh-legend-entry" title={format!("{name} {note}")}>
+                <span class="gh-swatch" style={format!("background:{color}")} />
+                <span class="gh-legend-name">{name.to_owned()}</span>
+                if !note.is_empty() { <span class="gh-legend-count">{note}</span> }
+            </span>
+        }
+    };
+    let [transfer, disk, deserialize] = summary.others;
+    html! {
+        <>
+            { for summary.legend.iter().map(|(prefix, tasks)| {
+                chip(&format!("p-{}", prefix.name), css(Colors::prefix(prefix.color)), &prefix.name, short_count(*tasks))
+            }) }
+            if summary.unnamed > 0 {
+                <span key="more" class="gh-legend-entry">{format!("+{} more", summary.unnamed)}</span>
+            }
+            if transfer { {chip("transfer", css(dask.transfer), "transfer", String::new())} }
+            if disk { {chip("disk", css(dask.disk), "disk", String::new())} }
+            if deserialize { {chip("deserialize", css(dask.deserialize), "deserialize", String::new())} }
+            if summary.erred > 0 { {chip("erred", css(dask.erred), "erred", short_count(summary.erred))} }
+        </>
+    }
+}

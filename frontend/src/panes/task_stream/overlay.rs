@@ -1,0 +1,144 @@
+//! What lies over the rectangles: names on the wide ones, a frame around errors and around what the pointer is on.
+
+use timeline::{Action, Colors, Hit, View};
+use web_sys::CanvasRenderingContext2d;
+
+use crate::draw::backend::fitting;
+use crate::draw::blit::Strip;
+use crate::draw::canvas::clear;
+use crate::draw::theme::{Theme, css, luminance};
+use crate::state::live::Live;
+
+/// Rectangles from this width on carry a name, CSS pixels.
+const NAMED_FROM: f64 = 48.0;
+/// Rows from this height on have room for names, CSS pixels.
+const NAMED_ROW: f64 = 13.0;
+/// Names in a row and in all, and frames of errors in a row: beyond that they would help nobody.
+const NAMES_IN_ROW: usize = 48;
+const NAMES: usize = 320;
+const ERRORS_IN_ROW: usize = 200;
+
+pub struct Overlay<'a> {
+    pub context: &'a CanvasRenderingContext2d,
+    pub live: &'a Live,
+    pub view: View,
+    pub lanes: &'a [u16],
+    pub strips: &'a [Strip],
+    pub hit: Option<(u16, Hit)>,
+    pub theme: &'a Theme,
+    pub colors: &'a Colors,
+    pub ratio: f64,
+}
+
+/// Paints it anew.
+pub fn draw(overlay: &Overlay<'_>) {
+    clear(overlay.context);
+    overlay.names();
+    overlay.errors();
+    overlay.frame_of_hit();
+}
+
+impl Overlay<'_> {
+    fn rows(&self) -> impl Iterator<Item = (u16, Strip)> {
+        self.lanes.iter().copied().zip(self.strips.iter().copied())
+    }
+
+    /// Where a stretch of time lies in the window, in its pixels.
+    fn span(&self, start_us: i64, end_us: i64) -> (f64, f64) {
+        let width = f64::from(self.view.width());
+        (
+            self.view.x_of(start_us).max(0.0),
+            self.view.x_of(end_us).min(width),
+        )
+    }
+
+    fn names(&self) {
+        let height = self.strips.first().map_or(0, |strip| strip.height);
+        if f64::from(height) < NAMED_ROW * self.ratio {
+            return;
+        }
+        let size = (f64::from(height) - 4.0 * self.ratio)
+            .min(11.0 * self.ratio)
+            .round();
+        let font = format!("{size}px {}", self.theme.font);
+        let least = (NAMED_FROM * self.ratio * self.view.us_per_px()) as i64;
+        let pad = 4.0 * self.ratio;
+        self.context.set_text_baseline("middle");
+        self.context.set_text_align("left");
+        let mut left = NAMES;
+        for (lane, strip) in self.rows() {
+            let limit = NAMES_IN_ROW.min(left);
+            let wide = self.live.stream.timeline.long_computes(
+                lane,
+                self.view.t0_us(),
+                self.view.t1_us(),
+                least,
+                limit,
+            );
+            left -= wide.len();
+            for rect in wide {
+                let (from, to) = self.span(rect.start_us, rect.end_us());
+                let Some(total) = self.live.stream.prefixes.get(usize::from(rect.prefix)) else {
+                    continue;
+                };
+                let Some(text) = fitting(self.context, &font, &total.prefix.name, to - from - 2.0 * pad)
+                else {
+                    continue;
+                };
+                let [r, g, b, _] = self.colors.of(rect.prefix, Action::Compute);
+                let dark = luminance(&plotters::style::RGBAColor(r, g, b, 1.0)) < 0.55;
+                self.context.set_fill_style_str(if dark {
+                    "rgba(255,255,255,0.95)"
+                } else {
+                    "rgba(0,0,0,0.82)"
+                });
+                self.context.set_font(&font);
+                let y = f64::from(strip.y) + f64::from(strip.height) / 2.0 + 0.5 * self.ratio;
+                // A name that the browser refuses to write is missed by nobody.
+                self.context.fill_text(&text, from + pad, y).ok();
+            }
+        }
+    }
+
+    /// Errors are black, as in Dask; a frame lets them be seen beside the darkest of the palette and on dark themes.
+    fn errors(&self) {
+        if self.live.stream.count_of(Action::Erred) == 0 {
+            return;
+        }
+        let line = self.ratio.max(1.0);
+        self.context.set_stroke_style_str(&css(&self.theme.error));
+        self.context.set_line_width(line);
+        for (lane, strip) in self.rows() {
+            let timeline = &self.live.stream.timeline;
+            for rect in timeline.errors(lane, self.view.t0_us(), self.view.t1_us(), ERRORS_IN_ROW) {
+                let (from, to) = self.span(rect.start_us, rect.end_us());
+                let width = (to - from).max(2.0 * line);
+                let (y, height) = (f64::from(strip.y), f64::from(strip.height));
+                self.context.stroke_rect(
+                    from.floor() + line / 2.0,
+                    y + line / 2.0,
+                    width - line,
+                    height - line,
+                );
+            }
+        }
+    }
+
+    fn frame_of_hit(&self) {
+        let Some((lane, hit)) = self.hit else { return };
+        let Some((_, strip)) = self.rows().find(|(row, _)| *row == lane) else {
+            return;
+        };
+        let (from, to) = self.span(hit.rect.start_us, hit.rect.end_us());
+        let line = 1.5 * self.ratio;
+        let (y, height) = (f64::from(strip.y), f64::from(strip.height));
+        self.context.set_line_width(line);
+        self.context.set_stroke_style_str(&css(&self.theme.ink));
+        self.context.stroke_rect(
+            from - line / 2.0,
+            y - line / 2.0,
+            (to - from).max(1.0) + line,
+            height + line,
+        );
+    }
+}
