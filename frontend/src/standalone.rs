@@ -1,1 +1,174 @@
-//! Placeholder until its first version lands.
+//! The standalone page: the panel at the left, panes as tabs at the right, and what JupyterLab would do otherwise.
+
+pub mod page;
+pub mod parts;
+
+use futures_util::future::LocalBoxFuture;
+use gloo::storage::{LocalStorage, Storage};
+use js_sys::{Function, Promise};
+use protocol::events::NoticeLevel;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use yew::prelude::*;
+
+use self::page::{Act, Page};
+use self::parts::{ConfirmDialog, Splitter, Tabs, Toasts};
+use crate::host::{Host, Placed, Shell};
+use crate::mount::LabelledPane;
+use crate::panel::Sidebar;
+use crate::panel::context::copy;
+use crate::panel::header::Status;
+use crate::panel::icons::{Glyph, Icon};
+use crate::state::store::use_store;
+
+/// Key of the panel's width in CSS pixels.
+const WIDTH: &str = "gatehouse:panel-width";
+
+/// The path of the page without its file: the server's prefix.
+fn base_url() -> AttrValue {
+    let path = gloo::utils::window().location().pathname().unwrap_or_default();
+    let end = path.rfind('/').map_or(0, |at| at + 1);
+    let path = &path[..end];
+    AttrValue::from(if path.is_empty() {
+        "/".to_owned()
+    } else {
+        path.to_owned()
+    })
+}
+
+/// The whole page.
+#[component]
+pub fn Standalone() -> Html {
+    let base_url = use_memo((), |()| base_url());
+    let page = use_reducer_eq(Page::restored);
+    let width = use_state_eq(|| LocalStorage::get::<i32>(WIDTH).unwrap_or(360));
+    let host = {
+        let dispatch = page.dispatcher();
+        use_memo((), |()| {
+            Host::new(PageShell {
+                base_url: (*base_url).clone(),
+                page: dispatch,
+            })
+        })
+    };
+    let (_, state) = use_store(&base_url);
+
+    use_effect_with((page.panes.clone(), page.active, page.tiled), {
+        let page = page.clone();
+        move |_| page.remember()
+    });
+    let on_width = {
+        let width = width.setter();
+        Callback::from(move |to: i32| {
+            width.set(to);
+            // A browser without storage forgets the width: no harm.
+            LocalStorage::set(WIDTH, to).ok();
+        })
+    };
+    let act = {
+        let dispatch = page.dispatcher();
+        use_callback((), move |act, ()| dispatch.dispatch(act))
+    };
+    let version = state
+        .status
+        .as_ref()
+        .map(|status| format!("version {}", status.version));
+    html! {
+        <div class="gh-page">
+            <header class="gh-topbar">
+                <span class="gh-brand" title={version}><Glyph icon={Icon::Gatehouse} size={20} /><h1>{"Gatehouse"}</h1></span>
+                <Status state={state.clone()} />
+            </header>
+            <aside class="gh-page-panel" style={format!("--gh-panel-width:{}px", *width)} aria-label="Clusters and jobs">
+                <Sidebar host={(*host).clone()} header=false />
+            </aside>
+            <Splitter width={*width} on_width={on_width} />
+            <main class="gh-page-main">
+                if page.panes.is_empty() {
+                    <div class="gh-empty gh-page-empty">
+                        <Glyph icon={Icon::TaskStream} size={40} />
+                        <h2>{"No plots open"}</h2>
+                        <p>{"Choose "}<b>{"Task Stream"}</b>{" or "}<b>{"Progress"}</b>{" on the card of a running cluster."}</p>
+                    </div>
+                } else {
+                    <Tabs page={(*page).clone()} act={act.clone()} state={state.clone()} />
+                    <div class={classes!("gh-panes", page.tiled.then_some("gh-panes--tiled"))}>
+                        {for page.panes.iter().enumerate().map(|(at, pane)| {
+                            let shown = page.tiled || at == page.active;
+                            html! {
+                                <div
+                                    key={pane.key()}
+                                    class={classes!("gh-pane-slot", (at == page.active).then_some("gh-active"))}
+                                    id={pane.element_id()}
+                                    role="tabpanel"
+                                    aria-label={pane.title.clone()}
+                                    hidden={!shown}
+                                    data-testid="pane"
+                                    data-plot={pane.plot.clone()}
+                                    data-cluster={pane.cluster.clone()}
+                                >
+                                    <LabelledPane
+                                        plot={pane.plot.clone()}
+                                        cluster={pane.cluster.clone()}
+                                        base_url={(*base_url).clone()}
+                                    />
+                                </div>
+                            }
+                        })}
+                    </div>
+                }
+            </main>
+            <ConfirmDialog ask={page.ask.clone()} act={act.clone()} />
+            <Toasts toasts={page.toasts.clone()} {act} />
+        </div>
+    }
+}
+
+/// What the panel asks of its page, done by the page itself.
+struct PageShell {
+    base_url: AttrValue,
+    page: UseReducerDispatcher<Page>,
+}
+
+impl Shell for PageShell {
+    fn base_url(&self) -> AttrValue {
+        self.base_url.clone()
+    }
+
+    fn open_pane(&self, plot: &str, cluster: &str, title: &str) {
+        self.page.dispatch(Act::Open {
+            plot: plot.to_owned(),
+            cluster: cluster.to_owned(),
+            title: title.to_owned(),
+        });
+    }
+
+    fn insert_code(&self, code: String) -> LocalBoxFuture<'static, Result<Placed, String>> {
+        Box::pin(async move {
+            copy(&code)
+                .await
+                .map(|()| Placed::Copied)
+                .map_err(|()| format!("The browser did not allow copying. The code is:\n{code}"))
+        })
+    }
+
+    fn confirm(&self, title: String, body: String, action: String) -> LocalBoxFuture<'static, bool> {
+        let mut answer = None::<Function>;
+        let promise = Promise::new(&mut |resolve, _| answer = Some(resolve.unchecked_into()));
+        if let Some(answer) = answer {
+            self.page.dispatch(Act::Ask {
+                title,
+                body,
+                action,
+                answer,
+            });
+        }
+        Box::pin(async move {
+            matches!(JsFuture::from(promise).await, Ok(value) if value.as_bool() == Some(true))
+        })
+    }
+
+    fn notify(&self, level: NoticeLevel, message: &str) {
+        self.page.dispatch(Act::Toast(level, message.to_owned()));
+    }
+}

@@ -1,9 +1,12 @@
 //! What a form holds and what it means: drafts as typed, checked into what the server takes.
 
-use protocol::rest::{OptionKind, OptionSpec, Scaling};
+use std::collections::BTreeMap;
+
+use protocol::rest::{ApiError, CreateCluster, OptionKind, OptionSpec, OptionValues};
 use serde_json::Value;
 
 use super::mapping;
+use super::scaling::{ScaleDraft, ScaleError};
 
 /// An option's value as the user left it, right or wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,116 +147,87 @@ pub fn step(text: &str, up: bool, min: Option<f64>, max: Option<f64>) -> String 
     rounded.to_string()
 }
 
-/// How a cluster's size is set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ScaleMode {
-    /// Left as the gateway has it.
-    #[default]
-    None,
-    Manual,
-    Adaptive,
+/// Everything typed into the form for a new cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterDraft {
+    pub label: String,
+    /// Options that were touched; the others still have their default.
+    pub options: BTreeMap<String, Draft>,
+    pub scale: ScaleDraft,
 }
 
-/// The scaling part of a form, as typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScaleDraft {
-    pub mode: ScaleMode,
-    pub workers: String,
-    pub minimum: String,
-    pub maximum: String,
+/// What is wrong with a form, by field.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterErrors {
+    pub options: BTreeMap<String, String>,
+    pub scale: Option<ScaleError>,
+    /// What concerns no field that is shown.
+    pub whole: Option<String>,
 }
 
-impl Default for ScaleDraft {
-    fn default() -> Self {
-        Self {
-            mode: ScaleMode::None,
-            workers: "1".into(),
-            minimum: "0".into(),
-            maximum: "4".into(),
-        }
-    }
-}
-
-/// One of the scaling fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScaleField {
-    Workers,
-    Minimum,
-    Maximum,
-}
-
-/// The scaling field that is wrong, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScaleError {
-    pub field: ScaleField,
-    pub message: String,
-}
-
-impl ScaleDraft {
-    /// The draft that shows what was asked before, ready to be changed.
-    pub fn of(scaling: &Scaling, workers: u32) -> Self {
-        let base = Self {
-            workers: workers.to_string(),
-            ..Self::default()
-        };
-        match *scaling {
-            Scaling::Unknown => Self {
-                mode: ScaleMode::Manual,
-                ..base
-            },
-            Scaling::Manual { workers } => Self {
-                mode: ScaleMode::Manual,
-                workers: workers.to_string(),
-                ..base
-            },
-            Scaling::Adaptive { minimum, maximum } => Self {
-                mode: ScaleMode::Adaptive,
-                minimum: minimum.to_string(),
-                maximum: maximum.to_string(),
-                ..base
-            },
-        }
+impl ClusterDraft {
+    /// The option's value as the form shows it.
+    pub fn option(&self, spec: &OptionSpec) -> Draft {
+        self.options
+            .get(&spec.field)
+            .cloned()
+            .unwrap_or_else(|| draft(spec))
     }
 
-    /// What is asked of the gateway, `None` for [`ScaleMode::None`].
-    pub fn accept(&self) -> Result<Option<Scaling>, ScaleError> {
-        match self.mode {
-            ScaleMode::None => Ok(None),
-            ScaleMode::Manual => Ok(Some(Scaling::Manual {
-                workers: workers(&self.workers, ScaleField::Workers)?,
-            })),
-            ScaleMode::Adaptive => {
-                let minimum = workers(&self.minimum, ScaleField::Minimum)?;
-                let maximum = workers(&self.maximum, ScaleField::Maximum)?;
-                if minimum > maximum {
-                    return Err(ScaleError {
-                        field: ScaleField::Maximum,
-                        message: format!("The maximum must be at least the minimum, {minimum}."),
-                    });
+    /// The request for the server, or everything that is wrong.
+    pub fn accept(&self, specs: &[OptionSpec]) -> Result<CreateCluster, ClusterErrors> {
+        let mut errors = ClusterErrors::default();
+        let mut options = OptionValues::new();
+        for spec in specs {
+            match accept(spec, &self.option(spec)) {
+                Ok(accepted) => {
+                    options.insert(spec.field.clone(), accepted.value);
                 }
-                if maximum == 0 {
-                    return Err(ScaleError {
-                        field: ScaleField::Maximum,
-                        message: "A maximum of 0 would never start a worker.".to_owned(),
-                    });
+                Err(message) => {
+                    errors.options.insert(spec.field.clone(), message);
                 }
-                Ok(Some(Scaling::Adaptive { minimum, maximum }))
             }
         }
+        let scaling = self.scale.accept().unwrap_or_else(|error| {
+            errors.scale = Some(error);
+            None
+        });
+        if errors != ClusterErrors::default() {
+            return Err(errors);
+        }
+        let label = self.label.trim();
+        Ok(CreateCluster {
+            options,
+            label: (!label.is_empty()).then(|| label.to_owned()),
+            scaling,
+        })
     }
 }
 
-fn workers(text: &str, field: ScaleField) -> Result<u32, ScaleError> {
-    text.trim().parse().map_err(|_| ScaleError {
-        field,
-        message: "Enter a whole number, 0 or more.".to_owned(),
-    })
+impl ClusterErrors {
+    /// The server's refusal, beside the field that it names where that is one of ours.
+    pub fn of(error: &ApiError, specs: &[OptionSpec]) -> Self {
+        let mut errors = Self::default();
+        // The server may name an option by its place in the request.
+        let field = error
+            .field
+            .as_deref()
+            .map(|field| field.strip_prefix("options.").unwrap_or(field));
+        match field.and_then(|field| specs.iter().find(|spec| spec.field == field)) {
+            Some(spec) => {
+                errors.options.insert(spec.field.clone(), error.message.clone());
+            }
+            None => errors.whole = Some(error.message.clone()),
+        }
+        errors
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::scaling::ScaleMode;
     use super::*;
 
     fn option(default: Value, spec: Value) -> OptionSpec {
@@ -341,33 +315,52 @@ mod tests {
     }
 
     #[test]
-    fn scaling_needs_an_order() {
-        let mut draft = ScaleDraft {
-            mode: ScaleMode::Adaptive,
+    fn a_form_is_sent_whole_or_not_at_all() {
+        let mut int = option(json!(1), json!({"type": "int", "min": 0, "max": 10}));
+        int.field = "priority".into();
+        let mut name = option(json!("x"), json!({"type": "string"}));
+        name.field = "image".into();
+        let specs = [int, name];
+        let mut draft = ClusterDraft {
+            label: "  etl ".into(),
+            ..ClusterDraft::default()
+        };
+        let request = draft.accept(&specs).expect("defaults pass");
+        assert_eq!(
+            Value::Object(request.options),
+            json!({"priority": 1, "image": "x"})
+        );
+        assert_eq!((request.label.as_deref(), request.scaling), (Some("etl"), None));
+        draft.options.insert("priority".into(), text("99"));
+        draft.scale = ScaleDraft {
+            mode: ScaleMode::Manual,
+            workers: "many".into(),
             ..ScaleDraft::default()
         };
-        assert_eq!(
-            draft.accept(),
-            Ok(Some(Scaling::Adaptive {
-                minimum: 0,
-                maximum: 4
-            }))
-        );
-        draft.minimum = "5".into();
-        assert_eq!(draft.accept().expect_err("5 > 4").field, ScaleField::Maximum);
-        draft.minimum = "-1".into();
-        assert_eq!(draft.accept().expect_err("-1").field, ScaleField::Minimum);
-        draft = ScaleDraft {
-            mode: ScaleMode::Adaptive,
-            minimum: "0".into(),
-            maximum: "0".into(),
-            ..draft
+        let errors = draft.accept(&specs).expect_err("two are wrong");
+        assert!(errors.options.contains_key("priority") && errors.scale.is_some());
+    }
+
+    #[test]
+    fn a_refusal_goes_to_the_field_it_names() {
+        let specs = [option(json!(1), json!({"type": "int"}))];
+        let refusal = |field: Option<&str>| ApiError {
+            code: "invalid".into(),
+            message: "no".into(),
+            field: field.map(str::to_owned),
+            request_id: String::new(),
         };
-        assert!(draft.accept().is_err());
-        draft.mode = ScaleMode::Manual;
-        draft.workers = "2".into();
-        assert_eq!(draft.accept(), Ok(Some(Scaling::Manual { workers: 2 })));
-        draft.mode = ScaleMode::None;
-        assert_eq!(draft.accept(), Ok(None));
+        for named in ["f", "options.f"] {
+            assert_eq!(
+                ClusterErrors::of(&refusal(Some(named)), &specs).options["f"],
+                "no"
+            );
+        }
+        for other in [Some("gone"), None] {
+            assert_eq!(
+                ClusterErrors::of(&refusal(other), &specs).whole.as_deref(),
+                Some("no")
+            );
+        }
     }
 }

@@ -1,7 +1,205 @@
 //! The sidebar: gateway, clusters, jobs.
 
+pub mod clusters;
 pub mod command;
+pub mod context;
+pub mod fields;
 pub mod form;
 pub mod format;
+pub mod header;
+pub mod icons;
+pub mod jobs;
 pub mod mapping;
 pub mod output;
+pub mod scaling;
+pub mod widgets;
+
+use std::rc::Rc;
+
+use protocol::events::Notice;
+use protocol::rest::Cluster;
+use yew::prelude::*;
+
+use self::clusters::{Clusters, NewCluster};
+use self::command::{Command, Verb};
+use self::context::{Drafts, Panel, Sheet};
+use self::header::{Header, Troubles};
+use self::jobs::{JobView, Jobs, RunJob};
+use self::widgets::{Button, SheetFrame};
+use crate::host::Host;
+use crate::state::events::State;
+use crate::state::store::use_store;
+
+#[derive(Clone, PartialEq, Properties)]
+pub struct SidebarProps {
+    pub host: Host,
+    /// Whether it shows its name and the gateway's state itself.
+    #[prop_or(true)]
+    pub header: bool,
+}
+
+/// The whole panel, at home in a sidebar of 220 px and more.
+#[component]
+pub fn Sidebar(props: &SidebarProps) -> Html {
+    let (store, state) = use_store(&props.host.base_url());
+    let sheet = use_state_eq(Sheet::default);
+    let scaling = use_state_eq(|| None::<AttrValue>);
+    let drafts = use_memo((), |()| Drafts::default());
+    let go = {
+        let sheet = sheet.setter();
+        use_callback((), move |next, ()| sheet.set(next))
+    };
+    let on_scaling = {
+        let scaling = scaling.setter();
+        use_callback((), move |open, ()| scaling.set(open))
+    };
+    let panel = Panel {
+        host: props.host.clone(),
+        store,
+        go,
+        drafts: (*drafts).clone(),
+    };
+
+    use_effect_with(panel.clone(), {
+        let on_scaling = on_scaling.clone();
+        move |panel| {
+            let commands = panel.store.subscribe_commands({
+                let panel = panel.clone();
+                Callback::from(move |command| obey(&panel, &on_scaling, command))
+            });
+            let notices = panel.store.subscribe_notices({
+                let host = panel.host.clone();
+                Callback::from(move |notice: Notice| host.notify(notice.level, &notice.message))
+            });
+            move || drop((commands, notices))
+        }
+    });
+
+    let body = match &*sheet {
+        Sheet::Home => html! {
+            <div class="gh-home">
+                <Clusters state={state.clone()} scaling={(*scaling).clone()} on_scaling={on_scaling.clone()} />
+                <Jobs state={state.clone()} />
+            </div>
+        },
+        Sheet::NewCluster => {
+            let gateway = state.status.as_ref().map(|status| status.gateway.state);
+            html! { <NewCluster {gateway} /> }
+        }
+        Sheet::RunJob { cluster, code } => html! {
+            <RunJob state={state.clone()} cluster={cluster.clone()} code={code.clone()} />
+        },
+        Sheet::Job { id } => {
+            let job = state.job(id).cloned();
+            let cluster = job.as_ref().and_then(|job| state.cluster(&job.cluster));
+            let name = job.as_ref().map_or("", |job| job.cluster.as_str());
+            let on = format::title(cluster.and_then(|cluster| cluster.label.as_deref()), name).to_owned();
+            html! { <JobView key={id.clone()} id={id.clone()} {job} {on} /> }
+        }
+        Sheet::Choose { verb } => html! {
+            <Choose verb={*verb} state={state.clone()} on_scaling={on_scaling.clone()} />
+        },
+    };
+    html! {
+        <ContextProvider<Panel> context={panel}>
+            <div class="gh-panel">
+                if props.header {
+                    <Header state={state.clone()} />
+                }
+                <Troubles state={state.clone()} />
+                {body}
+            </div>
+        </ContextProvider<Panel>>
+    }
+}
+
+/// Does what a command says, asking for the cluster where that is not clear.
+fn obey(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, command: Command) {
+    let state = panel.store.state();
+    match command.verb {
+        Verb::NewCluster => panel.go.emit(Sheet::NewCluster),
+        Verb::RunJob => panel.go.emit(Sheet::RunJob {
+            cluster: command.cluster,
+            code: None,
+        }),
+        Verb::Refresh => panel.store.connect(),
+        Verb::ShutDownAll => panel.shut_down_all(),
+        verb => {
+            if let Some(name) = &command.cluster {
+                match state.cluster(name) {
+                    Some(cluster) => act(panel, on_scaling, verb, cluster),
+                    None => panel.warn("That cluster is no longer there."),
+                }
+                return;
+            }
+            match candidates(&state, verb).as_slice() {
+                [] => panel.info("No cluster is running. Create one with New cluster."),
+                [only] => act(panel, on_scaling, verb, only),
+                _ => panel.go.emit(Sheet::Choose { verb }),
+            }
+        }
+    }
+}
+
+/// The clusters that a command can be for.
+fn candidates(state: &State, verb: Verb) -> Vec<Rc<Cluster>> {
+    match verb {
+        Verb::ShutDown => state.active().cloned().collect(),
+        _ => state.running().cloned().collect(),
+    }
+}
+
+fn act(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, verb: Verb, cluster: &Rc<Cluster>) {
+    match verb {
+        Verb::Scale => {
+            panel.go.emit(Sheet::Home);
+            on_scaling.emit(Some(AttrValue::from(cluster.name.clone())));
+        }
+        Verb::TaskStream => panel.open_pane("task-stream", cluster),
+        Verb::Progress => panel.open_pane("progress", cluster),
+        Verb::Dashboard => panel.open_dashboard(cluster),
+        Verb::InsertConnectCode => panel.insert_connect_code(&cluster.name),
+        Verb::ShutDown => panel.shut_down(cluster, Callback::noop()),
+        Verb::NewCluster | Verb::RunJob | Verb::Refresh | Verb::ShutDownAll => {}
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct ChooseProps {
+    verb: Verb,
+    state: State,
+    on_scaling: Callback<Option<AttrValue>>,
+}
+
+/// Asks which cluster a command is for.
+#[component]
+fn Choose(props: &ChooseProps) -> Html {
+    let panel = context::use_panel();
+    let list = use_node_ref();
+    use_effect_with((), {
+        let list = list.clone();
+        move |()| widgets::focus_first(&list, "button")
+    });
+    html! {
+        <SheetFrame
+            title={props.verb.question()}
+            on_close={panel.go.reform(|()| Sheet::Home)}
+            testid="choose-cluster"
+        >
+            <div class="gh-sheet-body gh-choices" ref={list}>
+                {for candidates(&props.state, props.verb).into_iter().map(|cluster| {
+                    let title = format::title(cluster.label.as_deref(), &cluster.name).to_owned();
+                    let full = cluster.name.clone();
+                    let onclick = {
+                        let (panel, on_scaling, verb) = (panel.clone(), props.on_scaling.clone(), props.verb);
+                        Callback::from(move |_: MouseEvent| {
+                            panel.go.emit(Sheet::Home);
+                            act(&panel, &on_scaling, verb, &cluster);
+                        })
+                    };
+                    html! { <Button label={title} title={full} {onclick} testid="choice" /> }
+                })}
+            </div>
+        </SheetFrame>
+    }
+}

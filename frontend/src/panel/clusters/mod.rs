@@ -1,0 +1,150 @@
+//! The clusters of the user: a card each, and what to do while there is none.
+
+pub mod card;
+pub mod new;
+pub mod scale;
+
+use std::rc::Rc;
+
+use gloo::storage::{LocalStorage, Storage};
+use protocol::rest::{Cluster, ClusterState, GatewayState};
+use yew::prelude::*;
+
+pub use self::card::ClusterCard;
+pub use self::new::NewCluster;
+use super::context::{Sheet, use_panel};
+use super::icons::{Glyph, Icon};
+use super::widgets::{Button, Spinner, Tone};
+use crate::state::events::{Link, State};
+
+/// Key of the names of ended clusters that the user has put away.
+const DISMISSED: &str = "gatehouse:dismissed";
+
+/// Names remembered at most; the oldest goes first.
+const KEEP_DISMISSED: usize = 200;
+
+/// How long a stopped cluster is still shown, in milliseconds.
+const LINGER_MS: i64 = 10_000;
+
+#[derive(Clone, PartialEq, Properties)]
+pub struct ClustersProps {
+    pub state: State,
+    /// The cluster whose scaling is open.
+    pub scaling: Option<AttrValue>,
+    pub on_scaling: Callback<Option<AttrValue>>,
+}
+
+/// The section with all cards.
+#[component]
+pub fn Clusters(props: &ClustersProps) -> Html {
+    let panel = use_panel();
+    let dismissed = use_state(|| LocalStorage::get::<Vec<String>>(DISMISSED).unwrap_or_default());
+    let dismiss = {
+        let dismissed = dismissed.clone();
+        Callback::from(move |name: AttrValue| {
+            // Read again: another page may have put one away meanwhile.
+            let mut names = LocalStorage::get::<Vec<String>>(DISMISSED).unwrap_or_default();
+            if !names.iter().any(|known| *known == name.as_str()) {
+                names.push(name.to_string());
+            }
+            let from = names.len().saturating_sub(KEEP_DISMISSED);
+            names.drain(..from);
+            // A browser without storage forgets with the page: good enough.
+            LocalStorage::set(DISMISSED, &names).ok();
+            dismissed.set(names);
+        })
+    };
+    let new_cluster = panel.go.reform(|_: MouseEvent| Sheet::NewCluster);
+
+    let Some(clusters) = &props.state.clusters else {
+        return html! { <section class="gh-section">{loading(&props.state.link)}</section> };
+    };
+    let now = js_sys::Date::now() as i64;
+    let shown: Vec<_> = clusters
+        .iter()
+        .filter(|cluster| is_shown(cluster, &dismissed, now))
+        .cloned()
+        .collect();
+    let usable = props
+        .state
+        .status
+        .as_ref()
+        .is_none_or(|status| status.gateway.state == GatewayState::Up);
+    html! {
+        <section class="gh-section" aria-label="Clusters">
+            <header class="gh-section-header">
+                <h2>{"Clusters"}</h2>
+                if !shown.is_empty() {
+                    <span class="gh-count gh-figure">{shown.len()}</span>
+                }
+                <Button
+                    tone={Tone::Primary}
+                    icon={Icon::Plus}
+                    label="New cluster"
+                    onclick={new_cluster.clone()}
+                    testid="new-cluster"
+                    class="gh-push"
+                />
+            </header>
+            if shown.is_empty() {
+                <div class="gh-empty" data-testid="no-clusters">
+                    <Glyph icon={Icon::Gatehouse} size={32} />
+                    <h3>{"No clusters yet"}</h3>
+                    if usable {
+                        <p>
+                            {"Choose "}<b>{"New cluster"}</b>
+                            {", or create one in a notebook with "}<code>{"Gateway().new_cluster()"}</code>
+                            {". Either way it shows up here."}
+                        </p>
+                    } else {
+                        <p>{"Clusters show up here as soon as the gateway answers."}</p>
+                    }
+                </div>
+            }
+            <ul class="gh-cards">
+                {for shown.into_iter().map(|cluster| {
+                    let name = AttrValue::from(cluster.name.clone());
+                    let on_scaling = {
+                        let name = name.clone();
+                        props.on_scaling.reform(move |open: bool| open.then(|| name.clone()))
+                    };
+                    html! {
+                        <ClusterCard
+                            key={cluster.name.clone()}
+                            cluster={Rc::clone(&cluster)}
+                            scaling_open={props.scaling.as_ref() == Some(&name)}
+                            {on_scaling}
+                            on_dismiss={dismiss.clone()}
+                            linger_ms={LINGER_MS}
+                            jobs={props.state.status.as_ref().is_none_or(|status| status.jupyter.available)}
+                        />
+                    }
+                })}
+            </ul>
+        </section>
+    }
+}
+
+fn is_shown(cluster: &Rc<Cluster>, dismissed: &[String], now: i64) -> bool {
+    match cluster.state {
+        ClusterState::Stopped => {
+            let recent = cluster.stopped_at.is_some_and(|at| now - at < LINGER_MS);
+            recent && !dismissed.contains(&cluster.name)
+        }
+        ClusterState::Failed => !dismissed.contains(&cluster.name),
+        ClusterState::Pending | ClusterState::Running | ClusterState::Stopping => true,
+    }
+}
+
+/// Nothing is known yet; where the connection fails, the banner above says why.
+fn loading(link: &Link) -> Html {
+    match link {
+        Link::Lost { .. } => html! {},
+        Link::Connecting | Link::Open => html! {
+            <div class="gh-empty" data-testid="loading">
+                <Spinner />
+                <p>{"Connecting to Gatehouse\u{2026}"}</p>
+            </div>
+        },
+    }
+}

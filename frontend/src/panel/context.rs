@@ -1,0 +1,265 @@
+//! What every part of the panel shares: the page, the store, and where to go next.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use protocol::events::NoticeLevel;
+use protocol::rest::{Cluster, ClusterState};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use yew::prelude::*;
+
+use super::command::Verb;
+use super::form::ClusterDraft;
+use super::format;
+use crate::host::{Host, Placed};
+use crate::state::store::Store;
+
+/// What the panel shows below its header.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Sheet {
+    #[default]
+    Home,
+    NewCluster,
+    RunJob {
+        cluster: Option<String>,
+        code: Option<String>,
+    },
+    Job {
+        id: String,
+    },
+    /// A command needs a cluster and there are several.
+    Choose {
+        verb: Verb,
+    },
+}
+
+/// Shared by reference through Yew's context.
+#[derive(Clone, PartialEq)]
+pub struct Panel {
+    pub host: Host,
+    pub store: Store,
+    pub go: Callback<Sheet>,
+    pub drafts: Drafts,
+}
+
+/// What was typed and not sent: it outlives the form, so that looking elsewhere loses nothing.
+#[derive(Clone, Default)]
+pub struct Drafts(Rc<RefCell<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    cluster: Option<ClusterDraft>,
+    code: String,
+}
+
+impl PartialEq for Drafts {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Drafts {
+    pub fn cluster(&self) -> ClusterDraft {
+        self.0.borrow().cluster.clone().unwrap_or_default()
+    }
+
+    pub fn keep_cluster(&self, draft: Option<ClusterDraft>) {
+        self.0.borrow_mut().cluster = draft;
+    }
+
+    pub fn code(&self) -> String {
+        self.0.borrow().code.clone()
+    }
+
+    pub fn keep_code(&self, code: String) {
+        self.0.borrow_mut().code = code;
+    }
+}
+
+/// The panel around this component.
+#[hook]
+pub fn use_panel() -> Panel {
+    match use_context::<Panel>() {
+        Some(panel) => panel,
+        None => unreachable!("every component below the panel has its context"),
+    }
+}
+
+impl Panel {
+    pub fn info(&self, message: &str) {
+        self.host.notify(NoticeLevel::Info, message);
+    }
+
+    pub fn warn(&self, message: &str) {
+        self.host.notify(NoticeLevel::Warning, message);
+    }
+
+    pub fn fail(&self, message: &str) {
+        self.host.notify(NoticeLevel::Error, message);
+    }
+
+    /// Opens a plot of a cluster as a pane of its own.
+    pub fn open_pane(&self, plot: &str, cluster: &Cluster) {
+        let what = if plot == "task-stream" {
+            "Task Stream"
+        } else {
+            "Progress"
+        };
+        let of = format::title(cluster.label.as_deref(), &cluster.name);
+        self.host
+            .open_pane(plot, &cluster.name, &format!("{what} \u{b7} {of}"));
+    }
+
+    /// Opens Dask's own dashboard in a new browser tab.
+    pub fn open_dashboard(&self, cluster: &Cluster) {
+        let Some(path) = &cluster.dashboard else {
+            self.warn("This cluster has no dashboard: it is served once the cluster runs, where Bokeh is installed.");
+            return;
+        };
+        let url = format!("{}{path}", self.host.base_url());
+        // The dashboard is the scheduler's page: it gets no handle of ours.
+        if gloo::utils::window()
+            .open_with_url_and_target_and_features(&url, "_blank", "noopener")
+            .is_err()
+        {
+            self.fail("The browser did not open a new tab. Allow pop-ups for this page, then try again.");
+        }
+    }
+
+    /// Puts the code that connects to the cluster where the user works.
+    pub fn insert_connect_code(&self, name: &str) {
+        let Some(code) = protocol::connect::connect_code(name) else {
+            self.fail("The cluster's name can't be used in code. Connect with Gateway().connect(…) by hand.");
+            return;
+        };
+        let panel = self.clone();
+        spawn_local(async move {
+            match panel.host.insert_code(code).await {
+                Ok(Placed::Inserted) => {}
+                Ok(Placed::Copied) => panel.info("Connect code copied: paste it into a notebook cell."),
+                Err(message) => panel.fail(&message),
+            }
+        });
+    }
+
+    /// Asks, then shuts the cluster down. Calls back with whether it was asked for, when that is settled.
+    pub fn shut_down(&self, cluster: &Cluster, done: Callback<bool>) {
+        let (panel, name) = (self.clone(), cluster.name.clone());
+        let title = format::title(cluster.label.as_deref(), &name).to_owned();
+        let workers = cluster.summary.as_ref().map_or(0, |summary| summary.workers);
+        let busy = cluster
+            .summary
+            .as_ref()
+            .map_or(0, |summary| summary.tasks_processing);
+        let body = match (cluster.state, workers, busy) {
+            (ClusterState::Pending, ..) => "It has not started yet; its start is given up.".to_owned(),
+            (_, 0, _) => "Notebooks and jobs that use it lose their connection.".to_owned(),
+            (_, workers, 0) => format!(
+                "Its {} and the results they hold are lost. Notebooks and jobs that use it lose their connection.",
+                format::count(workers.into(), "worker")
+            ),
+            (_, workers, busy) => format!(
+                "It is working on {}. Its {} and the results they hold are lost.",
+                format::count(busy, "task"),
+                format::count(workers.into(), "worker")
+            ),
+        };
+        spawn_local(async move {
+            if !panel
+                .host
+                .confirm(format!("Shut down {title}?"), body, "Shut down".to_owned())
+                .await
+            {
+                done.emit(false);
+                return;
+            }
+            let asked = panel.store.api().shut_down(&name).await;
+            if let Err(error) = &asked {
+                panel.fail(&format!("{title} could not be shut down: {}", error.message));
+            }
+            done.emit(asked.is_ok());
+        });
+    }
+
+    /// Asks, then shuts down every cluster that may still cost something.
+    pub fn shut_down_all(&self) {
+        let names: Vec<_> = self
+            .store
+            .state()
+            .active()
+            .filter(|cluster| cluster.state != ClusterState::Stopping)
+            .map(|cluster| cluster.name.clone())
+            .collect();
+        if names.is_empty() {
+            self.info("There is no cluster to shut down.");
+            return;
+        }
+        let panel = self.clone();
+        spawn_local(async move {
+            let title = format!("Shut down {}?", format::count(names.len() as u64, "cluster"));
+            let body = "Their workers and the results they hold are lost. Notebooks and jobs that use them lose their \
+                        connection."
+                .to_owned();
+            if !panel.host.confirm(title, body, "Shut down all".to_owned()).await {
+                return;
+            }
+            let api = panel.store.api();
+            for answer in futures_util::future::join_all(names.iter().map(|name| api.shut_down(name))).await {
+                if let Err(error) = answer {
+                    panel.fail(&error.message);
+                }
+            }
+        });
+    }
+
+    /// Copies text and says so.
+    pub fn copy(&self, text: String, what: &'static str) {
+        let panel = self.clone();
+        spawn_local(async move {
+            match copy(&text).await {
+                Ok(()) => panel.info(&format!("{what} copied.")),
+                Err(()) => {
+                    panel.fail("The browser did not allow copying. Select the text and copy it by hand.")
+                }
+            }
+        });
+    }
+}
+
+/// Writes to the clipboard, also where the page is not served securely and the modern interface is missing.
+pub async fn copy(text: &str) -> Result<(), ()> {
+    let clipboard = js_sys::Reflect::get(
+        &gloo::utils::window().navigator(),
+        &JsValue::from_str("clipboard"),
+    )
+    .ok()
+    .filter(|clipboard| !clipboard.is_undefined())
+    .and_then(|clipboard| clipboard.dyn_into::<web_sys::Clipboard>().ok());
+    if let Some(clipboard) = clipboard
+        && JsFuture::from(clipboard.write_text(text)).await.is_ok()
+    {
+        return Ok(());
+    }
+    copy_by_selection(text).ok_or(())
+}
+
+fn copy_by_selection(text: &str) -> Option<()> {
+    let document = gloo::utils::document();
+    let area: web_sys::HtmlTextAreaElement = document.create_element("textarea").ok()?.dyn_into().ok()?;
+    area.set_value(text);
+    area.style().set_property("position", "fixed").ok()?;
+    area.style().set_property("opacity", "0").ok()?;
+    document.body()?.append_child(&area).ok()?;
+    area.select();
+    let exec: js_sys::Function = js_sys::Reflect::get(&document, &"execCommand".into())
+        .ok()?
+        .dyn_into()
+        .ok()?;
+    let copied = exec
+        .call1(&document, &"copy".into())
+        .ok()
+        .and_then(|value| value.as_bool());
+    area.remove();
+    (copied == Some(true)).then_some(())
+}

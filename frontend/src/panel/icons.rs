@@ -1,0 +1,93 @@
+//! Icons, drawn for a 16 px grid in the colour of the text around them.
+
+use yew::prelude::*;
+
+/// What an icon shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    Gatehouse,
+    Plus,
+    TaskStream,
+    Progress,
+    Scale,
+    Code,
+    Play,
+    External,
+    Power,
+    Copy,
+    Check,
+    Cross,
+    Back,
+    Chevron,
+    Alert,
+    Stop,
+    Refresh,
+    Minus,
+    Tabs,
+    Tiles,
+    Info,
+}
+
+impl Icon {
+    /// Path data and whether it is filled instead of stroked.
+    fn path(self) -> (&'static str, bool) {
+        match self {
+            Self::Gatehouse => (
+                "M1 2h1.3v1.4h1.4V2H5v3.2h1.6V4h2.8v1.2H11V2h1.3v1.4h1.4V2H15v12h-4v-3a3 3 0 0 0-6 0v3H1z",
+                true,
+            ),
+            Self::Plus => ("M8 3.5v9M3.5 8h9", false),
+            Self::Minus => ("M3.5 8h9", false),
+            Self::TaskStream => (
+                "M1.5 2.5h6v3h-6zM9 2.5h3v3H9zM4 6.5h7.5v3H4zM1.5 10.5h4v3h-4zM7 10.5h7.5v3H7z",
+                true,
+            ),
+            Self::Progress => ("M2 4h12M2 8h12M2 12h12M2 4h9M2 8h5M2 12h7", false),
+            Self::Scale => ("M9.5 2.5h4v4M13.5 2.5 9 7M6.5 13.5h-4v-4M2.5 13.5 7 9", false),
+            Self::Code => ("M5.5 4 1.8 8l3.7 4M10.5 4l3.7 4-3.7 4", false),
+            Self::Play => ("M4.5 2.8v10.4L13 8z", true),
+            Self::External => ("M9 2.5h4.5V7M13.5 2.5 7.5 8.5M11.5 9.5v4h-9v-9h4", false),
+            Self::Power => ("M8 1.8v5.7M4.7 3.9a5.3 5.3 0 1 0 6.6 0", false),
+            Self::Copy => ("M5.5 5.5h8v8h-8zM3.8 10.5H2.5v-8h8v1.3", false),
+            Self::Check => ("m3 8.5 3.3 3.3L13 4.8", false),
+            Self::Cross => ("m4 4 8 8M12 4l-8 8", false),
+            Self::Back => ("M10 3 5 8l5 5", false),
+            Self::Chevron => ("M4 6l4 4 4-4", false),
+            Self::Alert => ("M8 2 14.5 13.5h-13zM8 6.5v3.2M8 11.4v.6", false),
+            Self::Stop => ("M4 4h8v8H4z", true),
+            Self::Refresh => ("M13.2 6.5A5.5 5.5 0 1 0 13.5 9M13.5 2.8v3.9H9.6", false),
+            Self::Tabs => ("M2 3.5h12v9H2zM2 6.5h12M7 3.5v3", false),
+            Self::Tiles => ("M2.5 2.5h4.7v11H2.5zM8.8 2.5h4.7v11H8.8z", false),
+            Self::Info => (
+                "M8 1.9a6.1 6.1 0 1 0 0 12.2A6.1 6.1 0 0 0 8 1.9M8 7.3v3.6M8 4.9v.7",
+                false,
+            ),
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+pub struct GlyphProps {
+    pub icon: Icon,
+    #[prop_or(16)]
+    pub size: u32,
+}
+
+/// One icon, hidden from screen readers: the control around it carries the words.
+#[component]
+pub fn Glyph(props: &GlyphProps) -> Html {
+    let (path, filled) = props.icon.path();
+    let size = props.size.to_string();
+    html! {
+        <svg
+            class={classes!("gh-icon", filled.then_some("gh-icon--filled"))}
+            width={size.clone()}
+            height={size}
+            viewBox="0 0 16 16"
+            aria-hidden="true"
+            focusable="false"
+        >
+            <path d={path} />
+        </svg>
+    }
+}

@@ -1,0 +1,176 @@
+//! One job: its state, its code and its output.
+
+use std::rc::Rc;
+
+use protocol::events::NoticeLevel;
+use protocol::rest::{Job, JobState};
+use yew::prelude::*;
+
+use super::super::context::{Sheet, use_panel};
+use super::super::format;
+use super::super::icons::{Glyph, Icon};
+use super::super::output::{Block, Stream};
+use super::super::widgets::{Banner, Button, SheetFrame};
+use super::stream::use_output;
+use super::{cancel_button, job_icon, job_key, job_time};
+
+#[derive(Clone, PartialEq, Properties)]
+pub struct JobViewProps {
+    pub id: AttrValue,
+    /// `None` until its first event.
+    pub job: Option<Rc<Job>>,
+    /// The cluster's title.
+    pub on: AttrValue,
+}
+
+#[component]
+pub fn JobView(props: &JobViewProps) -> Html {
+    let panel = use_panel();
+    let followed = use_output(panel.store.base_url(), &props.id);
+    let scroller = use_node_ref();
+    let at_end = use_state_eq(|| true);
+
+    // Follows the end unless the user scrolled up.
+    use_effect_with((followed.version, *at_end), {
+        let scroller = scroller.clone();
+        move |(_, at_end)| {
+            if let Some(element) = scroller.cast::<web_sys::Element>().filter(|_| *at_end) {
+                element.set_scroll_top(element.scroll_height());
+            }
+        }
+    });
+    let onscroll = {
+        let (scroller, at_end) = (scroller.clone(), at_end.setter());
+        Callback::from(move |_: Event| {
+            if let Some(element) = scroller.cast::<web_sys::Element>() {
+                let below = element.scroll_height() - element.scroll_top() - element.client_height();
+                at_end.set(below < 24);
+            }
+        })
+    };
+    let to_end = {
+        let at_end = at_end.setter();
+        Callback::from(move |_: MouseEvent| at_end.set(true))
+    };
+    let copy = {
+        let (panel, output) = (panel.clone(), Rc::clone(&followed.output));
+        Callback::from(move |_: MouseEvent| panel.copy(output.borrow().to_text(), "Output"))
+    };
+    let on_close = panel.go.reform(|()| Sheet::Home);
+    let title = props
+        .job
+        .as_ref()
+        .map_or_else(|| "Job".to_owned(), |job| job.name.clone());
+    let aside = match &props.job {
+        Some(job) if !job.state.is_over() => cancel_button(&panel, job, false),
+        Some(job) => {
+            let (code, cluster) = (job.code.clone(), job.cluster.clone());
+            let again = panel.go.reform(move |_: MouseEvent| Sheet::RunJob {
+                cluster: Some(cluster.clone()),
+                code: Some(code.clone()),
+            });
+            html! { <Button icon={Icon::Refresh} label="Run again" onclick={again} testid="job-again" /> }
+        }
+        None => html! {},
+    };
+    let output = followed.output.borrow();
+    html! {
+        <SheetFrame {title} {on_close} {aside} testid="job-view">
+            <div
+                class="gh-sheet-body gh-sheet-body--fill"
+                data-job={props.id.clone()}
+                data-state={props.job.as_ref().map(|job| job_key(job.state))}
+            >
+                if let Some(job) = &props.job {
+                    <div class="gh-meta gh-job-meta" role="status">
+                        {job_icon(job.state)}
+                        <span data-testid="job-state">{format::job_state(job.state)}</span>
+                        {job_time(job)}
+                        <span class="gh-ellipsis">{"on "}{props.on.clone()}</span>
+                    </div>
+                    if let Some(error) = job.error.as_ref().filter(|_| job.state == JobState::Failed) {
+                        <p class="gh-reason" role="alert" data-testid="job-error">{error.clone()}</p>
+                    }
+                    <details class="gh-details">
+                        <summary><Glyph icon={Icon::Chevron} size={12} />{"Code"}</summary>
+                        <pre class="gh-listing">{job.code.clone()}</pre>
+                    </details>
+                }
+                if followed.lost {
+                    <Banner level={NoticeLevel::Warning}>{"The output's connection was lost; trying again."}</Banner>
+                }
+                <div class="gh-output-frame">
+                    <div
+                        ref={scroller}
+                        class="gh-output"
+                        role="log"
+                        aria-label="Output"
+                        tabindex="0"
+                        {onscroll}
+                        data-testid="job-output"
+                    >
+                        if output.dropped() {
+                            <p class="gh-hint">{"The beginning is not shown: only the last 10 MB are."}</p>
+                        }
+                        if output.is_empty() {
+                            <p class="gh-hint">{waiting(props.job.as_deref())}</p>
+                        }
+                        {for output.blocks().map(|block| html! {
+                            <OutputBlock key={block.id} block={Shown(Rc::clone(block))} />
+                        })}
+                    </div>
+                    <div class="gh-output-tools">
+                        if !*at_end {
+                            <Button icon={Icon::Chevron} label="To the end" onclick={to_end} testid="job-output-end" />
+                        }
+                        <Button
+                            icon={Icon::Copy}
+                            icon_only=true
+                            label="Copy output"
+                            onclick={copy}
+                            disabled={output.is_empty()}
+                            testid="job-output-copy"
+                        />
+                    </div>
+                </div>
+            </div>
+        </SheetFrame>
+    }
+}
+
+/// What an empty output means.
+fn waiting(job: Option<&Job>) -> &'static str {
+    match job.map(|job| job.state) {
+        None | Some(JobState::Queued) => "Waiting for its turn.",
+        Some(JobState::Starting) => "Its kernel is starting and connecting to the cluster.",
+        Some(JobState::Running | JobState::Cancelling) => "No output yet.",
+        Some(JobState::Succeeded | JobState::Failed | JobState::Cancelled) => "It wrote nothing.",
+    }
+}
+
+/// A block that is the same only if it is the very same: text is never compared.
+#[derive(Clone)]
+struct Shown(Rc<Block>);
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct OutputBlockProps {
+    block: Shown,
+}
+
+#[component]
+fn OutputBlock(props: &OutputBlockProps) -> Html {
+    let block = &props.block.0;
+    let class = match block.stream {
+        Stream::Stdout => "gh-out",
+        Stream::Stderr => "gh-out gh-out--stderr",
+        Stream::Result => "gh-out gh-out--result",
+        Stream::Error => "gh-out gh-out--error",
+    };
+    html! { <pre {class}>{block.text.clone()}</pre> }
+}

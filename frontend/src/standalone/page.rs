@@ -1,0 +1,251 @@
+//! What is open on the standalone page.
+
+use std::rc::Rc;
+
+use gloo::storage::{SessionStorage, Storage};
+use js_sys::Function;
+use protocol::events::NoticeLevel;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+use yew::prelude::*;
+
+/// Key of the open panes.
+const PANES: &str = "gatehouse:panes";
+
+/// Notices shown at once; the oldest goes first.
+const KEEP_TOASTS: usize = 4;
+
+/// One open pane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPane {
+    pub plot: String,
+    pub cluster: String,
+    pub title: String,
+}
+
+impl OpenPane {
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.plot, self.cluster)
+    }
+
+    pub fn element_id(&self) -> String {
+        format!("gh-pane-{}-{}", self.plot, self.cluster)
+    }
+
+    /// The title with the name that the cluster has now.
+    pub fn title_of(&self, label: Option<&str>) -> String {
+        match (label, self.title.split_once(" \u{b7} ")) {
+            (Some(label), Some((what, _))) => format!("{what} \u{b7} {label}"),
+            _ => self.title.clone(),
+        }
+    }
+}
+
+/// A notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toast {
+    pub id: u32,
+    pub level: NoticeLevel,
+    pub message: String,
+}
+
+/// A question that waits for its answer.
+#[derive(Clone)]
+pub struct Ask {
+    id: u32,
+    pub title: String,
+    pub body: String,
+    pub action: String,
+    answer: Function,
+}
+
+impl PartialEq for Ask {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Ask {
+    fn settle(&self, yes: bool) {
+        // Resolving a promise does not fail.
+        self.answer.call1(&JsValue::NULL, &JsValue::from_bool(yes)).ok();
+    }
+}
+
+/// The page's memory.
+#[derive(Clone, Default, PartialEq)]
+pub struct Page {
+    pub panes: Vec<OpenPane>,
+    pub active: usize,
+    /// All panes side by side instead of one at a time.
+    pub tiled: bool,
+    pub toasts: Vec<Toast>,
+    pub ask: Option<Ask>,
+    next_id: u32,
+}
+
+pub enum Act {
+    Open {
+        plot: String,
+        cluster: String,
+        title: String,
+    },
+    Close(usize),
+    Activate(usize),
+    Tile(bool),
+    Toast(NoticeLevel, String),
+    Dismiss(u32),
+    Ask {
+        title: String,
+        body: String,
+        action: String,
+        answer: Function,
+    },
+    Answer(bool),
+}
+
+/// The part that a reload keeps.
+#[derive(Default, Serialize, Deserialize)]
+struct Remembered {
+    panes: Vec<OpenPane>,
+    active: usize,
+    tiled: bool,
+}
+
+impl Page {
+    /// The page as this browser tab had it before a reload.
+    pub fn restored() -> Self {
+        let Remembered { panes, active, tiled } = SessionStorage::get(PANES).unwrap_or_default();
+        let active = active.min(panes.len().saturating_sub(1));
+        Self {
+            panes,
+            active,
+            tiled,
+            ..Self::default()
+        }
+    }
+
+    pub fn remember(&self) {
+        let now = Remembered {
+            panes: self.panes.clone(),
+            active: self.active,
+            tiled: self.tiled,
+        };
+        // A browser without storage forgets the panes on a reload: no harm.
+        SessionStorage::set(PANES, now).ok();
+    }
+
+    fn id(&mut self) -> u32 {
+        self.next_id += 1;
+        self.next_id
+    }
+}
+
+impl Reducible for Page {
+    type Action = Act;
+
+    fn reduce(self: Rc<Self>, act: Act) -> Rc<Self> {
+        let mut next = (*self).clone();
+        match act {
+            Act::Open { plot, cluster, title } => {
+                let pane = OpenPane { plot, cluster, title };
+                match next.panes.iter().position(|open| open.key() == pane.key()) {
+                    Some(at) => next.active = at,
+                    None => {
+                        next.panes.push(pane);
+                        next.active = next.panes.len() - 1;
+                    }
+                }
+            }
+            Act::Close(at) if at < next.panes.len() => {
+                next.panes.remove(at);
+                if next.active > at || next.active == next.panes.len() {
+                    next.active = next.active.saturating_sub(1);
+                }
+            }
+            Act::Activate(at) if at < next.panes.len() => next.active = at,
+            Act::Close(_) | Act::Activate(_) => {}
+            Act::Tile(tiled) => next.tiled = tiled,
+            Act::Toast(level, message) => {
+                // The same notice again would only push the others out.
+                next.toasts.retain(|toast| toast.message != message);
+                let id = next.id();
+                next.toasts.push(Toast { id, level, message });
+                let from = next.toasts.len().saturating_sub(KEEP_TOASTS);
+                next.toasts.drain(..from);
+            }
+            Act::Dismiss(id) => next.toasts.retain(|toast| toast.id != id),
+            Act::Ask {
+                title,
+                body,
+                action,
+                answer,
+            } => {
+                if let Some(before) = next.ask.take() {
+                    before.settle(false);
+                }
+                let id = next.id();
+                next.ask = Some(Ask {
+                    id,
+                    title,
+                    body,
+                    action,
+                    answer,
+                });
+            }
+            Act::Answer(yes) => {
+                if let Some(ask) = next.ask.take() {
+                    ask.settle(yes);
+                }
+            }
+        }
+        Rc::new(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(page: Rc<Page>, cluster: &str) -> Rc<Page> {
+        page.reduce(Act::Open {
+            plot: "progress".into(),
+            cluster: cluster.into(),
+            title: format!("Progress \u{b7} {cluster}"),
+        })
+    }
+
+    #[test]
+    fn a_pane_opens_once_and_the_neighbour_follows_a_close() {
+        let page = open(open(open(Rc::new(Page::default()), "a"), "b"), "c");
+        let page = open(page, "a");
+        assert_eq!((page.panes.len(), page.active), (3, 0));
+        let page = page.reduce(Act::Activate(2)).reduce(Act::Close(2));
+        assert_eq!((page.panes.len(), page.active), (2, 1));
+        let page = page.reduce(Act::Close(0));
+        assert_eq!((page.panes[0].cluster.as_str(), page.active), ("b", 0));
+        let page = page.reduce(Act::Close(0)).reduce(Act::Close(0));
+        assert_eq!((page.panes.len(), page.active), (0, 0));
+    }
+
+    #[test]
+    fn a_title_follows_the_clusters_label() {
+        let pane = OpenPane {
+            plot: "progress".into(),
+            cluster: "a".into(),
+            title: "Progress \u{b7} a".into(),
+        };
+        assert_eq!(pane.title_of(Some("etl")), "Progress \u{b7} etl");
+        assert_eq!(pane.title_of(None), "Progress \u{b7} a");
+    }
+
+    #[test]
+    fn notices_are_few_and_not_repeated() {
+        let mut page = Rc::new(Page::default());
+        for n in 0..9 {
+            page = page.reduce(Act::Toast(NoticeLevel::Info, format!("{}", n % 6)));
+        }
+        let shown: Vec<_> = page.toasts.iter().map(|toast| toast.message.as_str()).collect();
+        assert_eq!(shown, ["5", "0", "1", "2"]);
+    }
+}
