@@ -82,6 +82,20 @@ impl StateDir {
         self.root.join("jobs")
     }
 
+    /// Whether any server has joined and not left.
+    pub fn has_members(&self) -> bool {
+        let Ok(entries) = fs::read_dir(self.instances()) else {
+            return false;
+        };
+        let paths = entries.flatten().map(|entry| entry.path());
+        let mut locks = paths.filter(|path| path.extension().is_some_and(|extension| extension == "lock"));
+        locks.any(|path| {
+            path.file_stem()
+                .and_then(|stem| stem.to_str())
+                .is_some_and(|id| self.instance_lives(id))
+        })
+    }
+
     /// Whether the server of this name lives, or will be started again by a JupyterLab that does.
     pub fn instance_lives(&self, instance: &str) -> bool {
         let files = InstanceFiles::new(self, instance);

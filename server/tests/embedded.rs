@@ -338,6 +338,7 @@ async fn a_cluster_gets_what_was_chosen_and_survives_its_gateway() {
     ));
 
     // The next start does not find the ended cluster running.
+    let _member = Membership::join(&dir, "lab", None).await.unwrap();
     let server = Server::start(&dir).await;
     server.up().await;
     assert_eq!(
@@ -352,6 +353,7 @@ async fn a_cluster_gets_what_was_chosen_and_survives_its_gateway() {
 #[tokio::test(flavor = "multi_thread")]
 async fn environments_and_idle_timeout_take_effect() {
     let place = Place::new();
+    let _member = Membership::join(&place.dir(), "lab", None).await.unwrap();
     // Looks like a conda environment; its Python is the test's own.
     let prefix = place.temp.path().join("envs/other");
     let real = python().canonicalize().unwrap();
@@ -388,9 +390,7 @@ async fn environments_and_idle_timeout_take_effect() {
     assert_eq!(options[0].default, environments[0]);
     assert_eq!(options[1].spec["options"], json!(["Tiny"]));
 
-    let name = server
-        .cluster(json!({"conda_environment": "other"}))
-        .await;
+    let name = server.cluster(json!({"conda_environment": "other"})).await;
     server.client.scale(&name, 1).await.unwrap();
     let code = format!(
         r#"
@@ -478,9 +478,32 @@ async fn two_servers_share_one_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_left_starts_no_gateway() {
+    let place = Place::new();
+    let dir = place.dir();
+    let slow_member = Membership::join(&dir, "slow", None).await.unwrap();
+    let slow = Server::start(&dir).await;
+    slow.up().await;
+    let quick_member = Membership::join(&dir, "quick", None).await.unwrap();
+    let quick = Server::start(&dir).await;
+    quick.up().await;
+    assert!(matches!(slow_member.leave().await.unwrap(), Departure::Others));
+    let Departure::Last(_guard) = quick_member.leave().await.unwrap() else {
+        panic!("the last one out")
+    };
+    quick.stop().await.end().await;
+    let mut state = slow.embedded.state();
+    let failed = state.wait_for(|state| matches!(state, EmbeddedState::Failed { .. }));
+    drop(tokio::time::timeout(PATIENCE, failed).await.unwrap().unwrap());
+    drop(slow.stop().await);
+    assert_eq!(place.processes(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clusters_of_a_dead_machine_are_over() {
     let place = Place::new();
     let dir = place.dir();
+    let _member = Membership::join(&dir, "lab", None).await.unwrap();
     let server = Server::start(&dir).await;
     server.up().await;
     let name = server.cluster(json!({})).await;
@@ -518,6 +541,7 @@ async fn clusters_of_a_dead_machine_are_over() {
 async fn a_taken_port_is_left_to_its_program() {
     let place = Place::new();
     let dir = place.dir();
+    let _member = Membership::join(&dir, "lab", None).await.unwrap();
     let first = Embedded::prepare(&dir, &Settings::default(), &python())
         .await
         .unwrap();
@@ -567,6 +591,7 @@ async fn a_taken_port_is_left_to_its_program() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_python_without_the_gateway_is_told_what_to_install() {
     let place = Place::new();
+    let _member = Membership::join(&place.dir(), "lab", None).await.unwrap();
     let fake = place.temp.path().join("python");
     std::fs::write(&fake, "#!/bin/sh\necho dask_gateway_server\necho sqlalchemy\n").unwrap();
     std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();

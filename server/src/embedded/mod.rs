@@ -66,7 +66,7 @@ pub struct Embedded {
     python: PathBuf,
     client: GatewayClient,
     state: watch::Sender<EmbeddedState>,
-    owner_lock: PathBuf,
+    dir: StateDir,
     /// Ownership that was taken while preparing, until [`Embedded::run`] has it.
     owner: Mutex<Option<File>>,
     /// The port changed, and clusters of the old one are lost.
@@ -94,11 +94,10 @@ impl Embedded {
     fn prepare_now(dir: &StateDir, settings: &Settings, python: &Path) -> Result<Self, EmbeddedError> {
         let python = locate(python).ok_or_else(|| EmbeddedError::NoPython(python.to_owned()))?;
         let files = Files::new(dir);
-        let owner_lock = dir.owner_lock();
         let ready = || -> io::Result<(Record, Option<File>, bool)> {
             let preparing = lock_file(&files.prepare_lock())?;
             preparing.lock()?;
-            let owner = lock_file(&owner_lock)?;
+            let owner = lock_file(&dir.owner_lock())?;
             let owner = owner.try_lock().is_ok().then_some(owner);
             let (record, moved) = match (Record::read(&files), &owner) {
                 (Some(record), None) => (record, false),
@@ -123,7 +122,7 @@ impl Embedded {
             python,
             client,
             state,
-            owner_lock,
+            dir: dir.clone(),
             owner: Mutex::new(owner),
             moved,
             files,
@@ -198,7 +197,7 @@ impl Embedded {
     }
 
     /// Ends the gateway and whatever its clusters left behind. For the last server out, after it stopped the clusters
-    /// and [`Embedded::run`] has returned (it would start the gateway again), while it holds its `LastGuard`.
+    /// while it holds its `LastGuard`; no server that has left starts the gateway again.
     pub async fn end(&self) {
         let running = Record::read(&self.files).and_then(|record| record.running(&self.files));
         if let Some(mark) = running {

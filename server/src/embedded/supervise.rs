@@ -105,7 +105,7 @@ impl Embedded {
         let mut silence = 0;
         let mut asked = None::<Instant>;
         loop {
-            let free = lock_file(&self.owner_lock).map(|file| file.try_lock().map(|()| file));
+            let free = lock_file(&self.dir.owner_lock()).map(|file| file.try_lock().map(|()| file));
             if let Ok(Ok(owner)) = free {
                 tracing::info!("this server looks after the embedded gateway now");
                 return owner;
@@ -133,6 +133,11 @@ impl Embedded {
                 "the embedded gateway of an earlier life does not answer: replacing it"
             );
             mark.end(Duration::from_secs(5)).await;
+        }
+        // Two servers may leave at once: while this one still ends its jobs, the other, the last one out, may just have
+        // ended the gateway for good.
+        if !self.dir.has_members() {
+            return Err("The local Dask Gateway has ended with the last server that used it.".to_owned());
         }
         let io = |error: std::io::Error| {
             format!(
