@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::channels::{Channels, KernelEvent};
-use super::jupyter::{JupyterClient, JupyterError, KernelState};
+use super::health::{Health, Requests};
+use super::jupyter::{JupyterClient, JupyterError};
 use super::output::{Line, POLL, Reader};
 use super::record::{KernelIds, Outcome, Record, Step};
 use super::{Inner, now_ms};
@@ -21,20 +22,11 @@ const PRELUDE: &str = include_str!("prelude.py");
 /// How long an interrupted job may take to end by itself.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
 
-/// How long a kernel may take to start and to connect to the cluster.
-const START_LIMIT: Duration = Duration::from_secs(180);
-
 /// How often Jupyter is asked for the kernel's state, and the store whether another server cancelled the job.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// How long the kernel may be idle, or say that it is done, without an end in the output file.
-const END_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long a kernel that never was busy may be idle: its request may not have reached it yet.
-const FIRST_BUSY_LIMIT: Duration = Duration::from_secs(30);
-
-/// How long the Jupyter Server may be away.
-const AWAY_LIMIT: Duration = Duration::from_secs(15);
+/// How long the channels of a kernel that was left may take to open.
+const REOPEN_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often a kernel's end is asked for where Jupyter does not answer.
 const CLOSE_ATTEMPTS: u32 = 3;
@@ -111,7 +103,13 @@ impl Run<'_> {
             }
             None
         } else {
-            let client = self.client().await?;
+            let cancel = self.cancel.clone();
+            // A Jupyter Server that is starting is given up with the job.
+            let client = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(Stop::Cancelled),
+                client = self.client() => client?,
+            };
             Some(self.begin(&client).await?)
         };
         self.watch(reader, health, channels).await
@@ -127,11 +125,7 @@ impl Run<'_> {
 
     /// Starts the kernel and sends it all it needs.
     async fn begin(&mut self, client: &JupyterClient) -> Result<(Channels, Requests), Stop> {
-        if self.cancel.is_cancelled() {
-            return Err(Stop::Cancelled);
-        }
-        let now = now_ms();
-        self.stored(self.jobs.records.start_kernel(&self.job.id, now).await?)?;
+        self.stored(self.jobs.records.start_kernel(&self.job.id, now_ms()).await?)?;
         let output = self.jobs.output_path(&self.job.id);
         make_folder(&output).await?;
         // Not raced against a cancellation: a kernel whose name we never learn is harder to end.
@@ -170,7 +164,10 @@ impl Run<'_> {
                 "The job's kernel is not known. Run the job again.".into(),
             ));
         };
-        let (mut channels, requests) = channels.unzip();
+        let (mut channels, requests) = match channels {
+            Some((channels, requests)) => (Some(channels), Some(requests)),
+            None => (reopen(&client, &ids.kernel).await, None),
+        };
         let mut deadline = None;
         let mut check = tokio::time::interval(CHECK);
         loop {
@@ -300,132 +297,21 @@ impl Run<'_> {
     }
 }
 
-/// Names of the two requests that were sent to the kernel.
-struct Requests {
-    prelude: String,
-    code: String,
-}
-
-/// What is known of the kernel, and since when.
-struct Health {
-    started: Instant,
-    ready: bool,
-    was_busy: bool,
-    died: bool,
-    idle_since: Option<Instant>,
-    away_since: Option<Instant>,
-    /// Set with the reply to the last request that will be answered: the end must be in the file by then.
-    replied: Option<(Instant, Option<String>)>,
-    refused: Option<String>,
-}
-
-impl Health {
-    fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            ready: false,
-            was_busy: false,
-            died: false,
-            idle_since: None,
-            away_since: None,
-            replied: None,
-            refused: None,
-        }
-    }
-
-    fn hear(&mut self, event: KernelEvent, requests: Option<&Requests>) {
-        match event {
-            KernelEvent::Died => self.died = true,
-            KernelEvent::Replied { request, ok, error } => {
-                let prelude_failed = !ok && requests.is_some_and(|sent| sent.prelude == request);
-                if prelude_failed || requests.is_some_and(|sent| sent.code == request) {
-                    self.replied
-                        .get_or_insert((Instant::now(), error.filter(|_| prelude_failed)));
-                }
-            }
-        }
-    }
-
-    fn see(&mut self, state: Result<Option<KernelState>, JupyterError>) {
-        match state {
-            Err(JupyterError::Unreachable) => {
-                self.away_since.get_or_insert_with(Instant::now);
-                return;
-            }
-            Err(error) => self.refused = Some(error.to_string()),
-            Ok(None | Some(KernelState::Dead)) => self.died = true,
-            Ok(Some(KernelState::Idle)) => {
-                self.idle_since.get_or_insert_with(Instant::now);
-            }
-            Ok(Some(KernelState::Busy)) => {
-                self.was_busy = true;
-                self.idle_since = None;
-            }
-            Ok(Some(KernelState::Starting)) => {}
-        }
-        self.away_since = None;
-    }
-
-    /// Why the job can't go on, where it can't. The file was read to its end before.
-    fn verdict(&self) -> Option<String> {
-        let longer = |since: Option<Instant>, limit| since.is_some_and(|since| since.elapsed() > limit);
-        if self.died {
-            return Some(
-                "The job's kernel died while it ran: the system ended it for want of memory, the code ended its own \
-                 process, or somebody shut the kernel down. Check the code's memory use, then run it again."
-                    .into(),
-            );
-        }
-        if let Some(sentence) = &self.refused {
-            return Some(sentence.clone());
-        }
-        if longer(self.away_since, AWAY_LIMIT) {
-            return Some(
-                "The Jupyter Server that ran the job stopped answering. Check that it runs, then run the job again."
-                    .into(),
-            );
-        }
-        if let Some((at, error)) = &self.replied
-            && at.elapsed() > END_LIMIT
-        {
-            return Some(match error {
-                Some(error) => {
-                    format!("The kernel could not begin the job ({error}). Choose a Python kernel with ipykernel.")
-                }
-                None => "The kernel ran the code, but its output could not be stored. Check the disk's free space \
-                         and that the kernel runs on this machine, then run the job again."
-                    .into(),
-            });
-        }
-        let idle_limit = if self.ready || self.was_busy {
-            END_LIMIT
-        } else {
-            FIRST_BUSY_LIMIT
-        };
-        if longer(self.idle_since, idle_limit) {
-            return Some(
-                "The kernel stopped running the code without saying how it ended: it was restarted, or the server \
-                 ended before the code was sent. Run the job again."
-                    .into(),
-            );
-        }
-        if !self.ready && self.started.elapsed() > START_LIMIT {
-            return Some(
-                "The job's kernel did not connect to the cluster within 3 minutes. Check that the cluster and the \
-                 gateway answer, then run the job again."
-                    .into(),
-            );
-        }
-        None
-    }
-}
-
 /// The next event, or never, where there are no channels.
 async fn next_event(channels: &mut Option<Channels>) -> Option<KernelEvent> {
     match channels {
         Some(channels) => channels.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// Channels of a kernel that was left: they tell of its death, and Jupyter keeps no messages in memory for nobody. The job
+/// is watched without them, too.
+async fn reopen(client: &JupyterClient, kernel: &str) -> Option<Channels> {
+    tokio::time::timeout(REOPEN_LIMIT, Channels::open(client, kernel))
+        .await
+        .ok()?
+        .ok()
 }
 
 /// Names a job's session on the Jupyter Server, so that its kernel can be found however little was stored.

@@ -5,7 +5,9 @@
 
 mod channels;
 mod executor;
+mod health;
 mod jupyter;
+mod names;
 mod output;
 mod record;
 

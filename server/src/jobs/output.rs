@@ -269,3 +269,110 @@ async fn state_if_over(jobs: &Inner, id: &str) -> Option<(JobState, Option<Strin
         Err(error) => Some((JobState::Failed, Some(error.to_string()))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    async fn all(reader: &mut Reader) -> Vec<Line> {
+        let mut lines = Vec::new();
+        while let Some(more) = reader.read().await.unwrap() {
+            lines.extend(more);
+        }
+        lines
+    }
+
+    fn out(text: &str) -> Line {
+        Line::Stdout { text: text.into() }
+    }
+
+    #[tokio::test]
+    async fn waits_for_the_file_and_for_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("output.jsonl");
+        let mut reader = Reader::new(path.clone());
+        assert_eq!(reader.read().await.unwrap(), None);
+
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.write_all(b"{\"kind\":\"stdout\",\"text\":\"a\\n\"}\n{\"kind\":\"std")
+            .unwrap();
+        assert_eq!(all(&mut reader).await, [out("a\n")]);
+        file.write_all("out\",\"text\":\"☃\"}\n".as_bytes()).unwrap();
+        file.write_all(b"{\"kind\":\"ready\"}\n{\"kind\":\"later\",\"x\":1}\nnonsense\n")
+            .unwrap();
+        file.write_all(b"{\"kind\":\"end\",\"ok\":false,\"error\":\"No.\",\"more\":[]}\n")
+            .unwrap();
+        assert_eq!(
+            all(&mut reader).await,
+            [
+                out("☃"),
+                Line::Ready,
+                Line::Unknown,
+                lost("a line that can't be read"),
+                Line::End {
+                    ok: false,
+                    error: Some("No.".into())
+                },
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn holds_no_line_without_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("output.jsonl");
+        let mut file = std::fs::File::create(&path).unwrap();
+        for _ in 0..(2 * LINE_LIMIT / 1024) {
+            file.write_all(&[b'x'; 1024]).unwrap();
+        }
+        let mut reader = Reader::new(path);
+        while reader.read().await.unwrap().is_some() {
+            assert!(reader.partial.len() <= LINE_LIMIT);
+        }
+        file.write_all(b"\n{\"kind\":\"stdout\",\"text\":\"after\"}\n")
+            .unwrap();
+        assert_eq!(
+            all(&mut reader).await,
+            [lost("a line too long to show"), out("after")]
+        );
+    }
+
+    #[tokio::test]
+    async fn joins_neighbours_and_stops_at_the_end() {
+        let (messages, mut receiver) = mpsc::channel(16);
+        let err = Line::Stderr { text: "e".into() };
+        let long = "l".repeat(MESSAGE);
+        let end = Line::End {
+            ok: true,
+            error: None,
+        };
+        let lines = vec![
+            out("a"),
+            Line::Ready,
+            out("b"),
+            err,
+            out("c"),
+            out(&long),
+            end,
+            out("too late"),
+        ];
+        assert!(send(lines, &messages).await.unwrap());
+        drop(messages);
+        let mut seen = Vec::new();
+        while let Some(message) = receiver.recv().await {
+            seen.push(message);
+        }
+        let text = |text: &str| JobOutput::Stdout { text: text.into() };
+        assert_eq!(
+            seen,
+            [
+                text("ab"),
+                JobOutput::Stderr { text: "e".into() },
+                text("c"),
+                text(&long)
+            ]
+        );
+    }
+}

@@ -5,6 +5,7 @@ line is a JSON object with a `kind`; `ready` says that the code runs next, and `
 PARAMETERS (output, cluster) is given by the server. Only the names of the last lines reach the user's namespace.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -20,8 +21,6 @@ TEXT_LIMIT = 64 * 1024  # characters of text in one line of the file
 RESULT_LIMIT = 256 * 1024  # characters of one line of a result
 VALUE_LIMIT = 16 * 1024  # characters of an error's message, or of a line of its traceback
 TRACEBACK_LIMIT = 500  # lines at each end of a traceback
-ECHO_LIMIT = 1024 * 1024  # characters that Jupyter gets too, for who opens a console on the kernel
-FLUSH_SECONDS = 0.1  # how long a piece without a newline may wait
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
@@ -35,21 +34,12 @@ class Recorder:
         self.parts = []
         self.size = 0
         self.ended = False
-        self.waiting = threading.Event()
-        # A child of fork() has our lock in whatever state it was, and none of our threads.
+        # A child of fork() has the lock in whatever state it was, and what waits is its parent's to write.
         os.register_at_fork(after_in_child=self.renew)
-        threading.Thread(target=self.flush_leftovers, name="gatehouse-output", daemon=True).start()
 
     def renew(self):
         self.lock = threading.RLock()
-        self.waiting = threading.Event()
         self.parts, self.size = [], 0
-
-    def flush_leftovers(self):
-        while True:
-            self.waiting.wait()
-            time.sleep(FLUSH_SECONDS)
-            self.flush()
 
     def text(self, kind, text):
         """Appends text of a stream. What has a newline is written at once, so that a dying kernel loses nothing of it."""
@@ -61,13 +51,10 @@ class Recorder:
             self.size += len(text)
             if "\n" in text or self.size >= TEXT_LIMIT:
                 self.flush()
-            elif not self.waiting.is_set():
-                self.waiting.set()
 
     def flush(self):
         with self.lock:
             parts, self.parts, self.size = self.parts, [], 0
-            self.waiting.clear()
             text = "".join(parts)
             for start in range(0, len(text), TEXT_LIMIT):
                 self.write(kind=self.kind, text=text[start : start + TEXT_LIMIT])
@@ -96,13 +83,15 @@ class Recorder:
             self.ended = True
 
 
+to_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder for every call
+
+
 def encode(fields):
-    line = json.dumps(fields, ensure_ascii=False) + "\n"
     try:
-        return line.encode()
+        return to_json(fields).encode() + b"\n"
     except UnicodeEncodeError:
         # Lone surrogates are no text; JSON readers refuse them in any spelling.
-        return json.dumps({key: printable(value) for key, value in fields.items()}, ensure_ascii=False).encode() + b"\n"
+        return to_json({key: printable(value) for key, value in fields.items()}).encode() + b"\n"
 
 
 def printable(value):
@@ -122,35 +111,25 @@ def text_of(error):
         return "(its message could not be made)"
 
 
-class Echo:
-    """Passes a bounded part of the streams on to Jupyter, which keeps in memory what nobody fetches."""
+class Tee:
+    """What ipykernel's stream calls with all that passes it, from threads and child processes too.
 
-    def __init__(self):
-        self.left = ECHO_LIMIT
+    `stream.write` itself is no place for this: IPython replaces and restores it around every cell.
+    """
 
-    def write(self, original, text):
-        if self.left <= 0:
-            return
-        self.left -= len(text)
-        original(text if self.left > 0 else "\n[Gatehouse: further output is only in the job's output.]\n")
+    def __init__(self, kind, recorder, former):
+        self.kind, self.recorder, self.former = kind, recorder, former
 
+    def write(self, text):
+        self.recorder.text(self.kind, text)
+        if self.former is not None:
+            self.former.write(text)
 
-def tee(stream, kind, recorder, echo):
-    """Changes the stream itself: loggers that took it before, and pipes of child processes, pass through it too."""
-    write, flush = stream.write, stream.flush
-
-    def tee_write(text):
-        if not isinstance(text, str):
-            return write(text)
-        recorder.text(kind, text)
-        echo.write(write, text)
-        return len(text)
-
-    def tee_flush():
-        recorder.flush()
-        flush()
-
-    stream.write, stream.flush = tee_write, tee_flush
+    def flush(self):
+        """Called by ipykernel's own thread, too, a moment after something was written."""
+        self.recorder.flush()
+        if self.former is not None:
+            self.former.flush()
 
 
 def drain(stream):
@@ -167,9 +146,11 @@ def drain(stream):
 def install(shell, recorder):
     """Hooks the recorder into everything that shows something."""
     streams = {"stdout": sys.stdout, "stderr": sys.stderr}
-    echo = Echo()
     for kind, stream in streams.items():
-        tee(stream, kind, recorder, echo)
+        stream.echo = Tee(kind, recorder, stream.echo)
+    # IPython keeps a copy of all that a cell prints; a job may print for days.
+    if hasattr(shell, "_tee"):
+        shell._tee = lambda channel: contextlib.nullcontext()
 
     def show(data):
         text = data.get("text/plain")

@@ -1,9 +1,9 @@
 //! A job's row in the store: what is known of it, and the step that is about to be taken.
 
 use protocol::rest::{Job, JobState};
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::names::Named;
 use crate::store::{Store, StoreError};
 
 /// Jobs that a list shows at most, newest first.
@@ -23,26 +23,6 @@ pub enum Step {
     /// Nothing is left to do.
     Over,
 }
-
-impl Step {
-    const NAMES: [(Self, &'static str); 5] = [
-        (Self::Queued, "queued"),
-        (Self::StartKernel, "start_kernel"),
-        (Self::Execute, "execute"),
-        (Self::Close, "close"),
-        (Self::Over, "over"),
-    ];
-}
-
-const STATES: [(JobState, &str); 7] = [
-    (JobState::Queued, "queued"),
-    (JobState::Starting, "starting"),
-    (JobState::Running, "running"),
-    (JobState::Cancelling, "cancelling"),
-    (JobState::Succeeded, "succeeded"),
-    (JobState::Failed, "failed"),
-    (JobState::Cancelled, "cancelled"),
-];
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -301,49 +281,110 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
     })
 }
 
-/// A state as the store spells it.
-struct Named(JobState);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl ToSql for Named {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        name_of(&STATES, self.0)
+    fn job(id: &str, created_at: i64) -> Job {
+        Job {
+            id: id.into(),
+            name: "sum".into(),
+            cluster: "c".into(),
+            kernel: None,
+            state: JobState::Queued,
+            code: "1".into(),
+            error: None,
+            created_at,
+            started_at: None,
+            ended_at: None,
+        }
     }
-}
 
-impl FromSql for Named {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        named(&STATES, value).map(Self)
+    async fn records(instance: &str, folder: &tempfile::TempDir) -> Records {
+        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        Records::new(store, instance.into())
     }
-}
 
-impl ToSql for Step {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        name_of(&Self::NAMES, *self)
+    #[tokio::test]
+    async fn keeps_every_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = records("a", &folder).await;
+        records.insert(&job("1", 10)).await.unwrap();
+        let ids = KernelIds {
+            session: "s".into(),
+            kernel: "k".into(),
+        };
+        let failed = Outcome::failed("It broke.");
+
+        let started = records.start_kernel("1", 11).await.unwrap().unwrap();
+        assert_eq!(
+            (started.step, started.job.state),
+            (Step::StartKernel, JobState::Starting)
+        );
+        let sent = records.execute("1", &ids).await.unwrap().unwrap();
+        assert_eq!((sent.step, sent.kernel), (Step::Execute, Some(ids)));
+        assert_eq!(
+            records.running("1").await.unwrap().unwrap().job.state,
+            JobState::Running
+        );
+        assert_eq!(
+            records.cancelling("1").await.unwrap().unwrap().job.state,
+            JobState::Cancelling
+        );
+        // Neither of these takes a cancellation back.
+        assert_eq!(
+            records.running("1").await.unwrap().unwrap().job.state,
+            JobState::Cancelling
+        );
+        assert_eq!(
+            records.start_kernel("1", 99).await.unwrap().unwrap().job.state,
+            JobState::Cancelling
+        );
+
+        let closing = records.close("1", &failed).await.unwrap().unwrap();
+        assert_eq!(
+            (closing.step, closing.outcome),
+            (Step::Close, Some(JobState::Failed))
+        );
+        assert!(!closing.job.state.is_over());
+        let over = records.over("1", &failed, 20).await.unwrap().unwrap();
+        assert_eq!(
+            (over.step, over.job.state, over.job.error),
+            (Step::Over, JobState::Failed, failed.error)
+        );
+        assert_eq!((over.job.started_at, over.job.ended_at), (Some(11), Some(20)));
+        assert_eq!(
+            records.cancelling("1").await.unwrap().unwrap().job.state,
+            JobState::Failed
+        );
     }
-}
 
-impl FromSql for Step {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        named(&Self::NAMES, value)
+    #[tokio::test]
+    async fn gives_each_left_job_to_one_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = records("dead", &folder).await;
+        for (id, at) in [("2", 20), ("1", 10), ("3", 30)] {
+            dead.insert(&job(id, at)).await.unwrap();
+        }
+        dead.over("3", &Outcome::succeeded(), 31).await.unwrap();
+        let (a, b) = (records("a", &folder).await, records("b", &folder).await);
+        assert_eq!(a.unsettled_instances().await.unwrap(), ["dead"]);
+        let (by_a, by_b) = tokio::join!(a.adopt("dead"), b.adopt("dead"));
+        let (by_a, by_b) = (by_a.unwrap(), by_b.unwrap());
+        assert!(by_a.is_empty() != by_b.is_empty(), "{by_a:?} {by_b:?}");
+        let ids: Vec<_> = by_a
+            .iter()
+            .chain(&by_b)
+            .map(|record| record.job.id.as_str())
+            .collect();
+        assert_eq!(ids, ["1", "2"]);
+        let listed: Vec<_> = a
+            .list()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|record| record.job.id)
+            .collect();
+        assert_eq!(listed, ["3", "2", "1"]);
     }
-}
-
-fn name_of<T: Copy + PartialEq>(
-    names: &[(T, &'static str)],
-    value: T,
-) -> rusqlite::Result<ToSqlOutput<'static>> {
-    names
-        .iter()
-        .find(|(known, _)| *known == value)
-        .map(|(_, name)| ToSqlOutput::from(*name))
-        .ok_or_else(|| rusqlite::Error::ToSqlConversionFailure("a value without a name".into()))
-}
-
-fn named<T: Copy>(names: &[(T, &'static str)], value: ValueRef<'_>) -> FromSqlResult<T> {
-    let text = value.as_str()?;
-    names
-        .iter()
-        .find(|(_, name)| *name == text)
-        .map(|(known, _)| *known)
-        .ok_or(FromSqlError::InvalidType)
 }

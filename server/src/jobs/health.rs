@@ -1,0 +1,145 @@
+//! What is known of a job's kernel, and when that means that the job can't go on.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::channels::KernelEvent;
+use super::jupyter::{JupyterError, KernelState};
+
+/// How long a kernel may take to start and to connect to the cluster.
+const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// How long the kernel may be idle, or say that it is done, without an end in the output file.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a kernel that never was busy may be idle: its request may not have reached it yet.
+const FIRST_BUSY_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the Jupyter Server may be away.
+const AWAY_LIMIT: Duration = Duration::from_secs(15);
+
+/// Names of the two requests that were sent to the kernel.
+pub(super) struct Requests {
+    pub(super) prelude: String,
+    pub(super) code: String,
+}
+
+/// What is known of the kernel, and since when.
+pub(super) struct Health {
+    started: Instant,
+    /// The prelude connected to the cluster.
+    pub(super) ready: bool,
+    was_busy: bool,
+    died: bool,
+    idle_since: Option<Instant>,
+    away_since: Option<Instant>,
+    /// Set with the reply to the last request that will be answered: the end must be in the file by then.
+    replied: Option<(Instant, Option<String>)>,
+    refused: Option<String>,
+}
+
+impl Health {
+    pub(super) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            ready: false,
+            was_busy: false,
+            died: false,
+            idle_since: None,
+            away_since: None,
+            replied: None,
+            refused: None,
+        }
+    }
+
+    pub(super) fn hear(&mut self, event: KernelEvent, requests: Option<&Requests>) {
+        match event {
+            KernelEvent::Died => self.died = true,
+            KernelEvent::Replied { request, ok, error } => {
+                let prelude_failed = !ok && requests.is_some_and(|sent| sent.prelude == request);
+                if prelude_failed || requests.is_some_and(|sent| sent.code == request) {
+                    self.replied
+                        .get_or_insert((Instant::now(), error.filter(|_| prelude_failed)));
+                }
+            }
+        }
+    }
+
+    pub(super) fn see(&mut self, state: Result<Option<KernelState>, JupyterError>) {
+        match state {
+            Err(JupyterError::Unreachable) => {
+                self.away_since.get_or_insert_with(Instant::now);
+                return;
+            }
+            Err(error) => self.refused = Some(error.to_string()),
+            Ok(None | Some(KernelState::Dead)) => self.died = true,
+            Ok(Some(KernelState::Idle)) => {
+                self.idle_since.get_or_insert_with(Instant::now);
+            }
+            // It ran before, so this is another process: Jupyter starts a kernel that died anew.
+            Ok(Some(KernelState::Starting)) if self.ready || self.was_busy => {
+                self.idle_since.get_or_insert_with(Instant::now);
+            }
+            Ok(Some(KernelState::Busy)) => {
+                self.was_busy = true;
+                self.idle_since = None;
+            }
+            Ok(Some(KernelState::Starting)) => {}
+        }
+        self.away_since = None;
+    }
+
+    /// Why the job can't go on, where it can't. The file was read to its end before.
+    pub(super) fn verdict(&self) -> Option<String> {
+        let longer = |since: Option<Instant>, limit| since.is_some_and(|since| since.elapsed() > limit);
+        if self.died {
+            return Some(
+                "The job's kernel died while it ran: the system ended it for want of memory, the code ended its own \
+                 process, or somebody shut the kernel down. Check the code's memory use, then run it again."
+                    .into(),
+            );
+        }
+        if let Some(sentence) = &self.refused {
+            return Some(sentence.clone());
+        }
+        if longer(self.away_since, AWAY_LIMIT) {
+            return Some(
+                "The Jupyter Server that ran the job stopped answering. Check that it runs, then run the job again."
+                    .into(),
+            );
+        }
+        if let Some((at, error)) = &self.replied
+            && at.elapsed() > END_LIMIT
+        {
+            return Some(match error {
+                Some(error) => {
+                    format!("The kernel could not begin the job ({error}). Choose a Python kernel with ipykernel.")
+                }
+                None => "The kernel ran the code, but its output could not be stored. Check the disk's free space \
+                         and that the kernel runs on this machine, then run the job again."
+                    .into(),
+            });
+        }
+        let idle_limit = if self.ready || self.was_busy {
+            END_LIMIT
+        } else {
+            FIRST_BUSY_LIMIT
+        };
+        if longer(self.idle_since, idle_limit) {
+            return Some(
+                "The kernel stopped running the code without saying how it ended: it was restarted, or the server \
+                 ended before the code was sent. Run the job again."
+                    .into(),
+            );
+        }
+        if !self.ready && self.started.elapsed() > START_LIMIT {
+            return Some(
+                "The job's kernel did not connect to the cluster within 3 minutes. Check that the cluster and the \
+                 gateway answer, then run the job again."
+                    .into(),
+            );
+        }
+        None
+    }
+}

@@ -1,0 +1,406 @@
+//! Jobs, from their creation to their end, in real kernels on a real cluster.
+
+mod house;
+
+use std::time::Duration;
+
+use gatehouse::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
+use gatehouse::jobs::{JobError, JupyterSource};
+use protocol::rest::{JobOutput, JobState};
+
+use self::house::{House, ended, jobs_in, python, until_printed, until_state};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shows_what_the_code_shows() {
+    let house = House::new().await;
+    let jobs = house.jobs("a").await;
+
+    // In order, on the cluster, from threads, child processes and loggers, with the last value as in a notebook.
+    let all = house
+        .run(
+            &jobs,
+            r"
+import logging, subprocess, sys, threading, warnings
+print('from the cluster', client.submit(sum, [1, 2, 39]).result())
+print(type(cluster).__name__, type(gateway).__name__, cluster.name)
+print('to stderr', file=sys.stderr)
+logging.getLogger('distributed').warning('a logger speaks')
+threads = [threading.Thread(target=lambda n=n: [print(f'thread {n}.{i}') for i in range(50)]) for n in range(4)]
+[thread.start() for thread in threads]; [thread.join() for thread in threads]
+print('é ☃ \U0001f600 \ud800 no newline', end='')
+sys.stdout.flush()
+subprocess.run(['sh', '-c', 'echo from a child; echo and its error >&2'])
+display({'shown': 1})
+{'answer': 42}
+",
+        )
+        .await;
+    assert_eq!(
+        (all.state, all.error.as_str()),
+        (Some(JobState::Succeeded), ""),
+        "{all:#?}"
+    );
+    assert!(
+        all.stdout
+            .starts_with("from the cluster 42\nGatewayCluster Gateway "),
+        "{}",
+        all.stdout
+    );
+    assert!(all.stdout.contains(&house.cluster));
+    for thread in 0..4 {
+        assert!(
+            (0..50).all(|i| all.stdout.contains(&format!("thread {thread}.{i}"))),
+            "{}",
+            all.stdout
+        );
+    }
+    assert!(
+        all.stdout.contains("é ☃ 😀 \\ud800 no newlinefrom a child\n"),
+        "{}",
+        all.stdout
+    );
+    for text in ["to stderr\n", "a logger speaks", "and its error\n"] {
+        assert!(all.stderr.contains(text), "{text} is not in {}", all.stderr);
+    }
+    assert_eq!(all.results, ["{'shown': 1}", "{'answer': 42}"]);
+    assert_eq!(all.errors, []);
+
+    // Five megabytes in one go, and many lines: byte for byte.
+    let big = house
+        .run(
+            &jobs,
+            "print(''.join(chr(97 + i % 26) for i in range(5_000_000)))\nfor i in range(100_000): print(i)",
+        )
+        .await;
+    assert_eq!(big.state, Some(JobState::Succeeded), "{}", big.error);
+    let expected: String = (0..5_000_000_u32)
+        .map(|i| char::from(b'a' + (i % 26) as u8))
+        .chain(['\n'])
+        .chain((0..100_000).flat_map(|i| format!("{i}\n").into_bytes().into_iter().map(char::from)))
+        .collect();
+    assert!(
+        big.stdout == expected,
+        "{} bytes of {}",
+        big.stdout.len(),
+        expected.len()
+    );
+
+    // A cell may await, as in a notebook.
+    let awaited = house
+        .run(&jobs, "import asyncio\nawait asyncio.sleep(0.01, 'later')")
+        .await;
+    assert_eq!(
+        (awaited.state, awaited.results),
+        (Some(JobState::Succeeded), vec!["'later'".to_owned()])
+    );
+
+    // Read again by somebody who comes late.
+    let newest = jobs.list().await.unwrap();
+    assert_eq!(newest.len(), 3);
+    assert!(newest[1].name.starts_with("print(''.join("), "{}", newest[1].name);
+    let again = ended(&jobs, &newest[2].id).await;
+    assert_eq!(again.stdout, all.stdout);
+    house.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_why_code_failed() {
+    let house = House::new().await;
+    let jobs = house.jobs("a").await;
+
+    let raised = house
+        .run(
+            &jobs,
+            "def inner(x):\n    return 1 / x\n\nprint('before')\ninner(0)",
+        )
+        .await;
+    assert_eq!(raised.state, Some(JobState::Failed));
+    assert_eq!(
+        raised.error,
+        "The code raised ZeroDivisionError: division by zero"
+    );
+    assert_eq!(raised.stdout, "before\n");
+    let (name, value, traceback) = &raised.errors[0];
+    assert_eq!(
+        (name.as_str(), value.as_str()),
+        ("ZeroDivisionError", "division by zero")
+    );
+    let traceback = traceback.join("\n");
+    assert!(
+        traceback.contains("return 1 / x") && traceback.contains("inner(0)"),
+        "{traceback}"
+    );
+    assert!(!traceback.contains('\u{1b}'), "{traceback}");
+
+    let syntax = house.run(&jobs, "print('unclosed'").await;
+    assert!(
+        syntax.error.contains("SyntaxError") || syntax.error.contains("IncompleteInput"),
+        "{}",
+        syntax.error
+    );
+    assert_eq!(syntax.stdout, "");
+
+    let asked = house.run(&jobs, "input('your name? ')").await;
+    assert_eq!(asked.state, Some(JobState::Failed));
+    assert!(
+        asked.error.contains("A job can't ask for input"),
+        "{}",
+        asked.error
+    );
+
+    let left = house.run(&jobs, "import sys\nprint('done')\nsys.exit()").await;
+    assert_eq!(
+        (left.state, left.stdout.as_str(), left.errors.len()),
+        (Some(JobState::Succeeded), "done\n", 0)
+    );
+    let status = house.run(&jobs, "import sys\nsys.exit(3)").await;
+    assert_eq!(status.error, "The code ended itself with exit status 3.");
+
+    // The kernel's process ends in the middle; what it printed is there.
+    let died = house
+        .run(&jobs, "import os\nprint('last words')\nos._exit(3)")
+        .await;
+    assert_eq!(
+        (died.state, died.stdout.as_str()),
+        (Some(JobState::Failed), "last words\n")
+    );
+    assert!(died.error.contains("kernel died"), "{}", died.error);
+
+    let mut request = house.request("1");
+    request.cluster = "00000000000000000000000000000000".into();
+    let job = jobs.create(request, true).await.unwrap();
+    let unknown = ended(&jobs, &job.id).await;
+    assert!(
+        unknown.error.contains("could not connect to cluster 0000"),
+        "{}",
+        unknown.error
+    );
+
+    let mut request = house.request("1");
+    request.kernel = Some("no-such-kernel".into());
+    let job = jobs.create(request, true).await.unwrap();
+    let unknown = ended(&jobs, &job.id).await;
+    assert!(
+        unknown.error.contains("The kernel no-such-kernel does not exist"),
+        "{}",
+        unknown.error
+    );
+    house.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancels() {
+    let house = House::new().await;
+    let jobs = house.jobs("a").await;
+
+    let job = jobs
+        .create(
+            house.request("import time\nprint('going')\nwhile True: time.sleep(0.05)"),
+            true,
+        )
+        .await
+        .unwrap();
+    until_printed(&jobs, &job.id, "going").await;
+    assert_eq!(until_state(&jobs, &job.id, JobState::Running).await.error, None);
+    assert_eq!(jobs.cancel(&job.id).await.unwrap().state, JobState::Cancelling);
+    let cancelled = ended(&jobs, &job.id).await;
+    assert_eq!(
+        (cancelled.state, cancelled.error.as_str()),
+        (Some(JobState::Cancelled), "")
+    );
+    assert_eq!(cancelled.errors[0].0, "KeyboardInterrupt");
+    // A second time, it stays as it is.
+    assert_eq!(jobs.cancel(&job.id).await.unwrap().state, JobState::Cancelled);
+
+    // One that does not listen is killed.
+    let stubborn = "
+import time
+print('going')
+while True:
+    try:
+        while True: time.sleep(0.05)
+    except KeyboardInterrupt:
+        print('no')
+";
+    let job = jobs.create(house.request(stubborn), true).await.unwrap();
+    until_printed(&jobs, &job.id, "going").await;
+    jobs.cancel(&job.id).await.unwrap();
+    let killed = ended(&jobs, &job.id).await;
+    assert_eq!(killed.state, Some(JobState::Cancelled));
+    assert!(killed.stdout.contains("no\n"), "{}", killed.stdout);
+
+    // One that has hardly begun, cancelled by another server that shares the store.
+    let job = jobs
+        .create(house.request("import time\ntime.sleep(600)"), true)
+        .await
+        .unwrap();
+    let other = house.jobs("b").await;
+    other.cancel(&job.id).await.unwrap();
+    assert_eq!(ended(&other, &job.id).await.state, Some(JobState::Cancelled));
+    assert!(matches!(jobs.cancel("unknown").await, Err(JobError::NotFound(_))));
+    house.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_with_the_server() {
+    let house = House::new().await;
+    let jobs = house.jobs("a").await;
+    let job = jobs
+        .create(
+            house.request("import time\nprint('going')\ntime.sleep(600)"),
+            true,
+        )
+        .await
+        .unwrap();
+    until_printed(&jobs, &job.id, "going").await;
+    jobs.shutdown().await;
+    let job = jobs.get(&job.id).await.unwrap();
+    assert_eq!(job.state, JobState::Cancelled);
+    assert!(job.error.unwrap().contains("The server ended"));
+    assert!(matches!(
+        jobs.create(house.request("1"), true).await,
+        Err(JobError::WrongState(_))
+    ));
+    house.leave().await;
+}
+
+/// A server dies at different moments; the next one finds its jobs and settles each.
+#[test]
+fn settles_what_a_dead_server_left() {
+    let here = tokio::runtime::Runtime::new().unwrap();
+    let house = here.block_on(House::new());
+    let wait = "
+import os, time
+print('going')
+while not os.path.exists('go'): time.sleep(0.05)
+print('and on')
+client.submit(sum, [40, 2]).result()
+";
+    // This runtime is the first server. What drops it ends its tasks where they stand.
+    let dying = tokio::runtime::Runtime::new().unwrap();
+    let (running, finished, cancelled, lost, queued) = dying.block_on(async {
+        let jobs = house.jobs("first").await;
+        let start = async |code: &str, printed: &str| {
+            let job = jobs.create(house.request(code), true).await.unwrap();
+            until_printed(&jobs, &job.id, printed).await;
+            job.id
+        };
+        let running = start(wait, "going").await;
+        let finished = start("import time\nprint('soon')\ntime.sleep(4)\nprint('over')", "soon").await;
+        let cancelled = start("import time\nprint('deaf')\ntime.sleep(600)", "deaf").await;
+        let lost = start(
+            "import os, time\nprint('dies')\ntime.sleep(3)\nos._exit(1)",
+            "dies",
+        )
+        .await;
+        let queued = jobs
+            .create(house.request("print('not yet sent')"), true)
+            .await
+            .unwrap()
+            .id;
+        (running, finished, cancelled, lost, queued)
+    });
+    dying.shutdown_background();
+
+    here.block_on(async {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let jobs = house.jobs("second").await;
+        // While its server may live, a job is left alone.
+        jobs.settle(|_| true).await.unwrap();
+        assert!(!jobs.get(&running).await.unwrap().state.is_over());
+        jobs.cancel(&cancelled).await.unwrap();
+        jobs.settle(|instance| instance != "first").await.unwrap();
+
+        let ended_ = ended(&jobs, &finished).await;
+        assert_eq!(
+            (ended_.state, ended_.stdout.as_str()),
+            (Some(JobState::Succeeded), "soon\nover\n")
+        );
+        assert_eq!(ended(&jobs, &cancelled).await.state, Some(JobState::Cancelled));
+        let dead = ended(&jobs, &lost).await;
+        assert_eq!(dead.state, Some(JobState::Failed));
+        assert!(dead.error.contains("kernel"), "{}", dead.error);
+        assert_eq!(ended(&jobs, &queued).await.stdout, "not yet sent\n");
+
+        until_state(&jobs, &running, JobState::Running).await;
+        std::fs::write(house.path().join("go"), "").unwrap();
+        let on = ended(&jobs, &running).await;
+        assert_eq!(
+            (on.state, on.stdout.as_str()),
+            (Some(JobState::Succeeded), "going\nand on\n"),
+            "{}",
+            on.error
+        );
+        assert_eq!(on.results, ["42"]);
+        house.leave().await;
+    });
+}
+
+#[tokio::test]
+async fn says_what_keeps_jobs_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = |code: &str| protocol::rest::CreateJob {
+        code: code.into(),
+        cluster: "c".into(),
+        name: None,
+        kernel: None,
+    };
+    let missing = PrivateJupyter::new(PrivateJupyterConfig {
+        // An isolated interpreter sees no packages.
+        python: bare_python(folder.path()),
+        folder: folder.path().join("jupyter"),
+        root: None,
+        kernel_env: std::collections::BTreeMap::new(),
+    });
+    let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(missing.into())).await;
+    assert!(matches!(
+        jobs.create(request(" \n"), true).await,
+        Err(JobError::Invalid { field: "code", .. })
+    ));
+    assert!(matches!(
+        jobs.create(request("1"), false).await,
+        Err(JobError::Invalid { field: "cluster", .. })
+    ));
+    let job = jobs.create(request("1"), true).await.unwrap();
+    let mut output = jobs.output(&job.id).await.unwrap();
+    let Some(JobOutput::End {
+        state: JobState::Failed,
+        error: Some(error),
+    }) = output.recv().await
+    else {
+        panic!("the job fails at once")
+    };
+    assert!(error.contains("pip install jupyter_server"), "{error}");
+    assert_eq!(jobs.jupyter_status().message.as_ref(), Some(&error));
+
+    let gone = JupyterSource::External {
+        url: "http://127.0.0.1:9".into(),
+        token: "x".into(),
+    };
+    let jobs = jobs_in(folder.path(), "a", gone).await;
+    let job = jobs.create(request("1"), true).await.unwrap();
+    assert!(ended(&jobs, &job.id).await.error.contains("does not answer"));
+
+    let none = JupyterSource::Unavailable {
+        message: "Jobs need a Jupyter Server.".into(),
+    };
+    let jobs = jobs_in(folder.path(), "a", none).await;
+    assert!(matches!(
+        jobs.create(request("1"), true).await,
+        Err(JobError::Jupyter(_))
+    ));
+    assert!(!jobs.jupyter_status().available);
+}
+
+/// An interpreter without packages: a wrapper that starts the real one isolated from its site folder.
+fn bare_python(folder: &std::path::Path) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.join("python");
+    std::fs::write(
+        &path,
+        format!("#!/bin/sh\nexec '{}' -S -E \"$@\"\n", python().display()),
+    )
+    .unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
