@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FAKE, TIMEOUT, Fake, is_alive, wait_until
+from stand_in import FAKE, TIMEOUT, Fake, is_alive, wait_until
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 

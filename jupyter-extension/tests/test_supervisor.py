@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TIMEOUT, Fake, is_alive, wait_until
+from stand_in import TIMEOUT, Fake, is_alive, wait_until
 
 from dask_gatehouse.supervisor import State, Supervisor, Timing
 
