@@ -16,7 +16,7 @@ await scenario('bad-input', async t => {
     const server = await t.serve({ env: gateway.environment() });
     const page = await t.page(server.url);
     await panel.gatewayState(page, 'down');
-    const said = await panel.part(page, 'gateway-status').innerText();
+    const said = await panel.part(page, 'gateway-message').innerText();
     t.match(said, new RegExp(String(gateway.port)), 'the message names the address');
     await t.shot(page, 'gateway-down');
     await gateway.start();
@@ -61,6 +61,10 @@ await scenario('bad-input', async t => {
       'what was typed'
     );
     t.equal((await api('GET', 'clusters')).body.length, 0, 'clusters made');
+    await panel.setOption(page, 'environment_vars', 'GREETING: [closed]');
+    t.ok(await error.isVisible(), 'a list is no value of a variable');
+    await panel.setOption(page, 'environment_vars', 'GREETING: hello');
+    t.ok(!(await error.isVisible()), 'the error leaves with its cause');
     for (const [what, value] of [
       ['a list', ['a']],
       ['a text', 'a'],
@@ -181,7 +185,7 @@ await scenario('bad-input', async t => {
     const refused = await t.serve({ env: gateway.environment({ password: 'wrong' }) });
     const page = await t.page(refused.url, { expectErrors: /4\d\d|502/ });
     await panel.gatewayState(page, 'unauthorized');
-    const said = await panel.part(page, 'gateway-status').innerText();
+    const said = await panel.part(page, 'gateway-message').innerText();
     t.match(said, /password|credentials|sign/i, 'the message says what to do');
     t.ok(!said.includes('wrong'), 'the password itself is not shown');
     t.ok(!refused.log().includes('"wrong"'), 'nor logged');
@@ -195,9 +199,9 @@ function client(server) {
   const { origin, searchParams } = new URL(server.url);
   const token = searchParams.get('token');
   return async (method, path, body) => {
-    const answer = await fetch(`${origin}/api/v1/${path}?token=${token}`, {
+    const answer = await fetch(`${origin}/api/v1/${path}`, {
       method,
-      headers: { 'x-gatehouse': '1', 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${token}`, 'x-gatehouse': '1', 'content-type': 'application/json' },
       body: body && JSON.stringify(body)
     });
     return { status: answer.status, body: await answer.json() };

@@ -128,7 +128,7 @@ export async function scale(page, name, workers, timeout = 90_000) {
 /** Waits until a cluster's card counts this many workers. */
 export async function workerCount(page, name, workers, timeout = 90_000) {
   await part(card(page, name), 'cluster-workers')
-    .filter({ hasText: new RegExp(`^\\s*${workers}\\s*$`) })
+    .filter({ hasText: new RegExp(`^\\s*${workers}\\s*(/|$)`) })
     .waitFor({ timeout });
 }
 
