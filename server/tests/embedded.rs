@@ -215,7 +215,7 @@ async fn a_cluster_gets_what_was_chosen_and_survives_its_gateway() {
             ("conda_environment", "Environment"),
             ("profile", "Cluster Profile"),
             ("environment_vars", "Environment Variables"),
-            ("idle_timeout", "Idle Timeout"),
+            ("idle_timeout", "Idle Timeout (seconds, 0 = never)"),
         ]
     );
     assert_eq!(

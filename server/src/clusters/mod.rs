@@ -287,6 +287,7 @@ impl Clusters {
             }
             Scaling::Unknown => None,
         };
+        let scaling = warning.as_deref().map(|words| limited(&scaling, words)).unwrap_or(scaling);
         self.book().note(name).scaling = scaling.clone();
         self.0.store.set_scaling(name, &scaling).await?;
         self.0.dirty.notify_one();
@@ -412,6 +413,22 @@ fn check_mappings(options: &protocol::rest::OptionValues) -> Result<(), ClusterE
     Ok(())
 }
 
+/// The size that the gateway chose in place of the one asked for, as the end of its warning names it.
+fn limited(asked: &Scaling, warning: &str) -> Scaling {
+    let after = |mark: &str| {
+        let rest = &warning[warning.rfind(mark)? + mark.len()..];
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    match *asked {
+        Scaling::Manual { workers } => Scaling::Manual { workers: after("Scaling to ").unwrap_or(workers) },
+        Scaling::Adaptive { minimum, maximum } => Scaling::Adaptive {
+            minimum: after("minimum=").unwrap_or(minimum),
+            maximum: after("maximum=").unwrap_or(maximum),
+        },
+        Scaling::Unknown => Scaling::Unknown,
+    }
+}
+
 fn check_scaling(scaling: &Scaling) -> Result<(), ClusterError> {
     match scaling {
         Scaling::Adaptive { minimum, maximum } if minimum > maximum => Err(ClusterError::Invalid {
@@ -448,6 +465,17 @@ mod tests {
         );
         assert_eq!(check_label(Some("   ".to_owned())).expect("ok"), None);
         assert!(check_label(Some("x".repeat(MAX_LABEL + 1))).is_err());
+    }
+
+    #[test]
+    fn a_limit_is_remembered_in_place_of_what_was_asked() {
+        let words = "Scale request of 99 workers would exceed resource limit of 3 workers. Scaling to 3 instead.";
+        assert_eq!(limited(&Scaling::Manual { workers: 99 }, words), Scaling::Manual { workers: 3 });
+        let words = "Adapt with `maximum=99, minimum=0` workers would exceed resource limit of 3 workers. Using \
+                     `maximum=3, minimum=0` instead.";
+        let asked = Scaling::Adaptive { minimum: 0, maximum: 99 };
+        assert_eq!(limited(&asked, words), Scaling::Adaptive { minimum: 0, maximum: 3 });
+        assert_eq!(limited(&Scaling::Manual { workers: 9 }, "No."), Scaling::Manual { workers: 9 });
     }
 
     #[test]

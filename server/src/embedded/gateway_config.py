@@ -177,6 +177,12 @@ def check_variables(variables):
     return variables
 
 
+def check_idle_timeout(seconds):
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"idle_timeout must be 0 (never) or more seconds, got {seconds}")
+    return seconds
+
+
 def cluster_options(user):
     settings = read("settings.json")
     environments = {environment["name"]: environment for environment in settings["environments"]}
@@ -192,7 +198,7 @@ def cluster_options(user):
             "worker_cores": profile["threads"],
             "worker_threads": profile["threads"],
             "worker_memory": profile["memory"],
-            "idle_timeout": options["idle_timeout"],
+            "idle_timeout": check_idle_timeout(options["idle_timeout"]),
             "environment": {**base_environment(environment, settings["python"]), **variables},
         }
 
@@ -200,7 +206,9 @@ def cluster_options(user):
         Select("conda_environment", list(environments), label="Environment"),
         Select("profile", list(profiles), label="Cluster Profile"),
         Mapping("environment_vars", {}, label="Environment Variables"),
-        Float("idle_timeout", 0, min=0, label="Idle Timeout"),
+        # Without bounds, which check_idle_timeout sets: dask-gateway's widget turns a bound that is 0 or missing beside
+        # another into an infinity, and JSON has none.
+        Float("idle_timeout", 0, label="Idle Timeout (seconds, 0 = never)"),
         handler=handler,
     )
 

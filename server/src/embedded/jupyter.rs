@@ -95,7 +95,9 @@ impl fmt::Debug for PrivateJupyter {
 
 impl PrivateJupyter {
     /// Starts nothing yet.
-    pub fn new(config: PrivateJupyterConfig) -> Self {
+    pub fn new(mut config: PrivateJupyterConfig) -> Self {
+        // The server runs in another folder than we do.
+        config.folder = std::path::absolute(&config.folder).unwrap_or(config.folder);
         Self {
             config,
             running: tokio::sync::Mutex::new(None),
@@ -154,7 +156,10 @@ impl PrivateJupyter {
         let log_too = log
             .try_clone()
             .map_err(|error| spawn_error("its log can't be written", error))?;
-        let mut command = self.command(&runtime);
+        let launcher = self.config.folder.join("jupyter_launch.py");
+        std::fs::write(&launcher, LAUNCHER)
+            .map_err(|error| spawn_error("its launcher can't be written", error))?;
+        let mut command = self.command(&launcher, &runtime);
         command.stdin(Stdio::piped()).stdout(log).stderr(log_too);
         let mut child = command.spawn().map_err(|error| {
             format!(
@@ -187,7 +192,7 @@ impl PrivateJupyter {
         }
     }
 
-    fn command(&self, runtime: &Path) -> Command {
+    fn command(&self, launcher: &Path, runtime: &Path) -> Command {
         let mut token = [0; 24];
         rand::rng().fill_bytes(&mut token);
         let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -197,7 +202,7 @@ impl PrivateJupyter {
             .collect();
         let mut command = Command::new(&self.config.python);
         command
-            .args(["-c", LAUNCHER])
+            .arg(launcher)
             .args([
                 "--ServerApp.ip=127.0.0.1",
                 "--ServerApp.port=0",

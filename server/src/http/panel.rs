@@ -10,13 +10,14 @@ use super::App;
 use super::error::HttpError;
 
 /// The panel's files, the page first. Nothing else of the folder is served.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("index.html", "text/html; charset=utf-8"),
     ("start.js", "text/javascript; charset=utf-8"),
     ("gatehouse.js", "text/javascript; charset=utf-8"),
     ("gatehouse_bg.wasm", "application/wasm"),
     ("gatehouse.css", "text/css; charset=utf-8"),
     ("standalone.css", "text/css; charset=utf-8"),
+    ("icon.svg", "image/svg+xml"),
 ];
 
 const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; \

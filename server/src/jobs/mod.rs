@@ -88,10 +88,12 @@ impl Jobs {
     /// Where no HTTP client can be made.
     pub fn new(
         store: Store,
-        config: JobsConfig,
+        mut config: JobsConfig,
         jupyter: JupyterSource,
         events: broadcast::Sender<Job>,
     ) -> Result<Self, JobError> {
+        // Kernels write there, and run in other folders than we do.
+        config.folder = std::path::absolute(&config.folder).unwrap_or(config.folder);
         let http = jupyter::http_client()
             .map_err(|error| JobError::Jupyter(format!("Jobs can't reach a Jupyter Server: {error}.")))?;
         Ok(Self(Arc::new(Inner {
