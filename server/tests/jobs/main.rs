@@ -1,5 +1,7 @@
 //! Jobs, from their creation to their end, in real kernels on a real cluster.
 
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 mod house;
 
 use std::time::Duration;
@@ -244,7 +246,10 @@ while True:
 #[tokio::test(flavor = "multi_thread")]
 async fn ends_with_the_server() {
     let house = House::new().await;
-    let jobs = house.jobs("a").await;
+    // As in JupyterLab, whose server is not ours to end.
+    let (url, token) = house.jupyter.ensure().await.unwrap();
+    let jobs = jobs_in(house.path(), "a", JupyterSource::External { url, token }).await;
+    assert!(jobs.jupyter_status().available && !jobs.jupyter_status().private);
     let job = jobs
         .create(
             house.request("import time\nprint('going')\ntime.sleep(600)"),
