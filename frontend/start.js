@@ -3,7 +3,7 @@ import init, { mountStandalone } from './gatehouse.js';
 
 const root = document.getElementById('gatehouse');
 try {
-  await init();
+  await init({ module_or_path: new URL('./gatehouse_bg.wasm', import.meta.url) });
   mountStandalone(root);
 } catch (error) {
   console.error(error);

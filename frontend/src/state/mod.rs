@@ -1,6 +1,7 @@
 //! What the panel knows: the server's state by its events, live data by frames, and requests.
 
 pub mod events;
+pub mod json;
 pub mod live;
 pub mod rest;
 pub mod socket;

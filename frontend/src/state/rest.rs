@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use yew::AttrValue;
 
+use super::json;
 use super::socket::segment;
 
 /// The server's REST interface below its prefix.
@@ -87,7 +88,7 @@ impl Api {
     ) -> Result<T, ApiError> {
         let response = self.send(method, path, body).await?;
         let text = response.text().await.map_err(|error| unreachable(&error))?;
-        serde_json::from_str(&text).map_err(|error| not_ours(response.status(), &error))
+        json::read(&text).map_err(|error| not_ours(response.status(), &error))
     }
 
     /// Sends and turns an error answer into its [`ApiError`].
@@ -113,7 +114,7 @@ impl Api {
             return Ok(response);
         }
         let text = response.text().await.unwrap_or_default();
-        Err(serde_json::from_str(&text).unwrap_or_else(|_| from_status(response.status())))
+        Err(json::read(&text).unwrap_or_else(|_| from_status(response.status())))
     }
 }
 

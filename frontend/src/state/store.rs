@@ -8,10 +8,11 @@ use futures_util::StreamExt;
 use gloo::events::EventListener;
 use gloo::net::websocket::Message;
 use gloo::net::websocket::futures::WebSocket;
-use protocol::events::{Event, Notice};
+use protocol::events::Notice;
 use yew::prelude::*;
 
 use super::events::{Link, State};
+use super::json::read_event;
 use super::rest::Api;
 use super::socket::{self, Backoff, Task};
 use crate::panel::command::Command;
@@ -172,7 +173,7 @@ async fn run(weak: Weak<Inner>) {
             while let Some(Ok(message)) = socket.next().await {
                 let Some(inner) = weak.upgrade() else { return };
                 let Message::Text(text) = message else { continue };
-                match serde_json::from_str::<Event>(&text) {
+                match read_event(&text) {
                     Ok(event) => inner.change(|state| state.apply(event)),
                     // A newer server may send what this module does not know; the rest still holds.
                     Err(error) => gloo::console::warn!(format!("an event could not be read: {error}")),

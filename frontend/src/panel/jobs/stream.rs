@@ -11,6 +11,7 @@ use protocol::rest::JobOutput;
 use yew::prelude::*;
 
 use super::super::output::Output;
+use crate::state::json;
 use crate::state::socket::{self, Backoff, Task};
 
 /// Between two repaints, in milliseconds: fast enough to look live, slow enough for a job that prints in a loop.
@@ -89,7 +90,7 @@ async fn follow(
             let mut first = true;
             while let Some(Ok(message)) = socket.next().await {
                 let Message::Text(text) = message else { continue };
-                let message = match serde_json::from_str::<JobOutput>(&text) {
+                let message = match json::read::<JobOutput>(&text) {
                     Ok(message) => message,
                     Err(error) => {
                         gloo::console::warn!(format!("a message of a job could not be read: {error}"));
