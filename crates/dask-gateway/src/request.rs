@@ -10,7 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, NoProxy, Proxy, Response, Url};
 use serde_json::Value;
 
-use crate::config::{AuthConfig, GatewayConfig, HttpProxy};
+use crate::config::{AuthConfig, GatewayConfig, HttpProxy, address};
 use crate::error::GatewayError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +48,11 @@ impl Requester {
                     .to_owned(),
             ));
         };
-        let url = parse_address(address)?;
+        let url = address::parse(address).map_err(|reason| {
+            GatewayError::Config(format!(
+                "The gateway's address (gateway.address) can't be used: {reason}."
+            ))
+        })?;
         let http = http_client(&url, &config.http_proxy)?;
         Ok(Self {
             http,
@@ -254,15 +258,6 @@ impl Requester {
                 }
             }
         }
-    }
-}
-
-fn parse_address(address: &str) -> Result<Url, GatewayError> {
-    match Url::parse(address) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-        _ => Err(GatewayError::Config(format!(
-            "The gateway's address must be a URL such as http://host:8000, and gateway.address is {address:?}."
-        ))),
     }
 }
 

@@ -390,6 +390,8 @@ fn an_address_that_is_none_is_refused_at_once() {
         (None, "names no gateway"),
         (Some("gateway.example:8000"), "must be a URL"),
         (Some("ftp://gateway.example"), "must be a URL"),
+        (Some("http://bob:sekret@gateway.example"), "gateway.auth.kwargs"),
+        (Some("http://gateway.example?token=sekret"), "gateway.auth.kwargs"),
     ] {
         let address = address.map(str::to_owned);
         let error = GatewayClient::new(&GatewayConfig {
@@ -398,6 +400,7 @@ fn an_address_that_is_none_is_refused_at_once() {
         })
         .unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
+        assert!(!format!("{error:?}").contains("sekret"), "{error:?}");
     }
 }
 

@@ -291,6 +291,27 @@ fn mistakes_are_sentences() {
 }
 
 #[test]
+fn an_address_with_a_secret_is_refused_and_not_shown() {
+    for (key, text) in [
+        ("gateway.address", "http://bob:sekret@h/gw"),
+        ("gateway.address", "http://h/gw?token=sekret"),
+        ("gateway.proxy-address", "gateway://bob:sekret@h:8786"),
+    ] {
+        let mut machine = Machine::new();
+        let variable = key.to_uppercase().replace('.', "__").replace('-', "_");
+        machine
+            .env("DASK_GATEWAY__ADDRESS", "http://h")
+            .env(&format!("DASK_{variable}"), text);
+        let error = machine.resolve().unwrap_err();
+        assert!(error.to_string().contains(key), "{error}");
+        assert!(error.to_string().contains("gateway.auth.kwargs"), "{error}");
+        for words in [error.to_string(), format!("{error:?}")] {
+            assert!(!words.contains("sekret") && !words.contains("bob"), "{words}");
+        }
+    }
+}
+
+#[test]
 fn other_parts_of_the_files_do_not_matter() {
     let machine = Machine::new();
     machine.file(

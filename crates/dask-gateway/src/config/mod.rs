@@ -1,5 +1,6 @@
 //! Where the gateway is and how to log in, read from Dask's files and environment as Python's `dask.config` reads them.
 
+pub(crate) mod address;
 mod env;
 mod files;
 mod literal;
@@ -45,7 +46,7 @@ impl ConfigSources {
 /// The `gateway.*` part of Dask's configuration, with its templates filled in.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GatewayConfig {
-    /// URL of the gateway, without a trailing slash; `None` where nothing names one.
+    /// URL of the gateway, without credentials and without a trailing slash; `None` where nothing names one.
     pub address: Option<String>,
     /// `host:port` where schedulers are reached, as in `gateway://host:port/NAME`.
     pub proxy_address: Option<String>,
@@ -136,7 +137,8 @@ impl GatewayConfig {
     /// its kernels: a server started from such a kernel must not take another's embedded gateway for the site's.
     ///
     /// # Errors
-    /// A file that is not YAML, a template that names a missing variable, a value of the wrong type.
+    /// A file that is not YAML, a template that names a missing variable, a value of the wrong type, an address with a
+    /// password or query in it.
     pub fn resolve(sources: &ConfigSources) -> Result<Self, ConfigError> {
         let mut merged = env::collect(&sources.env);
         for (path, layer) in files::collect(sources)?.into_iter().rev() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::template::fill as fill_template;
-use super::{AuthConfig, ConfigError, GatewayConfig, HttpProxy};
+use super::{AuthConfig, ConfigError, GatewayConfig, HttpProxy, address};
 use crate::secret::Secret;
 
 /// The spelling of `key` that `map` already has, or `key` itself.
@@ -65,7 +65,7 @@ pub(super) fn read(
 ) -> Result<GatewayConfig, ConfigError> {
     let reader = Reader { tree, env };
     let address = reader
-        .text("gateway.address")?
+        .address("gateway.address")?
         .map(|url| url.trim_end_matches('/').to_owned());
     let mut warnings = Vec::new();
     Ok(GatewayConfig {
@@ -101,6 +101,15 @@ impl Reader<'_> {
         }
     }
 
+    /// A text that is shown, and holds no secret therefore.
+    fn address(&self, key: &str) -> Result<Option<String>, ConfigError> {
+        let text = self.text(key)?;
+        if let Some(text) = &text {
+            address::check(text).map_err(|reason| bad_value(key, &reason))?;
+        }
+        Ok(text)
+    }
+
     /// As Dask's client: a port on the gateway's host, an address whose scheme and path don't count, or the gateway's own.
     fn proxy_address(&self, address: Option<&str>) -> Result<Option<String>, ConfigError> {
         const KEY: &str = "gateway.proxy-address";
@@ -111,7 +120,7 @@ impl Reader<'_> {
                 .and_then(split_address)
                 .map(|(_, host, _)| format!("{host}:{port}")));
         }
-        if let Some(text) = self.text(KEY)? {
+        if let Some(text) = self.address(KEY)? {
             let netloc = text
                 .split_once("://")
                 .map_or(text.as_str(), |(_scheme, rest)| rest);
