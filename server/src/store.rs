@@ -42,7 +42,7 @@ const MIGRATIONS: &[&str] = &["
         name TEXT PRIMARY KEY,
         label TEXT,
         scaling TEXT,
-        created_here INTEGER NOT NULL DEFAULT 0
+        created_by TEXT
     ) STRICT;
 "];
 
@@ -68,8 +68,8 @@ pub struct ClusterNote {
     pub label: Option<String>,
     /// [`Scaling::Unknown`] until a size was asked for through one of our doors.
     pub scaling: Scaling,
-    /// Whether it was created through Gatehouse, and not by other means on the same gateway.
-    pub created_here: bool,
+    /// The server through which it was created; `None` for one made by other means on the same gateway.
+    pub created_by: Option<String>,
 }
 
 type Call = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -133,13 +133,18 @@ impl Store {
     ///
     /// # Errors
     /// Where the store does not take it.
-    pub async fn add_cluster(&self, name: &str, label: Option<&str>) -> Result<(), StoreError> {
-        let (name, label) = (name.to_owned(), label.map(str::to_owned));
+    pub async fn add_cluster(
+        &self,
+        name: &str,
+        label: Option<&str>,
+        instance: &str,
+    ) -> Result<(), StoreError> {
+        let (name, label, instance) = (name.to_owned(), label.map(str::to_owned), instance.to_owned());
         self.call(move |db| {
             db.execute(
-                "INSERT INTO cluster_labels (name, label, created_here) VALUES (?1, ?2, 1) \
-                 ON CONFLICT (name) DO UPDATE SET label = excluded.label, created_here = 1",
-                params![name, label],
+                "INSERT INTO cluster_labels (name, label, created_by) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (name) DO UPDATE SET label = excluded.label, created_by = excluded.created_by",
+                params![name, label, instance],
             )
         })
         .await?;
@@ -189,7 +194,7 @@ impl Store {
     pub async fn clusters(&self) -> Result<HashMap<String, ClusterNote>, StoreError> {
         self.call(|db| {
             let mut statement =
-                db.prepare_cached("SELECT name, label, scaling, created_here FROM cluster_labels")?;
+                db.prepare_cached("SELECT name, label, scaling, created_by FROM cluster_labels")?;
             let rows = statement.query_map([], |row| {
                 let scaling: Option<String> = row.get(2)?;
                 let note = ClusterNote {
@@ -198,7 +203,7 @@ impl Store {
                     scaling: scaling
                         .and_then(|text| serde_json::from_str(&text).ok())
                         .unwrap_or(Scaling::Unknown),
-                    created_here: row.get(3)?,
+                    created_by: row.get(3)?,
                 };
                 Ok((row.get(0)?, note))
             })?;
@@ -276,7 +281,7 @@ mod tests {
     #[tokio::test]
     async fn keeps_labels_and_scaling_apart() {
         let (folder, store) = fresh().await;
-        store.add_cluster("a", Some("Taxi")).await.unwrap();
+        store.add_cluster("a", Some("Taxi"), "lab").await.unwrap();
         store
             .set_scaling(
                 "a",
@@ -304,7 +309,7 @@ mod tests {
                     minimum: 1,
                     maximum: 4
                 },
-                created_here: true,
+                created_by: Some("lab".into()),
             }
         );
         assert_eq!(
@@ -312,7 +317,7 @@ mod tests {
             ClusterNote {
                 label: None,
                 scaling: Scaling::Manual { workers: 2 },
-                created_here: false
+                created_by: None
             }
         );
         store.forget_cluster("a").await.unwrap();

@@ -75,13 +75,12 @@ pub struct ServeArgs {
 /// A sentence for the person at the terminal.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("GATEHOUSE_LOG")
-                .unwrap_or_else(|_unset| "info".into()),
-        )
+        .with_env_filter(log_filter())
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
+        // Whoever reads our log may die before us: then there is nobody to complain to, and an end to put in order.
+        .log_internal_errors(false)
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -89,5 +88,15 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         .context("The machine gives no threads for the server")?;
     match cli.command {
         Command::Serve(args) => runtime.block_on(serve::serve(args)),
+    }
+}
+
+/// What is logged: `GATEHOUSE_LOG`, or the default. tungstenite writes whole requests, tokens included, when it traces.
+fn log_filter() -> tracing_subscriber::EnvFilter {
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_unset| "info".into());
+    match "tungstenite=info".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_never) => filter,
     }
 }

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::{ServeArgs, listen, signals};
+use super::signals::Signals;
+use super::{ServeArgs, listen};
 use crate::clusters::{Clusters, GatewayOrigin};
 use crate::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
 use crate::embedded::{Embedded, Settings};
@@ -20,7 +21,7 @@ use crate::http::{App, Token, assets_folder, router};
 use crate::jobs::{Jobs, JobsConfig, JupyterSource};
 use crate::proxy::dashboard::Dashboards;
 use crate::proxy::gateway::{Door, router as door_router};
-use crate::state_dir::{Departure, Membership, StateDir};
+use crate::state_dir::{Departure, LastGuard, Membership, StateDir};
 use crate::store::Store;
 
 /// How long the gateway may take to end its clusters before we end their processes.
@@ -44,8 +45,14 @@ struct Address {
 /// # Errors
 /// A sentence, where something that is needed at the start is not there.
 pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("Signals can't be listened to")?;
     let settings = Settings::load(args.config.as_deref())?;
     let state_dir = StateDir::open(&args.state_dir.clone().map_or_else(default_state_dir, Ok)?)?;
+    let config = gateway_config(&args)?;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    let python = python(&args)?;
     let address = bind(&args).await?;
     let instance = args
         .instance
@@ -53,11 +60,6 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         .unwrap_or_else(|| format!("standalone-{}", std::process::id()));
     let mut membership = Membership::join(&state_dir, &instance, args.parent_pid).await?;
 
-    let config = gateway_config(&args)?;
-    for warning in &config.warnings {
-        warn!("{warning}");
-    }
-    let python = python(&args)?;
     let embedded = match &config.address {
         Some(_) => None,
         None => Some(Embedded::prepare(&state_dir, &settings, &python).await?),
@@ -65,21 +67,19 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let config = embedded
         .as_ref()
         .map_or(config, |embedded| embedded.gateway_config());
-    let origin = embedded.as_ref().map_or(GatewayOrigin::Remote, |embedded| {
-        GatewayOrigin::Embedded(embedded.clone())
-    });
-
+    let origin = embedded
+        .clone()
+        .map_or(GatewayOrigin::Remote, GatewayOrigin::Embedded);
     let store = Store::open(&state_dir.store()).await?;
-    let clusters = Clusters::new(config.clone(), origin, store.clone()).await?;
-    let outbound = crate::outbound::client().context("The HTTP client can't be made")?;
+    let clusters = Clusters::new(config.clone(), origin, store.clone(), instance.clone()).await?;
+    let outbound = crate::outbound::client(&config.http_proxy).context("The HTTP client can't be made")?;
     let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
+    let requests = TaskTracker::new();
 
     let mut kernel_env = BTreeMap::new();
     if let Some(embedded) = &embedded {
         let (listener, port) = open_door(&mut membership).await?;
         let door = door_router(Door {
-            secret: membership.record().door_secret.clone(),
             target: config.address.clone().unwrap_or_default(),
             client: outbound.clone(),
             changed: Box::new({
@@ -87,25 +87,21 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
                 move || clusters.wake()
             }),
         });
-        tasks.spawn(
+        let ended = stop.clone().cancelled_owned();
+        requests.spawn(
             axum::serve(listener, door)
-                .with_graceful_shutdown(stop.clone().cancelled_owned())
+                .with_graceful_shutdown(ended)
                 .into_future(),
         );
-        let door = format!("http://127.0.0.1:{port}/{}", membership.record().door_secret);
-        kernel_env = embedded.kernel_env(&door, &address.public);
+        kernel_env = embedded.kernel_env(&format!("http://127.0.0.1:{port}"), &address.public);
     }
 
     let (job_events, _) = broadcast::channel(256);
-    let jupyter = jupyter_source(
-        &args,
-        &python,
-        &state_dir.root().join("jupyter").join(membership.id()),
-        &kernel_env,
-    );
+    let jupyter_folder = state_dir.root().join("jupyter").join(&instance);
+    let jupyter = jupyter_source(&args, &python, &jupyter_folder, &kernel_env);
     let jobs_config = JobsConfig {
         folder: state_dir.jobs(),
-        instance: membership.id().to_owned(),
+        instance,
     };
     let jobs = Jobs::new(store, jobs_config, jupyter.clone(), job_events.clone())?;
 
@@ -120,61 +116,93 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         assets: assets_folder(args.assets.clone()).map(Arc::new),
         shutdown: stop.child_token(),
     };
-    let served = address
-        .listener
-        .serve(router(app, address.token.clone()), stop.clone());
+    requests.spawn(
+        address
+            .listener
+            .serve(router(app, address.token.clone()), stop.clone()),
+    );
     announce(&args, address.url.as_deref(), &kernel_env);
 
-    let watching = CancellationToken::new();
-    tasks.spawn(clusters.clone().run(watching.clone()));
-    let supervised = CancellationToken::new();
-    if let Some(embedded) = embedded.clone() {
-        let supervised = supervised.clone();
-        tasks.spawn(async move { embedded.run(supervised).await });
-    }
+    let watch = CancellationToken::new();
+    let watching = tokio::spawn(clusters.clone().run(watch.clone()));
+    let supervise = CancellationToken::new();
+    let supervising = embedded.clone().map(|embedded| {
+        let supervise = supervise.clone();
+        tokio::spawn(async move { embedded.run(supervise).await })
+    });
     settle_jobs(&jobs, &state_dir).await;
 
-    let why = signals::end_is_asked(args.parent_pid)
-        .await
-        .context("Signals can't be listened to")?;
+    let why = signals.end_is_asked(args.parent_pid).await;
     info!(why, "ending");
-    // Clusters first: whatever started us may end the whole container a moment later.
-    let departure = membership.leave().await?;
-    let last = matches!(departure, Departure::Last(_));
     stop.cancel();
-    let stop_clusters = async {
-        match (&embedded, last) {
-            (Some(_), true) => clusters.stop_all(CLUSTERS_PATIENCE).await,
-            (None, _) => clusters.stop_own().await,
-            (Some(_), false) => Vec::new(),
+    requests.close();
+    match embedded {
+        // A site's gateway goes on without us, but whatever started us may end the whole container in a moment.
+        None => {
+            let lives = |instance: &str| state_dir.instance_lives(instance);
+            warn_of(clusters.stop_own(lives).await);
+            tokio::join!(drain(&requests), jobs.shutdown());
+            warn_of(clusters.stop_own(lives).await);
+            leave(membership).await;
         }
-    };
-    let (left, ()) = tokio::join!(stop_clusters, jobs.shutdown());
-    for name in left {
-        warn!(cluster = %name, "the gateway did not end this cluster in time");
+        Some(embedded) => {
+            supervise.cancel();
+            tokio::join!(drain(&requests), jobs.shutdown());
+            if let Some(supervising) = supervising
+                && let Err(error) = supervising.await
+            {
+                warn!(%error, "the embedded gateway's supervision did not end well");
+            }
+            let (last, _newcomers_wait) = leave(membership).await;
+            if last {
+                warn_of(clusters.stop_all(CLUSTERS_PATIENCE).await);
+                end_private_jupyter(&jupyter).await;
+                embedded.end().await;
+            }
+        }
     }
-    watching.cancel();
-    supervised.cancel();
-    tasks.close();
-    let drained = async {
-        tasks.wait().await;
-        served.await
-    };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
-        warn!("some requests were still open and were dropped");
+    watch.cancel();
+    if let Err(error) = watching.await {
+        warn!(%error, "the clusters' watch did not end well");
     }
-    if let JupyterSource::Private(jupyter) = &jupyter {
-        jupyter.shutdown().await;
-    }
-    if let (Some(embedded), true) = (&embedded, last) {
-        embedded.end().await;
-    }
-    drop(departure);
+    end_private_jupyter(&jupyter).await;
     if let Some(socket) = &args.socket {
         std::fs::remove_file(socket).ok();
     }
     info!("ended");
     Ok(())
+}
+
+/// Leaves the state folder. Returns whether nobody else uses what is shared, with what keeps newcomers waiting while it is
+/// ended. Where the folder does not tell, it is ended: clusters that stay cost more than an early end.
+async fn leave(membership: Membership) -> (bool, Option<LastGuard>) {
+    match membership.leave().await {
+        Ok(Departure::Others) => (false, None),
+        Ok(Departure::Last(guard)) => (true, Some(guard)),
+        Err(error) => {
+            warn!(%error, "whether another server uses the gateway can't be told, so it is ended");
+            (true, None)
+        }
+    }
+}
+
+fn warn_of(left: Vec<String>) {
+    for name in left {
+        warn!(cluster = %name, "the gateway did not end this cluster in time");
+    }
+}
+
+/// Lets requests that are under way finish.
+async fn drain(requests: &TaskTracker) {
+    if tokio::time::timeout(DRAIN, requests.wait()).await.is_err() {
+        warn!("some requests were still open and were dropped");
+    }
+}
+
+async fn end_private_jupyter(jupyter: &JupyterSource) {
+    if let JupyterSource::Private(jupyter) = jupyter {
+        jupyter.shutdown().await;
+    }
 }
 
 async fn bind(args: &ServeArgs) -> anyhow::Result<Address> {

@@ -21,6 +21,9 @@ use crate::store::{ClusterNote, Store};
 pub use error::ClusterError;
 pub use poll::GatewayOrigin;
 
+/// How long the gateway may take to hear that clusters are to end, when the server ends.
+const DELETE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Longest label a user may give.
 const MAX_LABEL: usize = 80;
 
@@ -33,6 +36,8 @@ struct Inner {
     config: GatewayConfig,
     origin: GatewayOrigin,
     store: Store,
+    /// Name of this server, which marks the clusters that were created through it.
+    instance: String,
     book: Mutex<Book>,
     list: watch::Sender<Arc<Vec<Cluster>>>,
     gateway: watch::Sender<GatewayStatus>,
@@ -41,6 +46,8 @@ struct Inner {
     wake: Notify,
     /// Something we know has changed: publish the list anew.
     dirty: Arc<Notify>,
+    /// Held from asking for the list to taking it in: an older list must not replace a newer one.
+    refreshing: tokio::sync::Mutex<()>,
     /// Panels that are open.
     viewers: AtomicUsize,
 }
@@ -66,7 +73,7 @@ impl Book {
         let empty = || ClusterNote {
             label: None,
             scaling: Scaling::Unknown,
-            created_here: false,
+            created_by: None,
         };
         self.remembered.entry(name.to_owned()).or_insert_with(empty)
     }
@@ -90,6 +97,7 @@ impl Clusters {
         config: GatewayConfig,
         origin: GatewayOrigin,
         store: Store,
+        instance: String,
     ) -> Result<Self, ClusterError> {
         let client = GatewayClient::new(&config)?;
         let remembered = store.clusters().await?;
@@ -99,6 +107,7 @@ impl Clusters {
             config,
             origin,
             store,
+            instance,
             book: Mutex::new(Book {
                 remembered,
                 ..Book::default()
@@ -108,6 +117,7 @@ impl Clusters {
             notices: broadcast::channel(64).0,
             wake: Notify::new(),
             dirty: Arc::new(Notify::new()),
+            refreshing: tokio::sync::Mutex::new(()),
             viewers: AtomicUsize::new(0),
         })))
     }
@@ -159,7 +169,10 @@ impl Clusters {
     }
 
     /// One cluster; asks the gateway again before it says that there is none.
-    async fn find(&self, name: &str) -> Result<Cluster, ClusterError> {
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`].
+    pub async fn find(&self, name: &str) -> Result<Cluster, ClusterError> {
         if self.get(name).is_err() {
             self.refresh().await;
         }
@@ -214,7 +227,7 @@ impl Clusters {
     /// [`ClusterError::Invalid`] with the field, or [`ClusterError::Gateway`].
     pub async fn create(&self, request: CreateCluster) -> Result<String, ClusterError> {
         let label = check_label(request.label)?;
-        check_mappings(&request.options)?;
+        check_environment(&request.options)?;
         let scaling = request.scaling.unwrap_or(Scaling::Unknown);
         check_scaling(&scaling)?;
         let mut options = self.0.config.cluster_options.clone();
@@ -227,10 +240,13 @@ impl Clusters {
         {
             let mut book = self.book();
             let note = book.note(&name);
-            note.created_here = true;
+            note.created_by = Some(self.0.instance.clone());
             note.label.clone_from(&label);
         }
-        self.0.store.add_cluster(&name, label.as_deref()).await?;
+        self.0
+            .store
+            .add_cluster(&name, label.as_deref(), &self.0.instance)
+            .await?;
         self.refresh().await;
         Ok(name)
     }
@@ -287,7 +303,10 @@ impl Clusters {
             }
             Scaling::Unknown => None,
         };
-        let scaling = warning.as_deref().map(|words| limited(&scaling, words)).unwrap_or(scaling);
+        let scaling = warning
+            .as_deref()
+            .map(|words| limited(&scaling, words))
+            .unwrap_or(scaling);
         self.book().note(name).scaling = scaling.clone();
         self.0.store.set_scaling(name, &scaling).await?;
         self.0.dirty.notify_one();
@@ -336,20 +355,27 @@ impl Clusters {
         }
     }
 
-    /// Asks for the end of the clusters that were created through this server, all at once, and does not wait for it: a
-    /// site's gateway goes on by itself. Returns the names that it could not be asked for.
-    pub async fn stop_own(&self) -> Vec<String> {
+    /// Asks for the end of the clusters that were created through this server, and through those that no longer live, all
+    /// at once; does not wait for their end, since a site's gateway goes on by itself. Returns the names that it could not
+    /// be asked for. What was asked for once is not asked for again.
+    pub async fn stop_own(&self, lives: impl Fn(&str) -> bool) -> Vec<String> {
         let own: Vec<String> = {
-            let book = self.book();
-            let own = book
+            let mut book = self.book();
+            let ours = |by: &str| *by == *self.0.instance || !lives(by);
+            let own: Vec<String> = book
                 .remembered
                 .iter()
-                .filter(|(_, note)| note.created_here)
-                .map(|(name, _)| name.clone());
-            let active = self.active_names();
-            own.filter(|name| active.contains(name)).collect()
+                .filter(|(_, note)| note.created_by.as_deref().is_some_and(ours))
+                .map(|(name, _)| name.clone())
+                .collect();
+            own.into_iter()
+                .filter(|name| book.stopping.insert(name.clone()))
+                .collect()
         };
-        self.delete_all(own).await
+        match tokio::time::timeout(DELETE_PATIENCE, self.delete_all(own.clone())).await {
+            Ok(failed) => failed,
+            Err(_elapsed) => own,
+        }
     }
 
     fn active_names(&self) -> Vec<String> {
@@ -393,9 +419,13 @@ fn check_label(label: Option<String>) -> Result<Option<String>, ClusterError> {
     Ok(Some(label))
 }
 
-/// The gateway takes any value in a mapping, and then the cluster fails: environment variables must be text.
-fn check_mappings(options: &protocol::rest::OptionValues) -> Result<(), ClusterError> {
-    for (field, value) in options {
+/// The gateway takes any value for an environment variable, and then the cluster fails: they must be text. Mappings of
+/// other names are the site's own, and may hold anything.
+fn check_environment(options: &protocol::rest::OptionValues) -> Result<(), ClusterError> {
+    for (field, value) in options
+        .iter()
+        .filter(|(field, _)| field.to_lowercase().contains("env"))
+    {
         let wrong = value
             .as_object()
             .and_then(|mapping| mapping.iter().find(|(_, value)| !value.is_string()));
@@ -420,7 +450,9 @@ fn limited(asked: &Scaling, warning: &str) -> Scaling {
         rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     };
     match *asked {
-        Scaling::Manual { workers } => Scaling::Manual { workers: after("Scaling to ").unwrap_or(workers) },
+        Scaling::Manual { workers } => Scaling::Manual {
+            workers: after("Scaling to ").unwrap_or(workers),
+        },
         Scaling::Adaptive { minimum, maximum } => Scaling::Adaptive {
             minimum: after("minimum=").unwrap_or(minimum),
             maximum: after("maximum=").unwrap_or(maximum),
@@ -447,9 +479,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn mapping_values_must_be_text() {
-        let options = json!({"profile": "x", "environment_vars": {"A": "1", "B": 2}});
-        let error = check_mappings(options.as_object().expect("object")).expect_err("a number");
+    fn environment_variables_must_be_text() {
+        let options = json!({"pod_config": {"n": 1}, "environment_vars": {"A": "1", "B": 2}});
+        let error = check_environment(options.as_object().expect("object")).expect_err("a number");
         let ClusterError::Invalid { field, message } = error else {
             panic!("{error}")
         };
@@ -469,13 +501,29 @@ mod tests {
 
     #[test]
     fn a_limit_is_remembered_in_place_of_what_was_asked() {
-        let words = "Scale request of 99 workers would exceed resource limit of 3 workers. Scaling to 3 instead.";
-        assert_eq!(limited(&Scaling::Manual { workers: 99 }, words), Scaling::Manual { workers: 3 });
+        let words =
+            "Scale request of 99 workers would exceed resource limit of 3 workers. Scaling to 3 instead.";
+        assert_eq!(
+            limited(&Scaling::Manual { workers: 99 }, words),
+            Scaling::Manual { workers: 3 }
+        );
         let words = "Adapt with `maximum=99, minimum=0` workers would exceed resource limit of 3 workers. Using \
                      `maximum=3, minimum=0` instead.";
-        let asked = Scaling::Adaptive { minimum: 0, maximum: 99 };
-        assert_eq!(limited(&asked, words), Scaling::Adaptive { minimum: 0, maximum: 3 });
-        assert_eq!(limited(&Scaling::Manual { workers: 9 }, "No."), Scaling::Manual { workers: 9 });
+        let asked = Scaling::Adaptive {
+            minimum: 0,
+            maximum: 99,
+        };
+        assert_eq!(
+            limited(&asked, words),
+            Scaling::Adaptive {
+                minimum: 0,
+                maximum: 3
+            }
+        );
+        assert_eq!(
+            limited(&Scaling::Manual { workers: 9 }, "No."),
+            Scaling::Manual { workers: 9 }
+        );
     }
 
     #[test]

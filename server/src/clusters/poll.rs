@@ -119,6 +119,7 @@ impl Clusters {
 
     /// Asks the gateway once and takes in what it says; returns when the list is up to date.
     pub(super) async fn refresh(&self) {
+        let _order = self.0.refreshing.lock().await;
         match self.0.client.list(&SHOWN).await {
             Ok(reports) => {
                 self.take_in(reports).await;
@@ -201,7 +202,21 @@ impl Clusters {
             .map(|r| (r.name.clone(), r))
             .collect();
         self.recall(&reports).await;
+        let gone: Vec<String> = {
+            let book = self.book();
+            book.reports
+                .keys()
+                .filter(|name| !reports.contains_key(*name))
+                .cloned()
+                .collect()
+        };
         let (to_scale, ended) = self.settle(reports);
+        for name in gone {
+            self.book().remembered.remove(&name);
+            if let Err(error) = self.0.store.forget_cluster(&name).await {
+                warn!(cluster = %name, %error, "what is remembered of a cluster that is gone can't be forgotten");
+            }
+        }
         for watcher in ended {
             watcher.stop().await;
         }
@@ -219,7 +234,13 @@ impl Clusters {
             return;
         }
         match self.0.store.clusters().await {
-            Ok(notes) => self.book().remembered.extend(notes),
+            // What this server knows of its own is newer than what it read.
+            Ok(notes) => {
+                let mut book = self.book();
+                for (name, note) in notes {
+                    book.remembered.entry(name).or_insert(note);
+                }
+            }
             Err(error) => warn!(%error, "what is remembered of the clusters can't be read"),
         }
     }

@@ -239,7 +239,7 @@ impl PrivateJupyter {
 
     /// Waits for the file in which Jupyter writes its address, then for an answer at it.
     async fn wait_until_ready(&self, server: &mut Running, runtime: &Path, log: &Path) -> Result<(), String> {
-        let http = crate::outbound::client()
+        let http = crate::outbound::client(&dask_gateway::HttpProxy::Off)
             .map_err(|error| format!("The Jupyter Server for jobs can't be asked anything: {error}."))?;
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {

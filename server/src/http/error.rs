@@ -62,7 +62,7 @@ impl IntoResponse for HttpError {
             request_id,
             status = self.status.as_u16(),
             code = self.code,
-            message = self.message,
+            message = ?self.message,
             "refused"
         );
         let body = ApiError {
@@ -99,7 +99,11 @@ impl From<ClusterError> for HttpError {
 
 impl From<DashboardError> for HttpError {
     fn from(error: DashboardError) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, "dashboard", error.to_string())
+        let message = error.to_string();
+        match error {
+            DashboardError::BadPath => Self::not_found(message),
+            DashboardError::Unreachable(_) => Self::new(StatusCode::BAD_GATEWAY, "dashboard", message),
+        }
     }
 }
 

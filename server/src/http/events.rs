@@ -1,17 +1,12 @@
 //! What changed, to each open panel (WebSocket).
 
-use std::time::Duration;
-
 use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::Response;
 use protocol::events::{Event, Notice, NoticeLevel};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::App;
-
-/// Proxies close what says nothing.
-const KEEP_ALIVE: Duration = Duration::from_secs(25);
+use super::{App, KEEP_ALIVE};
 
 /// Clusters, jobs, the gateway's state and notices, as they change.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", responses((status = 101)))]

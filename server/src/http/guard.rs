@@ -75,10 +75,11 @@ pub(super) async fn require_token(State(token): State<Token>, request: Request, 
         return next.run(request).await;
     }
     if request.method() == Method::GET && token.in_query(request.uri()) {
-        // The token leaves the address bar: it must not travel in a Referer or stay in the history.
+        // Lax, not Strict: the printed address is opened from terminals that are web pages too. Changes and WebSockets are
+        // guarded by header and origin. The token leaves the address bar: it must not travel in a Referer or stay in the history.
         let mut response = Redirect::to(request.uri().path()).into_response();
         let cookie = format!(
-            "{}={}; Path=/; HttpOnly; SameSite=Strict",
+            "{}={}; Path=/; HttpOnly; SameSite=Lax",
             token.cookie, token.secret
         );
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -128,14 +129,13 @@ fn same_origin(headers: &HeaderMap) -> bool {
     else {
         return false;
     };
-    // Proxies before us put the host that the browser used into X-Forwarded-Host.
+    // Proxies before us put the host that the browser used into X-Forwarded-Host, the first of them first.
     let hosts = headers
         .get(header::HOST)
         .into_iter()
         .chain(headers.get("x-forwarded-host"));
-    hosts
-        .filter_map(|host| host.to_str().ok())
-        .any(|host| host == origin_host)
+    let mut hosts = hosts.filter_map(|host| host.to_str().ok()?.split(',').next().map(str::trim));
+    hosts.any(|host| host == origin_host)
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
         ])));
         assert!(same_origin(&headers(&[
             ("host", "localhost"),
-            ("x-forwarded-host", "hub.example"),
+            ("x-forwarded-host", "hub.example, inner"),
             ("origin", "https://hub.example")
         ])));
         assert!(!same_origin(&headers(&[host, ("origin", "http://evil.example")])));

@@ -7,8 +7,8 @@ use axum::response::Response;
 use http::StatusCode;
 use protocol::rest::{ApiError, ClusterState, CreateJob, Job};
 
-use super::App;
 use super::error::{Body, HttpError};
+use super::{App, KEEP_ALIVE};
 
 /// The jobs, newest first.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", responses((status = 200, body = Vec<Job>)))]
@@ -56,6 +56,7 @@ pub(super) async fn output(
     let mut output = app.jobs.output(&id).await?;
     let shutdown = app.shutdown.clone();
     Ok(upgrade.on_upgrade(move |mut socket| async move {
+        let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
         loop {
             let item = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -63,6 +64,12 @@ pub(super) async fn output(
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                     Some(Ok(_)) => continue,
                 },
+                _ = keep_alive.tick() => {
+                    if socket.send(Message::Ping(Vec::new().into())).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 item = output.recv() => item,
             };
             let Some(item) = item else {

@@ -12,6 +12,7 @@ mod status;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
@@ -31,6 +32,9 @@ use error::HttpError;
 pub use guard::Token;
 pub use openapi::document;
 pub use panel::assets_folder;
+
+/// Proxies close a WebSocket that says nothing.
+const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// What the routes work with. Cheap to clone.
 #[derive(Clone)]
@@ -82,6 +86,7 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/clusters/{name}/", get(dashboards::first_page))
         .route("/clusters/{name}/{*path}", any(dashboards::pass))
         .fallback(elsewhere)
+        .method_not_allowed_fallback(wrong_method)
         .with_state(app)
         .layer(CompressionLayer::new().compress_when(compress))
         .layer(CatchPanicLayer::custom(panicked))
@@ -102,6 +107,14 @@ async fn elsewhere(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Res
         ))
         .into_response(),
     }
+}
+
+async fn wrong_method() -> HttpError {
+    HttpError::new(
+        http::StatusCode::METHOD_NOT_ALLOWED,
+        "wrong_method",
+        "This address does not take that method. The API is described at api/v1/openapi.json.",
+    )
 }
 
 fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {

@@ -68,13 +68,11 @@ impl TaskLog {
         self.first_record + self.records.len() as u64
     }
 
-    /// Names by which new lanes' workers are shown; a worker without one is shown by its address.
+    /// The names of the workers there are, by which new lanes are shown; a worker without one is shown by its address.
     pub fn name_workers<'a>(&mut self, workers: impl Iterator<Item = (&'a str, &'a str)>) {
-        for (address, name) in workers {
-            if self.worker_names.get(address).is_none_or(|known| known != name) {
-                self.worker_names.insert(address.to_owned(), name.to_owned());
-            }
-        }
+        self.worker_names = workers
+            .map(|(address, name)| (address.to_owned(), name.to_owned()))
+            .collect();
     }
 
     /// Takes records in, in the scheduler's order.
@@ -147,7 +145,9 @@ impl TaskLog {
                 thread,
             });
         }
-        let id = id.min(u16::MAX - 1);
+        if id >= u16::MAX {
+            return u16::MAX - 1;
+        }
         self.lane_ids.insert((worker.to_owned(), thread), id);
         id
     }
@@ -165,7 +165,9 @@ impl TaskLog {
                 name: name.clone(),
             });
         }
-        let id = id.min(u16::MAX - 1);
+        if id >= u16::MAX {
+            return u16::MAX - 1;
+        }
         self.prefix_ids.insert(name, id);
         id
     }

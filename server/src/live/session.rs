@@ -1,6 +1,7 @@
 //! One browser on one scheduler's live data: a snapshot in bounded chunks, then deltas, as fast as it acknowledges.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use protocol::live::{CREDITS, Frame, Hello, MAX_BATCH_RECORDS, Request, VERSION};
@@ -10,10 +11,15 @@ use tracing::debug;
 
 use super::Feed;
 
+/// Proxies close what says nothing.
+const KEEP_ALIVE: Duration = Duration::from_secs(25);
+
 /// Serves `feed` over `socket` until the browser leaves, the watcher ends or `shutdown` comes.
 pub async fn serve(mut socket: WebSocket, feed: Arc<Feed>, ended: CancellationToken) {
     let mut session = Session::new(feed);
-    if let Err(end) = session.run(&mut socket, &ended).await {
+    // A browser that reads no more must not keep the session once the watcher has ended.
+    let served = ended.run_until_cancelled(session.run(&mut socket));
+    if let Err(end) = served.await.unwrap_or(Err(End::Ended)) {
         let (code, reason) = match end {
             End::Gone => return,
             End::Ended => (close_code::AWAY, "the cluster is no longer watched"),
@@ -68,12 +74,13 @@ impl Session {
         }
     }
 
-    async fn run(&mut self, socket: &mut WebSocket, ended: &CancellationToken) -> Result<(), End> {
+    async fn run(&mut self, socket: &mut WebSocket) -> Result<(), End> {
         let mut log_version = self.feed.log_version.subscribe();
         let mut progress = self.feed.progress.subscribe();
         let mut workers = self.feed.workers.subscribe();
         let mut health = self.feed.health.subscribe();
         health.mark_changed();
+        let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
         loop {
             while self.tasks && self.sent_seq - self.acked_seq < CREDITS {
                 log_version.mark_unchanged();
@@ -81,7 +88,10 @@ impl Session {
                 send(socket, &frame).await?;
             }
             tokio::select! {
-                () = ended.cancelled() => return Err(End::Ended),
+                _ = keep_alive.tick() => {
+                    let ping = Message::Ping(Vec::new().into());
+                    socket.send(ping).await.map_err(|_gone| End::Gone)?;
+                }
                 message = socket.recv() => {
                     let request = match message {
                         Some(Ok(Message::Binary(bytes))) => protocol::live::decode::<Request>(&bytes).map_err(|error| {

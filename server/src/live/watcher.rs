@@ -257,7 +257,13 @@ impl Watch {
             summary.memory_used = workers.iter().map(|w| w.memory).sum();
             summary.cpu = workers.iter().map(|w| w.cpu).sum();
         });
-        self.feed.workers.send_replace(Arc::new(workers));
+        self.feed.workers.send_if_modified(|old| {
+            let changed = **old != workers;
+            if changed {
+                *old = Arc::new(workers);
+            }
+            changed
+        });
     }
 
     fn summarise(&self, change: impl FnOnce(&mut ClusterSummary)) {

@@ -3,6 +3,8 @@
 //! The gateway serves dashboards without asking who one is; through this door they are as guarded as the panel. The
 //! browser's cookies and credentials stay here.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
@@ -22,9 +24,14 @@ pub struct Dashboards {
     pub client: reqwest::Client,
 }
 
+/// How long a dashboard may take to open a WebSocket.
+const OPEN_WITHIN: Duration = Duration::from_secs(15);
+
 /// A dashboard that did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum DashboardError {
+    #[error("A dashboard has no such page.")]
+    BadPath,
     #[error(
         "The cluster's dashboard did not answer: {0}. It is there once the cluster runs, and needs bokeh in the cluster's environment."
     )]
@@ -32,8 +39,23 @@ pub enum DashboardError {
 }
 
 impl Dashboards {
-    fn url(&self, cluster: &str, path_and_query: &str) -> String {
-        format!("{}/clusters/{cluster}/{path_and_query}", self.base)
+    /// The page's address below the cluster's own, without a token that was meant for us.
+    fn url(&self, cluster: &str, path_and_query: &str) -> Result<String, DashboardError> {
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        // Whoever resolves the address next would climb out of the cluster's folder.
+        if path.split(['/', '\\']).any(is_dots) {
+            return Err(DashboardError::BadPath);
+        }
+        let query: Vec<&str> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("token="))
+            .collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        Ok(format!(
+            "{}/clusters/{cluster}/{path}{mark}{}",
+            self.base,
+            query.join("&")
+        ))
     }
 
     /// Passes a plain request on. `path_and_query` is what follows `clusters/{name}/`, as it was sent.
@@ -52,7 +74,7 @@ impl Dashboards {
         strip_private(&mut headers);
         let answer = self
             .client
-            .request(parts.method, self.url(cluster, path_and_query))
+            .request(parts.method, self.url(cluster, path_and_query)?)
             .headers(headers)
             .body(reqwest::Body::wrap_stream(body.into_data_stream()))
             .send()
@@ -81,15 +103,16 @@ impl Dashboards {
         upgrade: WebSocketUpgrade,
     ) -> Result<Response, DashboardError> {
         let unreachable = |error: tungstenite::Error| DashboardError::Unreachable(plain(&error));
-        let url = self.url(cluster, path_and_query).replacen("http", "ws", 1);
+        let url = self.url(cluster, path_and_query)?.replacen("http", "ws", 1);
         let mut request = url.into_client_request().map_err(unreachable)?;
         if let Some(protocols) = headers.get(header::SEC_WEBSOCKET_PROTOCOL) {
             request
                 .headers_mut()
                 .insert(header::SEC_WEBSOCKET_PROTOCOL, protocols.clone());
         }
-        let (upstream, answer) = tokio_tungstenite::connect_async(request)
-            .await
+        let opened = tokio::time::timeout(OPEN_WITHIN, tokio_tungstenite::connect_async(request)).await;
+        let (upstream, answer) = opened
+            .map_err(|_elapsed| DashboardError::Unreachable("it took too long".to_owned()))?
             .map_err(unreachable)?;
         let chosen = answer
             .headers()
@@ -101,6 +124,14 @@ impl Dashboards {
             .on_upgrade(move |browser| splice(browser, upstream))
             .into_response())
     }
+}
+
+/// Whether a path segment is `.` or `..`, however its dots are written.
+fn is_dots(segment: &str) -> bool {
+    matches!(
+        segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
+        "." | ".."
+    )
 }
 
 /// The dashboard redirects to absolute paths of its own (`/status`), which would leave the prefix it is served under.
@@ -167,6 +198,36 @@ async fn splice(browser: WebSocket, upstream: Upstream) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_path_leads_out_of_the_cluster() {
+        let dashboards = Dashboards {
+            base: "http://gateway".to_owned(),
+            client: crate::outbound::client(&dask_gateway::HttpProxy::Off).expect("client"),
+        };
+        for path in [
+            "../x",
+            "a/../../x",
+            "%2e%2e/x",
+            "a/.%2E",
+            "./x",
+            "a\\..\\x",
+            "..",
+            "..?x=1",
+        ] {
+            assert!(dashboards.url("c", path).is_err(), "{path}");
+        }
+        for (path, expected) in [
+            ("status", "http://gateway/clusters/c/status"),
+            (
+                "a..b/.c?x=../y&token=secret&z",
+                "http://gateway/clusters/c/a..b/.c?x=../y&z",
+            ),
+            ("info?token=secret", "http://gateway/clusters/c/info"),
+        ] {
+            assert_eq!(dashboards.url("c", path).expect("a page"), expected);
+        }
+    }
 
     #[test]
     fn redirects_stay_below_the_cluster() {

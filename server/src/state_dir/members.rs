@@ -7,32 +7,20 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{StateDir, StateDirError, lock_file, random_hex, write_private};
+use super::{StateDir, StateDirError, lock_file, write_private};
 use crate::embedded::process::Mark;
 
 /// How long a server waits for the one before it, of the same name, to be gone.
 const SAME_INSTANCE_WAIT: Duration = Duration::from_secs(20);
 
 /// What a server keeps of itself across restarts, so that its kernels still find it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InstanceRecord {
     pub pid: u32,
     /// Port of Python's door; `None` until it was opened once.
     pub door_port: Option<u16>,
-    /// The unguessable path of Python's door.
-    pub door_secret: String,
     /// The JupyterLab that starts us again when we end without being asked.
     parent: Option<Mark>,
-}
-
-impl std::fmt::Debug for InstanceRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pid, door_port, .. } = self;
-        f.debug_struct("InstanceRecord")
-            .field("pid", pid)
-            .field("door_port", door_port)
-            .finish_non_exhaustive()
-    }
 }
 
 /// This server among those that use the same state folder.
@@ -92,8 +80,7 @@ impl Membership {
                 Ok(()) => {
                     let record = InstanceRecord {
                         pid: std::process::id(),
-                        door_port: earlier.as_ref().and_then(|record| record.door_port),
-                        door_secret: earlier.map_or_else(random_hex, |record| record.door_secret),
+                        door_port: earlier.and_then(|record| record.door_port),
                         parent: parent.map(Mark::of),
                     };
                     files.write(&record).map_err(failed)?;
@@ -262,15 +249,10 @@ mod tests {
         let dir = StateDir::open(temp.path()).unwrap();
         let mut life = Membership::join(&dir, "lab", None).await.unwrap();
         life.set_door_port(4711).unwrap();
-        let secret = life.record().door_secret.clone();
         // As after SIGKILL: the lock is free and the files are there.
         drop(life);
         let life = Membership::join(&dir, "lab", None).await.unwrap();
-        assert_eq!(
-            (life.record().door_port, &life.record().door_secret),
-            (Some(4711), &secret)
-        );
-        assert!(!format!("{life:?}").contains(&secret));
+        assert_eq!(life.record().door_port, Some(4711));
     }
 
     #[tokio::test]

@@ -119,7 +119,7 @@ impl House {
     /// The kernels that the Jupyter Server holds.
     pub(crate) async fn kernels(&self) -> Vec<Value> {
         let (url, token) = self.jupyter.ensure().await.unwrap();
-        let answer = gatehouse::outbound::client()
+        let answer = gatehouse::outbound::client(&dask_gateway::HttpProxy::Off)
             .unwrap()
             .get(format!("{url}api/kernels"))
             .header("Authorization", format!("token {token}"))
