@@ -65,6 +65,10 @@ class Supervisor:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
+        # Whether any child got ready, and whether the last one ended in order: only then it left nothing running.
+        self._was_ready = False
+        self._ended_well = False
+        self._killed = False
         # Set by the first ready line, and by whatever makes it pointless to wait for one.
         self._first_result = threading.Event()
         self._state = State.STARTING
@@ -92,25 +96,34 @@ class Supervisor:
         return process.pid if process is not None and process.poll() is None else None
 
     def stop(self) -> None:
-        """Ends the child and waits for it: SIGTERM, and after `Timing.stop` seconds SIGKILL. Twice does no harm."""
+        """Ends the child and waits for it: SIGTERM, and after `Timing.stop` seconds SIGKILL. Twice does no harm.
+
+        The local gateway outlives a child that was killed. Where stop comes before the next child, one is started only to
+        end in order, and with it what the last one left; that falls into the same time.
+        """
         if os.getpid() != self._owner:
             return  # a fork of Jupyter that ends: the child is not its own
         with self._lock:
+            process = None if self._stopping.is_set() else self._process
             self._stopping.set()
-            process = self._process
         if process is not None:
             process.terminate()
         if not self._thread.is_alive():
             return
         self._thread.join(self._timing.stop)
-        if self._thread.is_alive() and process is not None:
+        if not self._thread.is_alive():
+            return
+        with self._lock:
+            self._killed = True
+            process = self._process
+        if process is not None and process.poll() is None:
             self._log.warning(
                 "Gatehouse's server did not end within %.0f s and was killed; clusters that it should have stopped may "
                 "still run, and its next start sees to them.",
                 self._timing.stop,
             )
             process.kill()
-            self._thread.join(self._timing.kill)
+        self._thread.join(self._timing.kill)
 
     def _run(self) -> None:
         delay = self._timing.first_delay
@@ -126,6 +139,8 @@ class Supervisor:
             self._log.warning(message)
             self._stopping.wait(delay)
             delay = min(2 * delay, self._timing.longest_delay)
+        if self._was_ready and not self._ended_well:
+            self._end_what_is_left()
         self._remove_socket()
         self._set(State.STOPPED, "Gatehouse's server was stopped together with Jupyter.")
         self._first_result.set()
@@ -139,29 +154,54 @@ class Supervisor:
         if process is None:
             return 0.0, ""
         ready = threading.Event()
-        answered = threading.Event()
-        reader = self._follow(self._read_stdout, process.stdout, ready, answered)
-        talker = self._follow(self._read_stderr, process.stderr)
-
-        answered.wait(self._timing.ready)
+        pipes = self._wait_ready_line(process, ready)
         if not ready.is_set() and not self._stopping.is_set() and not _ends_within(process, 1.0):
             self._end(process)
+            self._ended_well = process.returncode == 0
             return 0.0, (
                 f"Gatehouse's server did not get ready within {self._timing.ready:.0f} s and was ended; "
                 "Jupyter's log says what it was doing."
             )
         began = time.monotonic()
         code = process.wait()
+        self._ended_well = code == 0
         ready_for = time.monotonic() - began if ready.is_set() else 0.0
         # Its own children may hold the pipes open after it.
-        for thread in (reader, talker):
+        for thread in pipes:
             thread.join(1.0)
         said = f" Its last words: {self._last_words}" if self._last_words and not ready.is_set() else ""
         return ready_for, f"Gatehouse's server {_describe(code)}.{said}"
 
-    def _spawn(self) -> subprocess.Popen[str] | None:
+    def _end_what_is_left(self) -> None:
+        """One more life, only to end."""
+        self._log.info("Gatehouse's server had ended; it is started once more to stop what it left.")
+        try:
+            process = self._spawn(only_to_end=True)
+            if process is not None:
+                self._wait_ready_line(process, threading.Event())
+                process.terminate()
+                process.wait()
+        # A RuntimeError: the interpreter is too far in its own end to start anything.
+        except (OSError, RuntimeError) as error:
+            self._log.warning(
+                "Gatehouse's server could not be started to stop what it left (%s): a local gateway and its clusters may "
+                "still run, and its next start sees to them.",
+                error,
+            )
+
+    def _wait_ready_line(self, process: subprocess.Popen[str], ready: threading.Event) -> list[threading.Thread]:
+        """Waits until `ready` is set, or can't be any more; returns the threads that read what the child says."""
+        answered = threading.Event()
+        pipes = [
+            self._follow(self._read_stdout, process.stdout, ready, answered),
+            self._follow(self._read_stderr, process.stderr),
+        ]
+        answered.wait(self._timing.ready)
+        return pipes
+
+    def _spawn(self, only_to_end: bool = False) -> subprocess.Popen[str] | None:
         with self._lock:
-            if self._stopping.is_set():
+            if self._killed or (self._stopping.is_set() and not only_to_end):
                 return None
             # Left behind by a child that was killed.
             self._remove_socket()
@@ -185,8 +225,10 @@ class Supervisor:
                 # Never logged: the line holds the gateway's password.
                 message = _ready_line(line)
                 if message is not None and not ready.is_set():
-                    self._on_ready(message)
-                    self._set(State.RUNNING, None)
+                    self._was_ready = True
+                    if not self._stopping.is_set():
+                        self._on_ready(message)
+                        self._set(State.RUNNING, None)
                     ready.set()
                     answered.set()
                     self._first_result.set()

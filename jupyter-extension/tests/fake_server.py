@@ -5,6 +5,7 @@ Words of a life, all optional:
   close_stdout  closes its standard output without a ready line, and stays
   exit          ends with this code; after the ready line, unless `silent`
   ignore_term   does not end on SIGTERM
+  note_term     leaves a file when SIGTERM comes after its ready line
   stderr        lines for the log
   kernel_env    for the ready line
   socket        serves HTTP and a WebSocket there
@@ -48,11 +49,18 @@ def main() -> None:
         ready = json.dumps({"event": "ready", "url": None, "kernel_env": life.get("kernel_env", {})})
         if socket := life.get("socket"):
             serve(option("--socket") if socket is True else socket, ready)
+        if life.get("note_term"):
+            signal.signal(signal.SIGTERM, lambda *_: note_and_exit(folder / f"terminated-{number}"))
         print(ready, flush=True)
     if "exit" in life:
         os._exit(life["exit"])
     while True:
         time.sleep(3600)
+
+
+def note_and_exit(path: Path) -> None:
+    path.touch()
+    os._exit(0)
 
 
 def option(name: str) -> str:

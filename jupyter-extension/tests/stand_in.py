@@ -54,3 +54,7 @@ class Fake:
         """What each life so far wrote down when it began: pid, arguments, environment, session."""
         reports = sorted(self._folder.glob("report-*.json"), key=lambda path: int(path.stem.partition("-")[2]))
         return [json.loads(path.read_text()) for path in reports]
+
+    def terminated(self) -> list[int]:
+        """Numbers of the lives with `note_term` that SIGTERM reached after their ready line."""
+        return sorted(int(path.name.partition("-")[2]) for path in self._folder.glob("terminated-*"))

@@ -177,8 +177,31 @@ def test_stop_while_the_child_is_starting(fake: Fake, start: Start) -> None:
     assert not is_alive(fake.lives()[0]["pid"])
 
 
-def test_stop_during_a_pause(fake: Fake, start: Start) -> None:
-    fake.behave({"exit": 1})
+def test_stop_during_a_pause_ends_what_the_last_child_left(fake: Fake, start: Start) -> None:
+    fake.behave({}, {"note_term": True})
+    ready: list[dict[str, Any]] = []
+    supervisor = start(Timing(first_delay=3600, stop=TIMEOUT), ready=ready.append)
+    assert supervisor.wait_ready(TIMEOUT)
+    assert supervisor.pid is not None
+    os.kill(supervisor.pid, signal.SIGKILL)
+    wait_until(lambda: supervisor.status()[0] is State.RESTARTING, "the pause")
+    supervisor.stop()
+    assert supervisor.status()[0] is State.STOPPED
+    assert len(fake.lives()) == 2
+    assert fake.terminated() == [1], "the second life got ready, and was asked to end"
+    assert len(ready) == 1, "nobody is told of a server that only ends"
+
+
+def test_stop_during_a_pause_is_bounded(fake: Fake, start: Start) -> None:
+    fake.behave({"exit": 1}, {"silent": True, "ignore_term": True})
+    supervisor = start(Timing(first_delay=3600, ready=2.0, stop=4.0))
+    wait_until(lambda: supervisor.status()[0] is State.RESTARTING, "the pause")
+    supervisor.stop()
+    wait_until(lambda: not any(is_alive(life["pid"]) for life in fake.lives()), "the last child is killed")
+
+
+def test_stop_during_a_pause_starts_nothing_where_nothing_ever_ran(fake: Fake, start: Start) -> None:
+    fake.behave({"silent": True, "exit": 1})
     supervisor = start(Timing(first_delay=3600))
     wait_until(lambda: supervisor.status()[0] is State.RESTARTING, "the pause")
     supervisor.stop()
