@@ -10,14 +10,20 @@ from jupyter_server.utils import url_path_join
 
 PREFIX = "gatehouse"
 
+# Jupyter listens on every interface; `*` becomes the empty one.
+WILDCARDS = ("0.0.0.0", "::", "", "*")
+
 
 def public_url(serverapp: Any) -> str:
     """Where browsers reach the server, for the links that Python prints; no `/` at the end.
 
-    A path alone on a hub, whose address only the browser knows. Needs the port: call it after the bind.
+    A path alone where only the browser knows the address: on a hub, and where Jupyter listens on every interface, as in
+    a container, whose host name means nothing outside. Needs the port: call it after the bind.
     """
     path = url_path_join(serverapp.base_url, PREFIX)
     if "JUPYTERHUB_SERVICE_PREFIX" in os.environ:
+        return path
+    if serverapp.ip in WILDCARDS and not serverapp.custom_display_url:
         return path
     # The address that Jupyter prints: the login cookie is for that host name, `localhost` is not 127.0.0.1 here.
     shown = urlsplit(serverapp.custom_display_url or serverapp.connection_url)

@@ -39,8 +39,16 @@ def test_addresses(traits: dict[str, Any], public: str, jupyter: str | None) -> 
     assert urls.jupyter_url(serverapp) == jupyter
 
 
+@pytest.mark.parametrize("ip", ["0.0.0.0", "::", "", "*"])
+def test_where_every_interface_is_listened_to_only_the_path_is_known(ip: str) -> None:
+    assert urls.public_url(server(ip=ip, base_url="/a/")) == "/a/gatehouse"
+    named = server(ip=ip, base_url="/a/", custom_display_url="https://lab.example.org")
+    assert urls.public_url(named) == "https://lab.example.org/a/gatehouse"
+
+
 def test_every_interface_is_reached_by_loopback() -> None:
     assert urls.jupyter_url(server(ip="0.0.0.0")) == "http://127.0.0.1:8889/"
+    assert urls.jupyter_url(server(ip="*")) == "http://127.0.0.1:8889/"
     assert urls.jupyter_url(server(ip="::")) == "http://[::1]:8889/"
 
 
