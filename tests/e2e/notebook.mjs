@@ -73,6 +73,8 @@ await scenario('notebook', async t => {
   });
 
   await t.step('the cluster leaves after its shutdown', async () => {
+    // The pane of a cluster that is gone asks for it, and the browser logs the answer as an error.
+    t.expectErrors(page, /404 .*\/api\/v1\/clusters\/[0-9a-f]{32}\)/);
     await notebook.runTo(t, page, cells, 'close');
     await panel.clusterGone(page, name);
     await t.shot(page, 'closed');
