@@ -131,23 +131,16 @@ impl TaskLog {
         if let Some(id) = self.lane_ids.get(&(worker.to_owned(), thread)) {
             return *id;
         }
-        // Past the last id, further threads share the last row rather than being dropped.
-        let id = u16::try_from(self.lanes.len()).unwrap_or(u16::MAX);
-        if id < u16::MAX {
-            let worker_name = self
-                .worker_names
-                .get(worker)
-                .cloned()
-                .unwrap_or_else(|| worker.to_owned());
-            self.lanes.push(Lane {
-                worker: worker.to_owned(),
-                worker_name,
-                thread,
-            });
-        }
-        if id >= u16::MAX {
-            return u16::MAX - 1;
-        }
+        let Some(id) = next_id(self.lanes.len()) else {
+            return LAST_ID;
+        };
+        let named = self.worker_names.get(worker).cloned();
+        let worker_name = named.unwrap_or_else(|| worker.to_owned());
+        self.lanes.push(Lane {
+            worker: worker.to_owned(),
+            worker_name,
+            thread,
+        });
         self.lane_ids.insert((worker.to_owned(), thread), id);
         id
     }
@@ -158,16 +151,13 @@ impl TaskLog {
         if let Some(id) = self.prefix_ids.get(&name) {
             return *id;
         }
-        let id = u16::try_from(self.prefixes.len()).unwrap_or(u16::MAX);
-        if id < u16::MAX {
-            self.prefixes.push(Prefix {
-                color: timeline::color_index(&name),
-                name: name.clone(),
-            });
-        }
-        if id >= u16::MAX {
-            return u16::MAX - 1;
-        }
+        let Some(id) = next_id(self.prefixes.len()) else {
+            return LAST_ID;
+        };
+        self.prefixes.push(Prefix {
+            color: timeline::color_index(&name),
+            name: name.clone(),
+        });
         self.prefix_ids.insert(name, id);
         id
     }
@@ -233,6 +223,12 @@ impl TaskLog {
     pub fn dictionary_sizes(&self) -> (usize, usize) {
         (self.lanes.len(), self.prefixes.len())
     }
+}
+
+/// The id that a dictionary of that size gives next; `None` where it is full, and what is new shares [`LAST_ID`] rather
+/// than being dropped.
+fn next_id(size: usize) -> Option<u16> {
+    u16::try_from(size).ok().filter(|id| *id <= LAST_ID)
 }
 
 /// Unix seconds as microseconds; what is no time counts as 0.
