@@ -351,7 +351,7 @@ async fn a_cluster_gets_what_was_chosen_and_survives_its_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn environments_and_idle_timeout_take_effect() {
+async fn environments_bounds_and_idle_timeout_take_effect() {
     let place = Place::new();
     let _member = Membership::join(&place.dir(), "lab", None).await.unwrap();
     // Looks like a conda environment; its Python is the test's own.
@@ -371,7 +371,7 @@ async fn environments_and_idle_timeout_take_effect() {
     let file = place.temp.path().join("gatehouse.yaml");
     std::fs::write(
         &file,
-        "embedded:\n  environments: {filesystem/dask: server, other: envs/other, gone: envs/gone}\n  profiles: {Tiny: {threads: 3, memory: 512 MiB}}\n",
+        "embedded:\n  environments: {filesystem/dask: server, other: envs/other, gone: envs/gone}\n  profiles: {Tiny: {threads: 3, memory: 512 MiB}}\n  max_workers: 1\n",
     )
     .unwrap();
     let server = Server::start_with(&place.dir(), &Settings::load(Some(&file)).unwrap()).await;
@@ -391,7 +391,18 @@ async fn environments_and_idle_timeout_take_effect() {
     assert_eq!(options[1].spec["options"], json!(["Tiny"]));
 
     let name = server.cluster(json!({"conda_environment": "other"})).await;
-    server.client.scale(&name, 1).await.unwrap();
+    // As many as the settings allow, said in the gateway's own words.
+    for warning in [
+        server.client.scale(&name, 4_000_000_000).await.unwrap(),
+        server
+            .client
+            .adapt(&name, Some(1), Some(4_000_000_000), true)
+            .await
+            .unwrap(),
+    ] {
+        let warning = warning.unwrap();
+        assert!(warning.contains("limit of 1 workers"), "{warning}");
+    }
     let code = format!(
         r#"
 import json, os, sys

@@ -82,7 +82,9 @@ impl Files {
                 |(name, profile)| json!({"name": name, "threads": profile.threads, "memory": profile.memory}),
             )
             .collect();
-        let settings = json!({"python": python, "environments": environments, "profiles": profiles});
+        let settings = json!({
+            "python": python, "environments": environments, "profiles": profiles, "max_workers": settings.max_workers,
+        });
         write_private(
             &self.folder.join("settings.json"),
             &serde_json::to_vec_pretty(&settings)?,

@@ -1,7 +1,7 @@
 """The embedded Dask Gateway's configuration, written by Gatehouse at each start.
 
-What varies stands beside it: gateway.json (port, password, keys) and settings.json (environments, profiles), which is
-read again for each request, so that a change needs no restart.
+What varies stands beside it: gateway.json (port, password, keys) and settings.json (environments, profiles, bounds),
+which is read again for each request, so that a change needs no restart.
 """
 
 import asyncio
@@ -198,6 +198,7 @@ def cluster_options(user):
             "worker_cores": profile["threads"],
             "worker_threads": profile["threads"],
             "worker_memory": profile["memory"],
+            "cluster_max_workers": settings["max_workers"],
             "idle_timeout": check_idle_timeout(options["idle_timeout"]),
             "environment": {**base_environment(environment, settings["python"]), **variables},
         }

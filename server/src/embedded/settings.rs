@@ -1,4 +1,4 @@
-//! `gatehouse.yaml`: the environments and profiles that the embedded gateway offers.
+//! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,9 @@ pub struct EmbeddedSettings {
     /// Worker sizes to choose from, in the file's order; the first is the default.
     #[serde(default = "default_profiles", deserialize_with = "profiles")]
     pub profiles: Vec<(String, Profile)>,
+    /// Workers that one cluster may have: each is a process on this machine.
+    #[serde(default = "default_max_workers", deserialize_with = "max_workers")]
+    pub max_workers: u32,
 }
 
 impl Default for EmbeddedSettings {
@@ -39,6 +42,7 @@ impl Default for EmbeddedSettings {
         Self {
             environments: Vec::new(),
             profiles: default_profiles(),
+            max_workers: default_max_workers(),
         }
     }
 }
@@ -80,6 +84,12 @@ fn default_profiles() -> Vec<(String, Profile)> {
             },
         ),
     ]
+}
+
+/// More than the cores can use at once, so that it only stops a slip of the finger.
+fn default_max_workers() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(cores.saturating_mul(4)).unwrap_or(u32::MAX).max(32)
 }
 
 impl Settings {
@@ -143,6 +153,15 @@ fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> 
         Ok(threads)
     } else {
         Err(D::Error::custom("threads must be 1 to 1024"))
+    }
+}
+
+fn max_workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let workers = u32::deserialize(deserializer)?;
+    if workers > 0 {
+        Ok(workers)
+    } else {
+        Err(D::Error::custom("max_workers must be at least 1"))
     }
 }
 
@@ -296,12 +315,23 @@ mod tests {
             ("embedded:\n  profiles: {}\n", vec!["at least one"]),
             ("embedded: [\n", vec!["line"]),
             ("embedded:\n  environments: {a: ''}\n", vec!["needs a path"]),
+            (
+                "embedded:\n  max_workers: 0\n",
+                vec!["max_workers must be", "line 2"],
+            ),
         ] {
             let error = load(text).unwrap_err();
             for word in words {
                 assert!(error.contains(word), "{word:?} in {error}");
             }
         }
+    }
+
+    #[test]
+    fn the_number_of_workers_has_a_bound() {
+        assert!(Settings::default().embedded.max_workers >= 32);
+        let settings = load("embedded:\n  max_workers: 200\n").unwrap();
+        assert_eq!(settings.embedded.max_workers, 200);
     }
 
     #[test]
