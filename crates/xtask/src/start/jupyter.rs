@@ -85,15 +85,9 @@ impl Jupyter {
 
         let mut command = Command::new(&jupyter);
         command
-            .args([
-                "lab",
-                "--no-browser",
-                "--ServerApp.ip=127.0.0.1",
-                "--ServerApp.port_retries=0",
-            ])
+            .args(arguments())
             .arg(format!("--ServerApp.port={port}"))
             .arg(format!("--ServerApp.root_dir={}", workspace.examples().display()))
-            .arg("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
             .current_dir(workspace.examples())
             .env_remove("JUPYTER_TOKEN")
             .env("JUPYTER_TOKEN_FILE", &token_file)
