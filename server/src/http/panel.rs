@@ -9,15 +9,13 @@ use http::{HeaderValue, StatusCode, header};
 use super::App;
 use super::error::HttpError;
 
-/// The panel's files, the page first. Nothing else of the folder is served.
-const FILES: [(&str, &str); 7] = [
-    ("index.html", "text/html; charset=utf-8"),
-    ("start.js", "text/javascript; charset=utf-8"),
-    ("gatehouse.js", "text/javascript; charset=utf-8"),
-    ("gatehouse_bg.wasm", "application/wasm"),
-    ("gatehouse.css", "text/css; charset=utf-8"),
-    ("standalone.css", "text/css; charset=utf-8"),
-    ("icon.svg", "image/svg+xml"),
+/// What the panel's files may be; nothing else of the folder is served.
+const KINDS: [(&str, &str); 5] = [
+    (".html", "text/html; charset=utf-8"),
+    (".js", "text/javascript; charset=utf-8"),
+    (".wasm", "application/wasm"),
+    (".css", "text/css; charset=utf-8"),
+    (".svg", "image/svg+xml"),
 ];
 
 const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; \
@@ -34,18 +32,26 @@ pub fn assets_folder(told: Option<PathBuf>) -> Option<PathBuf> {
     })
 }
 
-/// One of the panel's files, or nothing where the path is none of them.
+/// One of the panel's files, or nothing where the path can't be one of them.
 pub(super) async fn file(app: &App, path: &str) -> Option<Response> {
-    let wanted = if path.is_empty() { FILES[0].0 } else { path };
-    let (name, kind) = FILES.iter().find(|(name, _)| *name == wanted)?;
+    let name = if path.is_empty() { "index.html" } else { path };
+    let (_, kind) = KINDS.iter().find(|(ending, _)| name.ends_with(ending))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if name.starts_with('.') || !name.chars().all(plain) {
+        return None;
+    }
     let Some(folder) = &app.assets else {
         return Some(not_built());
     };
-    Some(read(folder, name, kind).await)
+    let file = folder.join(name);
+    if name != "index.html" && !file.is_file() {
+        return None;
+    }
+    Some(read(&file, kind).await)
 }
 
-async fn read(folder: &Path, name: &str, kind: &'static str) -> Response {
-    match tokio::fs::read(folder.join(name)).await {
+async fn read(file: &Path, kind: &'static str) -> Response {
+    match tokio::fs::read(file).await {
         Ok(bytes) => {
             let mut response = Response::new(Body::from(bytes));
             let headers = response.headers_mut();
@@ -60,7 +66,7 @@ async fn read(folder: &Path, name: &str, kind: &'static str) -> Response {
             response
         }
         Err(error) => {
-            tracing::error!(%error, name, "a file of the panel can't be read");
+            tracing::error!(%error, file = %file.display(), "a file of the panel can't be read");
             not_built()
         }
     }

@@ -8,6 +8,9 @@ use protocol::live::{Action, Details, Lane, Prefix, TaskBatch};
 /// Records kept in memory for each scheduler; the oldest give way.
 pub(super) const MAX_RECORDS: usize = 500_000;
 
+/// Largest id of a lane or prefix.
+const LAST_ID: u16 = u16::MAX - 1;
+
 /// Everything that was read from one life of one scheduler.
 #[derive(Debug, Default)]
 pub struct TaskLog {
