@@ -313,3 +313,23 @@ async fn the_door_is_shut_to_strangers() {
         .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==");
     assert_eq!(listening.send().await.expect("an answer").status(), 403);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_panels_files_are_served() {
+    let assets = tempfile::tempdir().expect("a folder");
+    for name in ["index.html", "gatehouse.js", "notes.txt", ".hidden.js"] {
+        std::fs::write(assets.path().join(name), name).expect("written");
+    }
+    let server = Server::start_with(&["--assets", assets.path().to_str().expect("text")]);
+    let get = async |path: &str| {
+        let answer = server.request("GET", path).send().await.expect("an answer");
+        let policy = answer.headers().contains_key("content-security-policy");
+        (answer.status().as_u16(), policy, answer.text().await.expect("text"))
+    };
+    assert_eq!(get("").await, (200, true, "index.html".to_owned()));
+    assert_eq!(get("gatehouse.js").await, (200, true, "gatehouse.js".to_owned()));
+    for path in ["notes.txt", ".hidden.js", "missing.js", "..%2Fgatehouse.js", "a/gatehouse.js"] {
+        let (status, _, text) = get(path).await;
+        assert_eq!(status, 404, "{path}: {text}");
+    }
+}
