@@ -143,8 +143,9 @@ impl Panel {
         });
     }
 
-    /// Asks, then shuts the cluster down. Calls back with whether it was asked for, when that is settled.
-    pub fn shut_down(&self, cluster: &Cluster, done: Callback<bool>) {
+    /// Asks, then shuts the cluster down. Calls back with `true` once the user agreed, and with `false` where it then
+    /// could not be shut down.
+    pub fn shut_down(&self, cluster: &Cluster, under_way: Callback<bool>) {
         let (panel, name) = (self.clone(), cluster.name.clone());
         let title = format::title(cluster.label.as_deref(), &name).to_owned();
         let workers = cluster.summary.as_ref().map_or(0, |summary| summary.workers);
@@ -171,14 +172,13 @@ impl Panel {
                 .confirm(format!("Shut down {title}?"), body, "Shut down".to_owned())
                 .await
             {
-                done.emit(false);
                 return;
             }
-            let asked = panel.store.api().shut_down(&name).await;
-            if let Err(error) = &asked {
+            under_way.emit(true);
+            if let Err(error) = panel.store.api().shut_down(&name).await {
+                under_way.emit(false);
                 panel.fail(&format!("{title} could not be shut down: {}", error.message));
             }
-            done.emit(asked.is_ok());
         });
     }
 

@@ -42,7 +42,7 @@ impl Icon {
                 "M1.5 2.5h6v3h-6zM9 2.5h3v3H9zM4 6.5h7.5v3H4zM1.5 10.5h4v3h-4zM7 10.5h7.5v3H7z",
                 true,
             ),
-            Self::Progress => ("M2 4h12M2 8h12M2 12h12M2 4h9M2 8h5M2 12h7", false),
+            Self::Progress => ("M1.5 2.5h12v3h-12zM1.5 6.5h7v3h-7zM1.5 10.5h9.5v3H1.5z", true),
             Self::Scale => ("M9.5 2.5h4v4M13.5 2.5 9 7M6.5 13.5h-4v-4M2.5 13.5 7 9", false),
             Self::Code => ("M5.5 4 1.8 8l3.7 4M10.5 4l3.7 4-3.7 4", false),
             Self::Play => ("M4.5 2.8v10.4L13 8z", true),

@@ -304,14 +304,17 @@ pub struct MeterProps {
     /// The figures in words, at the right.
     pub text: AttrValue,
     pub percent: f64,
+    /// Whether little left is a reason to worry.
+    #[prop_or_default]
+    pub scarce: bool,
 }
 
 /// A share of a whole as a thin bar below its figures.
 #[component]
 pub fn Meter(props: &MeterProps) -> Html {
     let level = match props.percent {
-        p if p >= 95.0 => "gh-meter--full",
-        p if p >= 80.0 => "gh-meter--high",
+        p if props.scarce && p >= 95.0 => "gh-meter--full",
+        p if props.scarce && p >= 80.0 => "gh-meter--high",
         _ => "",
     };
     html! {

@@ -44,10 +44,9 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
     let shut_down = {
         let (panel, cluster, stopping) = (panel.clone(), Rc::clone(cluster), stopping.clone());
         Callback::from(move |_: MouseEvent| {
-            stopping.set(true);
-            let stopping = stopping.clone();
-            // Asked for: the button stays busy until the next event shows the cluster as STOPPING.
-            panel.shut_down(&cluster, Callback::from(move |asked| stopping.set(asked)));
+            // The button stays busy until an event shows the cluster as STOPPING.
+            let stopping = stopping.setter();
+            panel.shut_down(&cluster, Callback::from(move |under_way| stopping.set(under_way)));
         })
     };
     let state = format::cluster_state(cluster.state);
@@ -333,6 +332,7 @@ fn meters(summary: &ClusterSummary) -> Html {
                 label="Memory"
                 text={memory}
                 percent={format::percent(summary.memory_used as f64, summary.memory_limit as f64)}
+                scarce=true
             />
         </>
     }

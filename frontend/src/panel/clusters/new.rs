@@ -279,10 +279,11 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
                         disabled={form.sending}
                     />
                 </fieldset>
-                if let Some(whole) = &form.refused.whole {
-                    <Banner level={NoticeLevel::Error} testid="form-error">{whole.clone()}</Banner>
-                }
             </div>
+            // Outside of what scrolls: it must be seen wherever the form was left.
+            if let Some(whole) = &form.refused.whole {
+                <Banner level={NoticeLevel::Error} testid="form-error">{whole.clone()}</Banner>
+            }
             <footer class="gh-sheet-footer">
                 <Button tone={Tone::Quiet} label="Reset" title="Back to the defaults" onclick={on_reset} disabled={form.sending} />
                 <Button

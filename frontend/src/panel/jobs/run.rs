@@ -178,10 +178,10 @@ pub fn RunJob(props: &RunJobProps) -> Html {
                             {" are ready. "}<kbd>{"Ctrl"}</kbd>{" "}<kbd>{"Enter"}</kbd>{" runs."}
                         </p>
                     </div>
-                    if let Some(failure) = &*failure {
-                        <Banner level={NoticeLevel::Error} testid="job-form-error">{failure.clone()}</Banner>
-                    }
                 </div>
+                if let Some(failure) = &*failure {
+                    <Banner level={NoticeLevel::Error} testid="job-form-error">{failure.clone()}</Banner>
+                }
                 <footer class="gh-sheet-footer">
                     <Button
                         tone={Tone::Primary}
