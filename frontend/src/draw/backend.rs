@@ -36,7 +36,8 @@ pub fn text_width(context: &CanvasRenderingContext2d, font: &str, text: &str) ->
     })
 }
 
-/// The longest beginning of a text that fits `room`, with an ellipsis where something is cut.
+/// The longest beginning of a text that fits `room`, with an ellipsis where something is cut; nothing where so little fits
+/// that nobody could tell what it is.
 pub fn fitting(context: &CanvasRenderingContext2d, font: &str, text: &str, room: f64) -> Option<String> {
     if text_width(context, font, text) <= room {
         return Some(text.to_owned());
@@ -49,7 +50,7 @@ pub fn fitting(context: &CanvasRenderingContext2d, font: &str, text: &str, room:
         let middle = good.midpoint(bad);
         if fits(middle) { good = middle } else { bad = middle }
     }
-    (good >= 3).then(|| cut(good))
+    (good >= 5).then(|| cut(good))
 }
 
 /// Draws for plotters on a canvas.

@@ -9,6 +9,7 @@ pub mod tip;
 
 use std::rc::Rc;
 
+use protocol::live::Prefix;
 use web_sys::{HtmlCanvasElement, HtmlElement};
 use yew::prelude::*;
 
@@ -22,7 +23,7 @@ use rows::Rows;
 pub use scene::Scene;
 use scene::{Outputs, Parts};
 use summary::Summary;
-use timeline::Colors;
+use timeline::{Colors, Rgba};
 pub use tip::action_name;
 use tip::{TipBox, TipLink};
 
@@ -90,6 +91,22 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
             }
         })
     };
+    let onpoint = {
+        let scene = Rc::clone(&scene);
+        use_callback((), move |prefix, ()| {
+            if let Some(scene) = &*scene.borrow() {
+                scene.point_at(prefix);
+            }
+        })
+    };
+    let onpin = {
+        let scene = Rc::clone(&scene);
+        use_callback((), move |prefix, ()| {
+            if let Some(scene) = &*scene.borrow() {
+                scene.pin(prefix);
+            }
+        })
+    };
     let sentence = summary.sentence(&props.label);
     html! {
         <section
@@ -119,10 +136,10 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
                 />
             </Header>
             <div ref={nodes.body.clone()} class="gh-stream-body">
-                <canvas ref={nodes.axis.clone()} class="gh-canvas" data-testid="axis" aria-hidden="true" />
                 <div class="gh-stream-gutter" aria-hidden="true">
                     <div ref={nodes.labels.clone()}>{ for rows.groups.iter().map(label) }</div>
                 </div>
+                <canvas ref={nodes.axis.clone()} class="gh-canvas" data-testid="axis" aria-hidden="true" />
                 <div
                     ref={nodes.plot.clone()}
                     class="gh-stream-plot"
@@ -137,7 +154,7 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
                     {notice(&summary)}
                 </div>
             </div>
-            <footer class="gh-legend">{legend(&summary)}</footer>
+            <Legend summary={(*summary).clone()} {onpoint} {onpin} />
         </section>
     }
 }
@@ -194,31 +211,67 @@ fn notice(summary: &Summary) -> Html {
     }
 }
 
-fn legend(summary: &Summary) -> Html {
-    let css = |[r, g, b, a]: [u8; 4]| format!("rgba({r},{g},{b},{})", f64::from(a) / 255.0);
+#[derive(Clone, PartialEq, Properties)]
+struct LegendProps {
+    summary: Summary,
+    /// Prefix whose entry the pointer is on.
+    onpoint: Callback<Option<u16>>,
+    onpin: Callback<u16>,
+}
+
+/// Colours and what they stand for; an entry lets its tasks stand out.
+#[component]
+fn Legend(props: &LegendProps) -> Html {
+    let summary = &props.summary;
     let dask = Colors::dask([]);
-    let chip = |key: &str, color: String, name: &str, note: String| {
+    let prefix = |(id, (prefix, tasks)): (usize, &(Prefix, u64))| {
+        let id = id as u16;
+        let point = |to: Option<u16>| {
+            let onpoint = props.onpoint.clone();
+            Callback::from(move |_: MouseEvent| onpoint.emit(to))
+        };
+        let onpin = props.onpin.clone();
         html! {
-            <span key={key.to_owned()} class="gh-legend-entry" title={format!("{name} {note}")}>
-                <span class="gh-swatch" style={format!("background:{color}")} />
-                <span class="gh-legend-name">{name.to_owned()}</span>
-                if !note.is_empty() { <span class="gh-legend-count">{note}</span> }
-            </span>
+            <button
+                key={prefix.name.clone()}
+                type="button"
+                class="gh-legend-entry"
+                title={format!("{}: {}. Click to keep it highlighted.", prefix.name, plural(*tasks, "task"))}
+                aria-pressed={if summary.pinned == Some(id) { "true" } else { "false" }}
+                onmouseenter={point(Some(id))}
+                onmouseleave={point(None)}
+                onclick={move |_| onpin.emit(id)}
+            >
+                <span class="gh-swatch" style={format!("background:{}", css(Colors::prefix(prefix.color)))} />
+                <span class="gh-legend-name">{prefix.name.clone()}</span>
+                <span class="gh-legend-count">{short_count(*tasks)}</span>
+            </button>
         }
+    };
+    let other = |shown: bool, color: Rgba, name: &'static str| {
+        let entry = html! {
+            <span key={format!("action {name}")} class="gh-legend-entry">
+                <span class="gh-swatch" style={format!("background:{}", css(color))} />
+                <span class="gh-legend-name">{name}</span>
+            </span>
+        };
+        if shown { entry } else { Html::default() }
     };
     let [transfer, disk, deserialize] = summary.others;
     html! {
-        <>
-            { for summary.legend.iter().map(|(prefix, tasks)| {
-                chip(&format!("p-{}", prefix.name), css(Colors::prefix(prefix.color)), &prefix.name, short_count(*tasks))
-            }) }
+        <footer class="gh-legend">
+            { for summary.legend.iter().enumerate().map(prefix) }
             if summary.unnamed > 0 {
-                <span key="more" class="gh-legend-entry">{format!("+{} more", summary.unnamed)}</span>
+                <span class="gh-legend-entry">{format!("+{} more", summary.unnamed)}</span>
             }
-            if transfer { {chip("transfer", css(dask.transfer), "transfer", String::new())} }
-            if disk { {chip("disk", css(dask.disk), "disk", String::new())} }
-            if deserialize { {chip("deserialize", css(dask.deserialize), "deserialize", String::new())} }
-            if summary.erred > 0 { {chip("erred", css(dask.erred), "erred", short_count(summary.erred))} }
-        </>
+            {other(transfer, dask.transfer, "transfer")}
+            {other(disk, dask.disk, "disk")}
+            {other(deserialize, dask.deserialize, "deserialize")}
+            {other(summary.erred > 0, dask.erred, "erred")}
+        </footer>
     }
+}
+
+fn css([r, g, b, a]: Rgba) -> String {
+    format!("rgba({r},{g},{b},{})", f64::from(a) / 255.0)
 }

@@ -100,26 +100,30 @@ impl Overlay<'_> {
         }
     }
 
-    /// Errors are black, as in Dask; a frame lets them be seen beside the darkest of the palette and on dark themes.
+    /// Errors are black, as in Dask; a frame lets them be seen beside the darkest of the palette and on dark themes. The
+    /// narrow ones get its upper and lower side only, so that black is left.
     fn errors(&self) {
         if self.live.stream.count_of(Action::Erred) == 0 {
             return;
         }
-        let line = self.ratio.max(1.0);
-        self.context.set_stroke_style_str(&css(&self.theme.error));
+        let line = self.ratio.round().max(1.0);
+        let color = css(&self.theme.error);
+        self.context.set_stroke_style_str(&color);
+        self.context.set_fill_style_str(&color);
         self.context.set_line_width(line);
         for (lane, strip) in self.rows() {
             let timeline = &self.live.stream.timeline;
+            let (y, height) = (f64::from(strip.y), f64::from(strip.height));
             for rect in timeline.errors(lane, self.view.t0_us(), self.view.t1_us(), ERRORS_IN_ROW) {
                 let (from, to) = self.span(rect.start_us, rect.end_us());
-                let width = (to - from).max(2.0 * line);
-                let (y, height) = (f64::from(strip.y), f64::from(strip.height));
-                self.context.stroke_rect(
-                    from.floor() + line / 2.0,
-                    y + line / 2.0,
-                    width - line,
-                    height - line,
-                );
+                if to - from >= 5.0 * line {
+                    let (x, width) = (from.floor() + line / 2.0, to - from - line);
+                    self.context.stroke_rect(x, y + line / 2.0, width, height - line);
+                } else {
+                    let (x, width) = (from.floor(), (to - from).ceil().max(line));
+                    self.context.fill_rect(x, y, width, line);
+                    self.context.fill_rect(x, y + height - line, width, line);
+                }
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::draw::canvas::{Size, context, resize, set_style};
 use crate::draw::frame::{FrameRequest, FrameTimes};
 use crate::draw::gesture::{Gesture, Gestures, Key};
 use crate::draw::theme::{Theme, ThemeWatch};
-use crate::state::live::{Live, LiveClient, Subscription, Topics};
+use crate::state::live::{Live, LiveClient, Stream, Subscription, Topics};
 
 /// How far beside a rectangle the pointer still means it, CSS pixels.
 const SLACK: f64 = 2.0;
@@ -28,8 +28,10 @@ const SLACK: f64 = 2.0;
 const STEP: f64 = 0.15;
 /// Factor of a key's or button's zoom.
 pub const ZOOM: f64 = 1.5;
-/// Rows by which an arrow key scrolls, CSS pixels.
+/// How far an arrow key scrolls the rows, CSS pixels.
 const SCROLL: f64 = 40.0;
+/// Opacity, of 255, of what is not highlighted.
+const DIMMED: u8 = 44;
 
 /// The elements that a scene paints on and listens to.
 #[derive(Clone)]
@@ -62,8 +64,13 @@ struct State {
     laid_out: (usize, f64),
     scroll: f64,
     colors: Colors,
+    /// How many prefixes the colours are for, and which of them stands out.
+    colored: (usize, Option<u16>),
     surface: Surface,
     generation: u64,
+    /// Prefix of the legend's entry under the pointer, and the one that was clicked.
+    pointed: Option<u16>,
+    pinned: Option<u16>,
     visible: Vec<u16>,
     strips: Vec<Strip>,
     pointer: Option<(f64, f64)>,
@@ -224,6 +231,20 @@ impl Scene {
         self.frame.request();
     }
 
+    /// Lets the tasks of a prefix stand out while the pointer is on its entry of the legend.
+    pub fn point_at(&self, prefix: Option<u16>) {
+        self.state.borrow_mut().pointed = prefix;
+        self.frame.request();
+    }
+
+    /// Lets the tasks of a prefix stand out, or no longer.
+    pub fn pin(&self, prefix: u16) {
+        let mut state = self.state.borrow_mut();
+        state.pinned = (state.pinned != Some(prefix)).then_some(prefix);
+        drop(state);
+        self.frame.request();
+    }
+
     /// Shows a stretch of time, microseconds since the Unix epoch.
     pub fn show_between(&self, t0_us: f64, t1_us: f64) {
         self.state.borrow_mut().camera.show_between(t0_us, t1_us);
@@ -272,13 +293,23 @@ impl Scene {
         if !state.size.is_empty() {
             self.paint_canvases(&mut state, &live);
         }
-        let summary = Summary::of(&live, state.camera.following());
+        let summary = Summary {
+            pinned: state.pinned,
+            ..Summary::of(&live, state.camera.following())
+        };
         let summary =
             (state.summary.as_ref() != Some(&summary)).then(|| state.summary.insert(summary).clone());
-        let tip = state
-            .hit
-            .zip(state.pointer)
-            .and_then(|((lane, hit), at)| Tip::of(&live, lane, &hit, at, state.size, &state.colors));
+        let tip = state.hit.zip(state.pointer).and_then(|((lane, hit), at)| {
+            Tip::of(
+                &live,
+                lane,
+                &hit,
+                at,
+                state.camera.view(),
+                state.size,
+                &state.colors,
+            )
+        });
         let asked = state.hit.map(|(_, hit)| hit.rect.record);
         drop((live, state));
         if let Some(record) = asked {
@@ -365,8 +396,11 @@ impl State {
             laid_out: (0, 0.0),
             scroll: 0.0,
             colors: Colors::dask([]),
+            colored: (0, None),
             surface: Surface::default(),
             generation: 0,
+            pointed: None,
+            pinned: None,
             visible: Vec::new(),
             strips: Vec::new(),
             pointer: None,
@@ -392,6 +426,32 @@ impl State {
         }
     }
 
+    /// Gives each prefix its colour; where one is highlighted, the others step back.
+    fn color(&mut self, stream: &Stream) {
+        let now = (stream.prefixes.len(), self.pointed.or(self.pinned));
+        if self.colored == now {
+            return;
+        }
+        self.colors = Colors::dask(stream.prefixes.iter().map(|total| total.prefix.color));
+        if let Some(chosen) = now.1 {
+            for (id, color) in self.colors.prefixes.iter_mut().enumerate() {
+                color[3] = if id == usize::from(chosen) { 255 } else { DIMMED };
+            }
+            for color in [
+                &mut self.colors.transfer,
+                &mut self.colors.disk,
+                &mut self.colors.deserialize,
+            ] {
+                color[3] = DIMMED / 2;
+            }
+        }
+        // A prefix that is new changes nothing that was painted.
+        if self.colored.1 != now.1 {
+            self.surface.invalidate();
+        }
+        self.colored = now;
+    }
+
     /// Brings sizes, rows, colours and window up to date with the page and the data.
     fn arrange(&mut self, parts: &Parts, live: &Live) {
         let size = Size::of(&parts.plot);
@@ -408,10 +468,9 @@ impl State {
             self.generation = live.generation;
             self.surface.invalidate();
             self.laid_out = (0, 0.0);
+            self.pinned = None;
         }
-        if self.colors.prefixes.len() != stream.prefixes.len() {
-            self.colors = Colors::dask(stream.prefixes.iter().map(|total| total.prefix.color));
-        }
+        self.color(stream);
         if self.laid_out != (stream.lanes.len(), self.size.height) {
             self.laid_out = (stream.lanes.len(), self.size.height);
             self.rows = Rc::new(Rows::layout(&stream.lanes, self.size.height));

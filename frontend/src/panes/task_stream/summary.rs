@@ -14,6 +14,8 @@ const IN_LEGEND: usize = 40;
 pub struct Summary {
     pub standing: Standing,
     pub following: bool,
+    /// The prefix that was chosen in the legend.
+    pub pinned: Option<u16>,
     pub tasks: u64,
     pub workers: usize,
     pub threads: usize,
@@ -41,6 +43,7 @@ impl Summary {
         Self {
             standing: Standing::of(live),
             following,
+            pinned: None,
             tasks,
             workers: workers.len(),
             threads: stream.lanes.len(),

@@ -1,12 +1,15 @@
 //! What is told of the rectangle under the pointer.
 
-use timeline::{Action, Colors, Hit};
+use timeline::{Action, Colors, Hit, View};
 use yew::prelude::*;
 
 use crate::draw::canvas::Size;
 use crate::draw::units::{count, duration, time_of_day};
 use crate::panel::format;
 use crate::state::live::Live;
+
+/// Rectangles below this width share their place with others, CSS pixels.
+const NARROW: f64 = 4.0;
 
 /// A tooltip's content and place.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +40,7 @@ impl Tip {
         lane: u16,
         hit: &Hit,
         (x, y): (f64, f64),
+        view: View,
         size: Size,
         colors: &Colors,
     ) -> Option<Self> {
@@ -44,6 +48,8 @@ impl Tip {
         let lane = live.stream.lanes.get(usize::from(lane))?;
         let prefix = &live.stream.prefixes.get(usize::from(rect.prefix))?.prefix;
         let details = live.details(rect.record);
+        // A rectangle that can be seen by itself has no company worth mentioning.
+        let narrow = (rect.duration_us as f64) < NARROW * size.ratio * view.us_per_px();
         let [r, g, b, a] = colors.of(rect.prefix, rect.action);
         let zone_us = -(js_sys::Date::new_0().get_timezone_offset() as i64) * 60_000_000;
         let second = time_of_day(rect.start_us, zone_us, 1_000_000);
@@ -68,7 +74,7 @@ impl Tip {
                     (name, bytes) => name.clone().or(bytes.map(format::bytes)),
                 }),
             error: details.as_ref().and_then(|details| details.error.clone()),
-            others: hit.others,
+            others: if narrow { hit.others } else { 0 },
         })
     }
 }
@@ -134,7 +140,7 @@ pub fn TipBox(props: &TipBoxProps) -> Html {
             <dl>
                 {row("Key", html! { <code>{tip.key.clone().unwrap_or_else(|| "\u{2026}".to_owned())}</code> })}
                 {row("Action", action_name(tip.action).into())}
-                {row("Worker", html! { <>{tip.worker.clone()} <small>{tip.address.clone()}</small></> })}
+                {row("Worker", html! { <>{tip.worker.clone()}{" "}<small>{tip.address.clone()}</small></> })}
                 {row("Start", tip.start.clone().into())}
                 if let Some(result) = &tip.result {
                     {row("Result", result.clone().into())}
