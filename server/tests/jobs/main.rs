@@ -397,6 +397,51 @@ async fn says_what_keeps_jobs_from_running() {
     assert!(!jobs.jupyter_status().available);
 }
 
+/// The private Jupyter Server is on this machine: no proxy leads there.
+#[test]
+fn no_proxy_comes_between_us_and_our_own_jupyter() {
+    let nobody = "http://127.0.0.1:9";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "reaches_its_own_jupyter", "--ignored"]);
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        again.env(name, nobody);
+    }
+    let output = again
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+}
+
+#[tokio::test]
+#[ignore = "a part of no_proxy_comes_between_us_and_our_own_jupyter, which sets a proxy for it"]
+async fn reaches_its_own_jupyter() {
+    let folder = tempfile::tempdir().unwrap();
+    let jupyter = std::sync::Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
+        python: python(),
+        folder: folder.path().join("jupyter"),
+        root: None,
+        kernel_env: [(
+            "DASK_GATEWAY__ADDRESS".to_owned(),
+            "http://127.0.0.1:9".to_owned(),
+        )]
+        .into(),
+    }));
+    let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(jupyter.clone())).await;
+    let request = protocol::rest::CreateJob {
+        code: "1".into(),
+        cluster: "c".into(),
+        name: None,
+        kernel: None,
+    };
+    let job = jobs.create(request, true).await.unwrap();
+    let error = ended(&jobs, &job.id).await.error;
+    assert!(error.contains("could not connect to cluster c"), "{error}");
+    jupyter.shutdown().await;
+}
+
 /// An interpreter without packages: a wrapper that starts the real one isolated from its site folder.
 fn bare_python(folder: &std::path::Path) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;
