@@ -24,15 +24,17 @@ await scenario('restart', async t => {
 
   await t.step('Ctrl-C of `npm start` ends everything', async () => {
     const stateDir = join(t.tmp, 'ctrl-c');
-    const lab = await t.start({ stateDir });
+    // What it ends is the question here, not what it builds.
+    const lab = await t.start({ stateDir, args: ['--no-build'] });
     const page = await t.page(lab.url);
     await panel.openPanel(page);
     await panel.gatewayUp(page);
     await runningCluster(page);
     await page.goto('about:blank');
-    const { code } = await lab.ctrlC();
-    t.equal(code, 0, 'exit code of npm start');
-    await left(t, NOTHING);
+    const { code, signal } = await lab.ctrlC();
+    t.ok(code === 0 || code === 130 || signal === 'SIGINT', `npm start ended with ${code ?? signal}`);
+    // It waits for what it ends: when the prompt is back, all of it is gone.
+    await left(t, NOTHING, 1000);
     await page.context().close();
   });
 
