@@ -32,6 +32,11 @@ impl Standing {
             (Link::Connecting, _) | (Link::Open, None) => {
                 (Tone::Waiting, "Connecting…", "The connection is being made.")
             }
+            (Link::Starting, _) => (
+                Tone::Waiting,
+                "Cluster starting…",
+                "The cluster does not run yet. Its tasks show as soon as it does.",
+            ),
             (Link::Lost, _) => (
                 Tone::Bad,
                 "Reconnecting…",

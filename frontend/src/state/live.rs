@@ -1,25 +1,35 @@
 //! The live connection to one cluster's scheduler, shared by all panes that show it.
 
 pub mod stream;
+mod wire;
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-use protocol::live::{Details, Frame, Health, Progress, Request, VERSION, Worker, decode, encode};
-use wasm_bindgen::prelude::*;
-use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
+use gloo::timers::future::TimeoutFuture;
+use protocol::live::{Details, Frame, Health, Progress, Request, VERSION, Worker, decode};
+use protocol::rest::ClusterState;
 use yew::prelude::*;
 
-use super::socket::{Backoff, Task, segment, url};
+use super::events::Link as ServerLink;
+use super::socket::{Backoff, Task};
+use super::store::{self, Store};
 use crate::draw::frame::FrameRequest;
 pub use stream::{PrefixTotal, Stream, StreamError};
+use wire::Socket;
 
 /// Details kept for tooltips; when there are more, all are forgotten and asked for again.
 const KEEP_DETAILS: usize = 500;
 
 /// A connection that held this long, milliseconds, worked: the next attempt after it comes at once.
 const STEADY_MS: f64 = 5_000.0;
+
+/// What a server says that closes a connection on purpose: the cluster ends, or the server does.
+const AWAY: u16 = 1001;
+
+/// After that it is time for the news of it to come, milliseconds.
+const NEWS_MS: u32 = 2_500;
 
 /// What a listener wants to be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,10 +45,12 @@ pub enum Link {
     /// The first connection is being made.
     #[default]
     Connecting,
+    /// The cluster does not run yet.
+    Starting,
     Open,
     /// Lost; tried again by itself.
     Lost,
-    /// The server no longer knows the cluster; asked again now and then.
+    /// The cluster runs no more.
     Gone,
     /// The server speaks a later version: only a reload of the page helps.
     Outdated,
@@ -122,6 +134,9 @@ pub struct LiveClient {
     attempt: RefCell<Option<Task>>,
     /// Record whose details were asked for last.
     asked: Cell<Option<u64>>,
+    store: Store,
+    /// Hears whether the cluster runs.
+    news: RefCell<Option<store::Subscription>>,
     /// When the connection was made, as `Date.now()` tells.
     opened_at: Cell<Option<f64>>,
     notify: FrameRequest,
@@ -171,6 +186,8 @@ impl LiveClient {
                     backoff: RefCell::default(),
                     attempt: RefCell::default(),
                     asked: Cell::default(),
+                    store: Store::of(base_url),
+                    news: RefCell::default(),
                     opened_at: Cell::default(),
                     notify: FrameRequest::new(move |_| {
                         if let Some(client) = weak.upgrade() {
@@ -180,7 +197,7 @@ impl LiveClient {
                 }
             });
             clients.insert(key, Rc::downgrade(&client));
-            client.connect();
+            client.listen();
             client
         })
     }
@@ -267,15 +284,52 @@ impl LiveClient {
         self.notify.request();
     }
 
-    fn connect(self: &Rc<Self>) {
+    /// Connects as soon as the cluster runs, and gives up when it no longer does.
+    fn listen(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
-        match Socket::open(&self.base_url, &self.cluster, weak) {
+        let news = self.store.subscribe(Callback::from(move |()| {
+            if let Some(client) = weak.upgrade() {
+                client.heard();
+            }
+        }));
+        self.news.replace(Some(news));
+        self.heard();
+    }
+
+    /// What the server says of the cluster may have changed.
+    fn heard(self: &Rc<Self>) {
+        let state = self.store.state();
+        let cluster = state.cluster(&self.cluster).map(|cluster| cluster.state);
+        let connected = self.socket.borrow().is_some();
+        let link = match cluster {
+            Some(ClusterState::Running) => {
+                if !connected && self.attempt.borrow().is_none() && self.read().link != Link::Outdated {
+                    self.connect();
+                }
+                return;
+            }
+            // The server closes the connection itself, after the last records.
+            _ if connected => return,
+            Some(ClusterState::Pending) => Link::Starting,
+            Some(ClusterState::Stopping | ClusterState::Stopped | ClusterState::Failed) => Link::Gone,
+            None if state.clusters.is_some() => Link::Gone,
+            None if matches!(state.link, ServerLink::Lost { .. }) => Link::Lost,
+            None => return,
+        };
+        self.attempt.replace(None);
+        if self.read().link != link {
+            self.set_link(link);
+        }
+    }
+
+    fn connect(self: &Rc<Self>) {
+        match Socket::open(&self.base_url, &self.cluster, Rc::downgrade(self)) {
             Ok(socket) => {
                 self.socket.replace(Some(socket));
             }
             Err(error) => {
                 gloo::console::error!("the live connection could not be opened:", error);
-                self.lost();
+                self.lost(0);
             }
         }
     }
@@ -292,11 +346,9 @@ impl LiveClient {
             Ok(frame) => frame,
             Err(error) => return self.give_up(&error.to_string()),
         };
-        if let Frame::Hello(hello) = &frame {
-            if hello.version != VERSION {
-                self.socket.replace(None);
-                return self.set_link(Link::Outdated);
-            }
+        if matches!(&frame, Frame::Hello(hello) if hello.version != VERSION) {
+            self.socket.replace(None);
+            return self.set_link(Link::Outdated);
         }
         let taken = self.live.borrow_mut().take(frame);
         match taken {
@@ -310,12 +362,12 @@ impl LiveClient {
     /// After a frame that makes no sense nothing later does: begin anew.
     fn give_up(self: &Rc<Self>, error: &str) {
         gloo::console::error!("a live frame could not be read:", error);
-        self.socket.replace(None);
-        self.lost();
+        self.lost(0);
     }
 
-    /// The connection ended: try again after a pause, by first asking whether the cluster is still there.
-    fn lost(self: &Rc<Self>) {
+    /// The connection ended, with that code: try again after a pause, if the cluster still runs then.
+    fn lost(self: &Rc<Self>, code: u16) {
+        self.socket.replace(None);
         if self
             .opened_at
             .take()
@@ -323,96 +375,20 @@ impl LiveClient {
         {
             self.backoff.borrow_mut().reset();
         }
-        if self.read().link != Link::Gone {
-            self.set_link(Link::Lost);
-        }
+        self.set_link(Link::Lost);
         let weak = Rc::downgrade(self);
+        let mut backoff = self.backoff.take();
         self.attempt.replace(Some(Task::spawn(async move {
-            loop {
-                let Some((mut backoff, address)) = weak.upgrade().map(|client| {
-                    let address = format!("{}api/v1/clusters/{}", client.base_url, segment(&client.cluster));
-                    (client.backoff.take(), address)
-                }) else {
-                    return;
-                };
-                backoff.pause().await;
-                let answer = gloo::net::http::Request::get(&address).send().await;
-                let Some(client) = weak.upgrade() else { return };
+            if code == AWAY {
+                TimeoutFuture::new(NEWS_MS).await;
+            }
+            backoff.pause().await;
+            if let Some(client) = weak.upgrade() {
                 client.backoff.replace(backoff);
-                match answer {
-                    Ok(answer) if answer.ok() => return client.connect(),
-                    Ok(answer) if answer.status() == 404 => client.set_link(Link::Gone),
-                    Ok(_) | Err(_) => client.set_link(Link::Lost),
-                }
+                client.attempt.replace(None);
+                client.heard();
             }
         })));
-    }
-}
-
-/// A WebSocket with its handlers; closed when dropped.
-struct Socket {
-    socket: WebSocket,
-    _on_open: Closure<dyn FnMut()>,
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_close: Closure<dyn FnMut(CloseEvent)>,
-}
-
-impl Socket {
-    fn open(base_url: &str, cluster: &str, client: Weak<LiveClient>) -> Result<Self, JsValue> {
-        let socket = WebSocket::new(&url(
-            base_url,
-            &format!("api/v1/clusters/{}/live", segment(cluster)),
-        )?)?;
-        socket.set_binary_type(BinaryType::Arraybuffer);
-        let (on_open, on_message, on_close) = (client.clone(), client.clone(), client);
-        let on_open = Closure::<dyn FnMut()>::new(move || {
-            if let Some(client) = on_open.upgrade() {
-                client.opened();
-            }
-        });
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            if let (Some(client), Ok(buffer)) = (
-                on_message.upgrade(),
-                event.data().dyn_into::<js_sys::ArrayBuffer>(),
-            ) {
-                client.received(&js_sys::Uint8Array::new(&buffer).to_vec());
-            }
-        });
-        let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |_: CloseEvent| {
-            if let Some(client) = on_close.upgrade() {
-                client.lost();
-            }
-        });
-        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
-        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
-        Ok(Self {
-            socket,
-            _on_open: on_open,
-            _on_message: on_message,
-            _on_close: on_close,
-        })
-    }
-
-    fn send(&self, request: &Request) {
-        if self.socket.ready_state() != WebSocket::OPEN {
-            return;
-        }
-        let sent = encode(request).map_err(|error| JsValue::from(error.to_string()));
-        if let Err(error) = sent.and_then(|bytes| self.socket.send_with_u8_array(&bytes)) {
-            gloo::console::error!("a live request could not be sent:", error);
-        }
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.socket.set_onopen(None);
-        self.socket.set_onmessage(None);
-        self.socket.set_onclose(None);
-        if let Err(error) = self.socket.close() {
-            gloo::console::error!("the live connection could not be closed:", error);
-        }
     }
 }
 

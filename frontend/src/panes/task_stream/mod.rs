@@ -4,6 +4,7 @@ pub mod camera;
 pub mod overlay;
 pub mod rows;
 pub mod scene;
+mod state;
 pub mod summary;
 pub mod tip;
 

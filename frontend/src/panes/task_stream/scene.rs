@@ -4,34 +4,29 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo::events::EventListener;
-use timeline::{Colors, Hit, Surface, View};
+use gloo::timers::callback::Timeout;
+use timeline::{Colors, View};
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, ResizeObserver};
 use yew::Callback;
 
-use super::camera::Camera;
 use super::overlay::{self, Overlay};
 use super::rows::Rows;
+use super::state::{Shown, State};
 use super::summary::Summary;
 use super::tip::Tip;
 use crate::draw::axis::{Plot, draw_time_axis};
-use crate::draw::blit::{Blitter, Strip};
-use crate::draw::canvas::{Size, context, resize, set_style};
+use crate::draw::blit::Blitter;
+use crate::draw::canvas::{Size, context};
 use crate::draw::frame::{FrameRequest, FrameTimes};
 use crate::draw::gesture::{Gesture, Gestures, Key};
 use crate::draw::theme::{Theme, ThemeWatch};
-use crate::state::live::{Live, LiveClient, Stream, Subscription, Topics};
+use crate::state::live::{Live, LiveClient, Subscription, Topics};
 
 /// How far beside a rectangle the pointer still means it, CSS pixels.
 const SLACK: f64 = 2.0;
-/// Share of the window by which an arrow key moves it.
-const STEP: f64 = 0.15;
-/// Factor of a key's or button's zoom.
-pub const ZOOM: f64 = 1.5;
-/// How far an arrow key scrolls the rows, CSS pixels.
-const SCROLL: f64 = 40.0;
-/// Opacity, of 255, of what is not highlighted.
-const DIMMED: u8 = 44;
+/// How long the pointer rests on a rectangle before its details are asked for, milliseconds.
+const REST_MS: u32 = 60;
 
 /// The elements that a scene paints on and listens to.
 #[derive(Clone)]
@@ -53,40 +48,6 @@ pub struct Outputs {
     pub summary: Callback<Summary>,
     pub rows: Callback<Rc<Rows>>,
     pub tip: Callback<Option<Tip>>,
-}
-
-struct State {
-    camera: Camera,
-    theme: Theme,
-    size: Size,
-    rows: Rc<Rows>,
-    /// Lanes and height that the rows were laid out for.
-    laid_out: (usize, f64),
-    scroll: f64,
-    colors: Colors,
-    /// How many prefixes the colours are for, and which of them stands out.
-    colored: (usize, Option<u16>),
-    surface: Surface,
-    generation: u64,
-    /// Prefix of the legend's entry under the pointer, and the one that was clicked.
-    pointed: Option<u16>,
-    pinned: Option<u16>,
-    visible: Vec<u16>,
-    strips: Vec<Strip>,
-    pointer: Option<(f64, f64)>,
-    hit: Option<(u16, Hit)>,
-    shown: Shown,
-    summary: Option<Summary>,
-}
-
-/// What the canvases show, to tell whether they have to be painted again.
-#[derive(Default, PartialEq)]
-struct Shown {
-    view: Option<View>,
-    size: Option<Size>,
-    strips: Vec<Strip>,
-    hit: Option<(u16, Hit)>,
-    theme_version: u32,
 }
 
 /// Where a scene shows what.
@@ -112,6 +73,8 @@ pub struct Scene {
     frame: FrameRequest,
     pub times: FrameTimes,
     kept: RefCell<Option<Kept>>,
+    /// Record under the pointer, whose details are asked for when it rests there.
+    resting: RefCell<Option<(u64, Timeout)>>,
 }
 
 /// Listeners that end with the scene.
@@ -154,6 +117,7 @@ impl Scene {
                 }),
                 times: FrameTimes::default(),
                 kept: RefCell::default(),
+                resting: RefCell::default(),
                 parts,
             }
         });
@@ -312,9 +276,7 @@ impl Scene {
         });
         let asked = state.hit.map(|(_, hit)| hit.rect.record);
         drop((live, state));
-        if let Some(record) = asked {
-            self.client.ask_details(record);
-        }
+        self.ask(asked);
         if let Some(rows) = rows {
             self.outputs.rows.emit(rows);
         }
@@ -322,6 +284,22 @@ impl Scene {
             self.outputs.summary.emit(summary);
         }
         self.outputs.tip.emit(tip);
+    }
+
+    /// Asks for the details of what the pointer rests on.
+    fn ask(&self, record: Option<u64>) {
+        if self.resting.borrow().as_ref().map(|(record, _)| *record) == record {
+            return;
+        }
+        let client = Rc::downgrade(&self.client);
+        self.resting.replace(record.map(|record| {
+            let ask = move || {
+                if let Some(client) = client.upgrade() {
+                    client.ask_details(record);
+                }
+            };
+            (record, Timeout::new(REST_MS, ask))
+        }));
     }
 
     fn paint_canvases(&self, state: &mut State, live: &Live) {
@@ -383,124 +361,5 @@ impl Scene {
             });
         }
         state.shown = now;
-    }
-}
-
-impl State {
-    fn new(theme: Theme) -> Self {
-        Self {
-            camera: Camera::new(js_sys::Date::now() * 1000.0),
-            theme,
-            size: Size::default(),
-            rows: Rc::default(),
-            laid_out: (0, 0.0),
-            scroll: 0.0,
-            colors: Colors::dask([]),
-            colored: (0, None),
-            surface: Surface::default(),
-            generation: 0,
-            pointed: None,
-            pinned: None,
-            visible: Vec::new(),
-            strips: Vec::new(),
-            pointer: None,
-            hit: None,
-            shown: Shown::default(),
-            summary: None,
-        }
-    }
-
-    fn pressed(&mut self, key: Key) {
-        let middle = f64::from(self.camera.view().width()) / 2.0;
-        match key {
-            Key::Left => self.camera.step(-STEP),
-            Key::Right => self.camera.step(STEP),
-            Key::Up => self.scroll -= SCROLL,
-            Key::Down => self.scroll += SCROLL,
-            Key::ZoomIn => self.camera.zoom(middle, ZOOM),
-            Key::ZoomOut => self.camera.zoom(middle, 1.0 / ZOOM),
-            Key::Fit => self.camera.fit(),
-            Key::Follow => self.camera.follow(),
-            Key::First => self.camera.jump(false),
-            Key::Last => self.camera.jump(true),
-        }
-    }
-
-    /// Gives each prefix its colour; where one is highlighted, the others step back.
-    fn color(&mut self, stream: &Stream) {
-        let now = (stream.prefixes.len(), self.pointed.or(self.pinned));
-        if self.colored == now {
-            return;
-        }
-        self.colors = Colors::dask(stream.prefixes.iter().map(|total| total.prefix.color));
-        if let Some(chosen) = now.1 {
-            for (id, color) in self.colors.prefixes.iter_mut().enumerate() {
-                color[3] = if id == usize::from(chosen) { 255 } else { DIMMED };
-            }
-            for color in [
-                &mut self.colors.transfer,
-                &mut self.colors.disk,
-                &mut self.colors.deserialize,
-            ] {
-                color[3] = DIMMED / 2;
-            }
-        }
-        // A prefix that is new changes nothing that was painted.
-        if self.colored.1 != now.1 {
-            self.surface.invalidate();
-        }
-        self.colored = now;
-    }
-
-    /// Brings sizes, rows, colours and window up to date with the page and the data.
-    fn arrange(&mut self, parts: &Parts, live: &Live) {
-        let size = Size::of(&parts.plot);
-        if !size.is_empty() && size != self.size {
-            resize(&parts.raster, size.width, size.height, size.ratio);
-            resize(&parts.overlay, size.width, size.height, size.ratio);
-            let whole = Size::of(&parts.body);
-            resize(&parts.axis, whole.width, whole.height, size.ratio);
-            self.camera.resize(parts.raster.width());
-            self.size = size;
-        }
-        let stream = &live.stream;
-        if live.generation != self.generation {
-            self.generation = live.generation;
-            self.surface.invalidate();
-            self.laid_out = (0, 0.0);
-            self.pinned = None;
-        }
-        self.color(stream);
-        if self.laid_out != (stream.lanes.len(), self.size.height) {
-            self.laid_out = (stream.lanes.len(), self.size.height);
-            self.rows = Rc::new(Rows::layout(&stream.lanes, self.size.height));
-        }
-        self.camera.set_bounds(stream.timeline.bounds());
-        self.scroll = self
-            .scroll
-            .clamp(0.0, (self.rows.height - self.size.height).max(0.0));
-        set_style(
-            &parts.labels,
-            "transform",
-            &format!("translateY({}px)", -self.scroll),
-        );
-        let seen = self
-            .rows
-            .rows
-            .iter()
-            .filter(|row| row.y + row.height > self.scroll && row.y < self.scroll + self.size.height);
-        (self.visible, self.strips) = seen
-            .map(|row| {
-                let top = self.size.px(row.y - self.scroll);
-                let bottom = self.size.px(row.y + row.height - self.scroll);
-                (
-                    row.lane,
-                    Strip {
-                        y: top,
-                        height: (bottom - top).max(1),
-                    },
-                )
-            })
-            .unzip();
     }
 }
