@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::rest::{Job, JobState};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -28,6 +28,9 @@ const CHECK: Duration = Duration::from_secs(1);
 /// How long the channels of a kernel that was left may take to open.
 const REOPEN_LIMIT: Duration = Duration::from_secs(5);
 
+/// Pieces of the output file that are read before anything else has its turn: some code writes faster than we read.
+const PIECES_A_TURN: usize = 16;
+
 /// How often a kernel's end is asked for where Jupyter does not answer.
 const CLOSE_ATTEMPTS: u32 = 3;
 
@@ -42,6 +45,16 @@ enum Stop {
     Jupyter(#[from] JupyterError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// How far a turn of reading came.
+#[derive(Debug, PartialEq, Eq)]
+enum Read {
+    Ended(Outcome),
+    /// The file goes on.
+    Behind,
+    /// To the file's end, as it was.
+    CaughtUp,
 }
 
 /// Takes the job's remaining steps.
@@ -93,10 +106,16 @@ impl Run<'_> {
         let mut health = Health::new();
         let channels = if step == Step::Execute {
             // The code may run, or have run, and must not run twice.
-            if let Some(outcome) = self.read(&mut reader, &mut health).await? {
-                return Ok(outcome);
+            let may_run = jobs.jupyter.may_hold_kernels().await;
+            loop {
+                match self.read(&mut reader, &mut health).await? {
+                    Read::Ended(outcome) => return Ok(outcome),
+                    Read::Behind if may_run && self.cancel.is_cancelled() => break,
+                    Read::Behind => {}
+                    Read::CaughtUp => break,
+                }
             }
-            if !jobs.jupyter.may_hold_kernels().await {
+            if !may_run {
                 return Err(Stop::Failed(
                     "The server and its Jupyter Server ended while the job ran. Run the job again.".into(),
                 ));
@@ -170,8 +189,11 @@ impl Run<'_> {
         };
         let mut deadline = None;
         let mut check = tokio::time::interval(CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pause = POLL;
         loop {
             tokio::select! {
+                biased;
                 () = self.cancel.cancelled(), if deadline.is_none() => {
                     let grace = if self.jobs.closing.is_cancelled() { Duration::ZERO } else { INTERRUPT_GRACE };
                     deadline = Some(Instant::now() + grace);
@@ -179,56 +201,65 @@ impl Run<'_> {
                         warn!(job = self.job.id, %error, "a job's kernel was not interrupted");
                     }
                 }
-                event = next_event(&mut channels) => match event {
-                    Some(event) => health.hear(event, requests.as_ref()),
-                    None => channels = None,
-                },
                 _ = check.tick() => {
                     health.see(client.kernel_state(&ids.kernel).await);
                     self.look_for_foreign_cancel().await;
                 }
-                () = tokio::time::sleep(POLL) => {}
+                event = next_event(&mut channels) => match event {
+                    Some(event) => health.hear(event, requests.as_ref()),
+                    None => channels = None,
+                },
+                () = tokio::time::sleep(pause) => {}
             }
             // The file decides before anything else does: it is written before the kernel says that it is done.
-            let seen = self.read(&mut reader, &mut health).await?;
-            match (seen, deadline) {
-                (Some(_), Some(_)) => return Err(Stop::Cancelled),
-                (Some(outcome), None) => return Ok(outcome),
-                (None, Some(at)) if Instant::now() >= at => return Err(Stop::Cancelled),
-                (None, Some(_)) if health.verdict().is_some() => return Err(Stop::Cancelled),
-                (None, None) => {
+            let read = self.read(&mut reader, &mut health).await?;
+            pause = if read == Read::Behind {
+                Duration::ZERO
+            } else {
+                POLL
+            };
+            match (read, deadline) {
+                (Read::Ended(_), Some(_)) => return Err(Stop::Cancelled),
+                (Read::Ended(outcome), None) => return Ok(outcome),
+                (_, Some(at)) if Instant::now() >= at => return Err(Stop::Cancelled),
+                (Read::Behind, _) => {}
+                (Read::CaughtUp, Some(_)) if health.verdict().is_some() => return Err(Stop::Cancelled),
+                (Read::CaughtUp, Some(_)) => {}
+                (Read::CaughtUp, None) => {
                     if let Some(sentence) = health.verdict() {
                         return Err(Stop::Failed(sentence));
                     }
                 }
-                (None, Some(_)) => {}
             }
         }
     }
 
-    /// Reads what is new in the file. Gives the outcome where the end is there.
-    async fn read(&mut self, reader: &mut Reader, health: &mut Health) -> Result<Option<Outcome>, Stop> {
-        loop {
+    /// Reads what is new in the file, at most [`PIECES_A_TURN`].
+    async fn read(&mut self, reader: &mut Reader, health: &mut Health) -> Result<Read, Stop> {
+        for _ in 0..PIECES_A_TURN {
             let lines = reader
                 .read()
                 .await
                 .map_err(|error| Stop::Failed(format!("The job's output file can't be read: {error}.")))?;
-            let Some(lines) = lines else { return Ok(None) };
+            let Some(lines) = lines else {
+                return Ok(Read::CaughtUp);
+            };
             for line in lines {
                 match line {
                     Line::Ready => {
                         health.ready = true;
                         self.stored(self.jobs.records.running(&self.job.id).await?)?;
                     }
-                    Line::End { ok: true, .. } => return Ok(Some(Outcome::succeeded())),
+                    Line::End { ok: true, .. } => return Ok(Read::Ended(Outcome::succeeded())),
                     Line::End { ok: false, error } => {
                         let sentence = error.unwrap_or_else(|| "The code failed; see its output.".into());
-                        return Ok(Some(Outcome::failed(sentence)));
+                        return Ok(Read::Ended(Outcome::failed(sentence)));
                     }
                     _ => {}
                 }
             }
         }
+        Ok(Read::Behind)
     }
 
     /// Another server that shares the store can't reach our token; it leaves the wish in the row.
@@ -343,4 +374,36 @@ async fn make_folder(output: &Path) -> Result<(), Stop> {
             folder.display()
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Jobs;
+    use super::super::output::PIECE;
+    use super::super::record::job;
+    use super::*;
+
+    #[tokio::test]
+    async fn reads_a_long_file_in_turns() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs::unavailable(folder.path(), "a").await;
+        let mut run = Run {
+            jobs: &jobs.0,
+            job: job("1", 10),
+            kernel: None,
+            client: None,
+            cancel: CancellationToken::new(),
+        };
+        let output = jobs.0.output_path("1");
+        make_folder(&output).await.unwrap();
+        let line = format!("{}\n", json!({ "kind": "stdout", "text": "x".repeat(1000) }));
+        let length = PIECE * PIECES_A_TURN * 3 / 2;
+        let text = line.repeat(length / line.len()) + "{\"kind\":\"end\",\"ok\":true}\n";
+        std::fs::write(&output, text).unwrap();
+
+        let (mut reader, mut health) = (Reader::new(output), Health::new());
+        assert_eq!(run.read(&mut reader, &mut health).await.unwrap(), Read::Behind);
+        let end = Read::Ended(Outcome::succeeded());
+        assert_eq!(run.read(&mut reader, &mut health).await.unwrap(), end);
+    }
 }

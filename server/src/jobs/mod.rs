@@ -329,3 +329,19 @@ fn now_ms() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+impl Jobs {
+    /// Jobs with a store in `folder` and no Jupyter Server.
+    async fn unavailable(folder: &std::path::Path, instance: &str) -> Self {
+        let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
+        let config = JobsConfig {
+            folder: folder.join("jobs"),
+            instance: instance.into(),
+        };
+        let jupyter = JupyterSource::Unavailable {
+            message: "There is none.".into(),
+        };
+        Self::new(store, config, jupyter, broadcast::channel(64).0).unwrap()
+    }
+}

@@ -23,7 +23,7 @@ pub(super) const POLL: Duration = Duration::from_millis(75);
 const POLL_OTHERS: Duration = Duration::from_secs(1);
 
 /// Bytes read at once.
-const PIECE: usize = 256 << 10;
+pub(super) const PIECE: usize = 256 << 10;
 
 /// Bytes of a line that are kept; the prelude writes shorter ones.
 const LINE_LIMIT: usize = 4 << 20;

@@ -281,24 +281,26 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
     })
 }
 
+/// A queued job, for tests.
+#[cfg(test)]
+pub(super) fn job(id: &str, created_at: i64) -> Job {
+    Job {
+        id: id.into(),
+        name: "sum".into(),
+        cluster: "c".into(),
+        kernel: None,
+        state: JobState::Queued,
+        code: "1".into(),
+        error: None,
+        created_at,
+        started_at: None,
+        ended_at: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn job(id: &str, created_at: i64) -> Job {
-        Job {
-            id: id.into(),
-            name: "sum".into(),
-            cluster: "c".into(),
-            kernel: None,
-            state: JobState::Queued,
-            code: "1".into(),
-            error: None,
-            created_at,
-            started_at: None,
-            ended_at: None,
-        }
-    }
 
     async fn records(instance: &str, folder: &tempfile::TempDir) -> Records {
         let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();

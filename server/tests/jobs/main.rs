@@ -231,6 +231,13 @@ while True:
     assert_eq!(killed.state, Some(JobState::Cancelled));
     assert!(killed.stdout.contains("no\n"), "{}", killed.stdout);
 
+    // One that writes faster than it is read.
+    let flood = "print('going')\nwhile True: print('x' * 60_000)";
+    let job = jobs.create(house.request(flood), true).await.unwrap();
+    until_printed(&jobs, &job.id, "going").await;
+    jobs.cancel(&job.id).await.unwrap();
+    until_state(&jobs, &job.id, JobState::Cancelled).await;
+
     // One that has hardly begun, cancelled by another server that shares the store.
     let job = jobs
         .create(house.request("import time\ntime.sleep(600)"), true)
