@@ -28,6 +28,9 @@ const CHECK: Duration = Duration::from_secs(1);
 /// How long the channels of a kernel that was left may take to open.
 const REOPEN_LIMIT: Duration = Duration::from_secs(5);
 
+/// Bytes of output that are kept of a job: more than anybody reads, and less than a disk.
+const OUTPUT_LIMIT: u64 = 1 << 30;
+
 /// Pieces of the output file that are read before anything else has its turn: some code writes faster than we read.
 const PIECES_A_TURN: usize = 16;
 
@@ -354,7 +357,7 @@ fn session_path(id: &str) -> String {
 fn prelude(output: &Path, cluster: &str) -> String {
     // A JSON string is a Python string, too.
     let source = json!(PRELUDE);
-    let parameters = json!({ "output": output.to_string_lossy(), "cluster": cluster });
+    let parameters = json!({ "output": output.to_string_lossy(), "limit": OUTPUT_LIMIT, "cluster": cluster });
     format!(
         "exec(compile({source}, '<gatehouse>', 'exec'), \
          {{'__name__': 'gatehouse_prelude', 'PARAMETERS': {parameters}}})"

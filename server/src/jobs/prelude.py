@@ -2,7 +2,7 @@
 
 The file is the truth about the job: Jupyter drops output above its limits and keeps none while nobody listens. Each
 line is a JSON object with a `kind`; `ready` says that the code runs next, and `end` that it ended and how.
-PARAMETERS (output, cluster) is given by the server. Only the names of the last lines reach the user's namespace.
+PARAMETERS (output, limit, cluster) is given by the server. Only the names of the last lines reach the user's namespace.
 """
 
 import contextlib
@@ -21,13 +21,20 @@ TEXT_LIMIT = 64 * 1024  # characters of text in one line of the file
 RESULT_LIMIT = 256 * 1024  # characters of one line of a result
 VALUE_LIMIT = 16 * 1024  # characters of an error's message, or of a line of its traceback
 TRACEBACK_LIMIT = 500  # lines at each end of a traceback
+FULL = (
+    "[Gatehouse: the job wrote more than {} MiB, and no more of its output is kept. "
+    "Write long results into a file, and print less.]\n"
+)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
 class Recorder:
     """The file. Every method may be called from any thread."""
 
-    def __init__(self, path):
+    def __init__(self, path, limit):
+        """Keeps no more than `limit` bytes; the end is written beyond it."""
+        self.limit = limit
+        self.full = False
         self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self.lock = threading.RLock()
         self.kind = None
@@ -44,6 +51,8 @@ class Recorder:
     def text(self, kind, text):
         """Appends text of a stream. What has a newline is written at once, so that a dying kernel loses nothing of it."""
         with self.lock:
+            if self.full:
+                return
             if kind != self.kind:
                 self.flush()
                 self.kind = kind
@@ -66,10 +75,15 @@ class Recorder:
             self.write(**fields)
 
     def write(self, **fields):
-        if self.ended:
+        control = fields["kind"] in ("ready", "end")
+        if self.ended or (self.full and not control):
             return
         try:
             data = encode(fields)
+            # Asked of the file: child processes write into it, too.
+            if not control and os.fstat(self.file).st_size + len(data) > self.limit:
+                self.full = True
+                data = encode({"kind": "stderr", "text": FULL.format(self.limit >> 20)})
             while data:
                 data = data[os.write(self.file, data) :]
         except OSError:
@@ -241,7 +255,7 @@ def connect(name):
 
 def main(parameters):
     shell = get_ipython()
-    recorder = Recorder(parameters["output"])
+    recorder = Recorder(parameters["output"], parameters["limit"])
     install(shell, recorder)
     try:
         shell.push(connect(parameters["cluster"]))

@@ -404,6 +404,56 @@ async fn says_what_keeps_jobs_from_running() {
     assert!(!jobs.jupyter_status().available);
 }
 
+/// The part of the prelude that writes the output file, with a bound that is soon reached.
+#[test]
+fn keeps_no_output_without_bound() {
+    const WRITE: &str = r#"
+import os, sys
+source = sys.stdin.read()
+names = {"__name__": "prelude"}
+exec(source.removesuffix("main(PARAMETERS)\n"), names)
+recorder = names["Recorder"](sys.argv[1], 1 << 20)
+for n in range(100):
+    recorder.text("stdout", f"{n} " + "x" * 50_000 + "\n")
+if os.fork() == 0:
+    recorder.text("stdout", "x" * 50_000 + "\n")
+    os._exit(0)
+os.wait()
+recorder.line(kind="result", text="late")
+recorder.end("It failed.")
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("output.jsonl");
+    let prelude = folder.path().join("prelude.py");
+    std::fs::write(&prelude, include_str!("../../src/jobs/prelude.py")).unwrap();
+    let status = std::process::Command::new(python())
+        .args(["-c", WRITE])
+        .arg(&path)
+        .stdin(std::fs::File::open(&prelude).unwrap())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.len() < (1 << 20) + 1000, "{} bytes", text.len());
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [written @ .., told, end] = lines.as_slice() else {
+        panic!("{} lines", lines.len())
+    };
+    assert!(written.len() > 10 && written.iter().all(|line| line["kind"] == "stdout"));
+    assert_eq!(told["kind"], "stderr");
+    assert!(
+        told["text"].as_str().unwrap().contains("more than 1 MiB"),
+        "{told}"
+    );
+    assert_eq!(
+        *end,
+        serde_json::json!({ "kind": "end", "ok": false, "error": "It failed." })
+    );
+}
+
 /// The private Jupyter Server is on this machine: no proxy leads there.
 #[test]
 fn no_proxy_comes_between_us_and_our_own_jupyter() {
