@@ -216,7 +216,8 @@ pub fn ToolButton(props: &ToolButtonProps) -> Html {
 #[derive(Clone, PartialEq, Properties)]
 pub struct EmptyProps {
     pub title: AttrValue,
-    pub children: Children,
+    /// What to do.
+    pub text: AttrValue,
 }
 
 /// What is said where a plot has nothing to show.
@@ -225,7 +226,16 @@ pub fn Empty(props: &EmptyProps) -> Html {
     html! {
         <div class="gh-pane-empty">
             <strong>{props.title.clone()}</strong>
-            <p>{props.children.clone()}</p>
+            <p>{props.text.clone()}</p>
         </div>
+    }
+}
+
+/// What is said where nothing is shown: `title` and `text` while all is well, otherwise what is wrong.
+pub fn empty(standing: &Standing, title: &'static str, text: &'static str) -> Html {
+    if standing.tone == Tone::Good {
+        html! { <Empty {title} {text} /> }
+    } else {
+        html! { <Empty title={standing.text} text={standing.hint.clone()} /> }
     }
 }

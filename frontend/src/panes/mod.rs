@@ -49,9 +49,10 @@ pub fn Pane(props: &PaneProps) -> Html {
         "progress" => html! { <ProgressPane {key} {cluster} {base_url} {label} /> },
         _ => html! {
             <section class="gh-pane" data-testid="pane-unknown">
-                <Empty title={format!("There is no plot \u{201c}{plot}\u{201d}.")}>
-                    {"This version of Gatehouse can't draw it. Close this pane and open another one from the cluster's card."}
-                </Empty>
+                <Empty
+                    title={format!("There is no plot \u{201c}{plot}\u{201d}.")}
+                    text="This version of Gatehouse can't draw it. Close this pane and open another one from the cluster's card."
+                />
             </section>
         },
     }

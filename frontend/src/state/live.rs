@@ -389,6 +389,8 @@ impl LiveClient {
                 client.heard();
             }
         })));
+        // The news of its end may have come before.
+        self.heard();
     }
 }
 

@@ -13,7 +13,7 @@ use web_sys::{HtmlCanvasElement, HtmlElement, MouseEvent, ResizeObserver};
 use yew::prelude::*;
 
 use super::PlotProps;
-use super::chrome::{Empty, Figure, Header, Standing, Tone};
+use super::chrome::{Figure, Header, Standing, empty};
 use super::inspect::expose_progress;
 use crate::draw::canvas::{Size, resize};
 use crate::draw::frame::{FrameRequest, FrameTimes};
@@ -205,7 +205,7 @@ pub fn ProgressPane(props: &PlotProps) -> Html {
         Callback::from(move |_: MouseEvent| pointed.set(None))
     };
     let progress = shown.progress.clone().unwrap_or_default();
-    let empty = progress.prefixes.is_empty();
+    let nothing = progress.prefixes.is_empty();
     html! {
         <section
             ref={root}
@@ -224,7 +224,7 @@ pub fn ProgressPane(props: &PlotProps) -> Html {
             <div ref={body} class="gh-progress-body">
                 <canvas
                     ref={canvas}
-                    class={classes!("gh-canvas", "gh-canvas--flow", empty.then_some("gh-canvas--off"))}
+                    class={classes!("gh-canvas", "gh-canvas--flow", nothing.then_some("gh-canvas--off"))}
                     role="img"
                     aria-label={sentence(&progress, &props.label)}
                     data-testid="bars"
@@ -232,13 +232,15 @@ pub fn ProgressPane(props: &PlotProps) -> Html {
                     {onmouseleave}
                 />
                 { for (*pointed).as_ref().map(|(prefix, x, y)| tip(prefix, *x, *y)) }
-                if empty {
-                    <Empty title={if shown.standing.tone == Tone::Good { "No tasks" } else { shown.standing.text }}>
-                        {"The scheduler holds no tasks at the moment. Run something on this cluster: each kind of task gets a bar."}
-                    </Empty>
+                if nothing {
+                    {empty(
+                        &shown.standing,
+                        "No tasks",
+                        "The scheduler holds no tasks at the moment. Run something on this cluster: each kind of task gets a bar.",
+                    )}
                 }
             </div>
-            if !empty {
+            if !nothing {
                 <footer class="gh-legend">{legend()}</footer>
             }
         </section>

@@ -15,7 +15,7 @@ use web_sys::{HtmlCanvasElement, HtmlElement};
 use yew::prelude::*;
 
 use super::PlotProps;
-use super::chrome::{Empty, Figure, Header, Tool, ToolButton};
+use super::chrome::{Figure, Header, Tool, ToolButton, empty};
 use super::inspect::expose_stream;
 use crate::draw::gesture::Key;
 use crate::draw::units::{count, plural, short_count};
@@ -204,12 +204,11 @@ fn notice(summary: &Summary) -> Html {
     if summary.tasks > 0 {
         return Html::default();
     }
-    let never = summary.standing.text;
-    html! {
-        <Empty title={if summary.standing.tone == super::chrome::Tone::Good { "No tasks yet" } else { never }}>
-            {"Run something on this cluster: tasks show up here as they finish. History starts when Gatehouse first reached the scheduler."}
-        </Empty>
-    }
+    empty(
+        &summary.standing,
+        "No tasks yet",
+        "Run something on this cluster: tasks show up here as they finish. History starts when Gatehouse first reached the scheduler.",
+    )
 }
 
 #[derive(Clone, PartialEq, Properties)]

@@ -17,7 +17,7 @@ use super::summary::Summary;
 use super::tip::Tip;
 use crate::draw::axis::{Plot, draw_time_axis};
 use crate::draw::blit::Blitter;
-use crate::draw::canvas::{Size, context};
+use crate::draw::canvas::{Size, clear, context};
 use crate::draw::frame::{FrameRequest, FrameTimes};
 use crate::draw::gesture::{Gesture, Gestures, Key};
 use crate::draw::theme::{Theme, ThemeWatch};
@@ -319,6 +319,7 @@ impl Scene {
             strips: state.strips.clone(),
             hit: state.hit,
             theme_version: self.theme_version.get(),
+            blank: timeline.bounds().is_none(),
         };
         let moved = now.view != state.shown.view
             || now.size != state.shown.size
@@ -336,7 +337,12 @@ impl Scene {
                 gloo::console::error!("the task stream could not be painted:", error);
             }
         }
-        if moved {
+        if timeline.bounds().is_none() {
+            // No data, no time: the notice stands alone.
+            if let Some(axis) = context(&self.parts.axis) {
+                clear(&axis);
+            }
+        } else if moved || state.shown.blank {
             let plot = Plot {
                 left: size.px(f64::from(self.parts.plot.offset_left())),
                 top: size.px(f64::from(self.parts.plot.offset_top())),

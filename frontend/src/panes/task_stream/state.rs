@@ -56,6 +56,8 @@ pub(super) struct Shown {
     pub(super) strips: Vec<Strip>,
     pub(super) hit: Option<(u16, Hit)>,
     pub(super) theme_version: u32,
+    /// Nothing has come yet.
+    pub(super) blank: bool,
 }
 
 impl State {
