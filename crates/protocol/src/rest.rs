@@ -270,6 +270,9 @@ pub struct CreateJob {
     pub kernel: Option<String>,
 }
 
+/// Bytes of a job's code that lists and events carry.
+pub const LISTED_CODE: usize = 4096;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Job {
@@ -278,6 +281,7 @@ pub struct Job {
     pub cluster: String,
     pub kernel: Option<String>,
     pub state: JobState,
+    /// Whole where one job is asked for; lists and events cut it after 4096 bytes, with a last line `…` that says so.
     pub code: String,
     /// Why it failed, in a sentence.
     pub error: Option<String>,
@@ -299,6 +303,22 @@ pub enum JobState {
     Succeeded,
     Failed,
     Cancelled,
+}
+
+impl Job {
+    /// The job as lists and events carry it: some hundreds of them must fit into one WebSocket message.
+    pub fn listed(mut self) -> Self {
+        if self.code.len() > LISTED_CODE {
+            self.code.truncate(self.code.floor_char_boundary(LISTED_CODE));
+            self.code.push_str("\n…");
+        }
+        self
+    }
+
+    /// Whether `code` is only the beginning of the job's code.
+    pub fn is_cut(&self) -> bool {
+        self.code.len() > LISTED_CODE && self.code.ends_with("\n…")
+    }
 }
 
 impl JobState {
@@ -349,4 +369,31 @@ pub struct ApiError {
     pub field: Option<String>,
     /// Names the request in the server's log.
     pub request_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_code_is_cut_between_characters() {
+        let job = |code: String| Job {
+            id: "1".into(),
+            name: "n".into(),
+            cluster: "c".into(),
+            kernel: None,
+            state: JobState::Running,
+            code,
+            error: None,
+            created_at: 0,
+            started_at: None,
+            ended_at: None,
+        };
+        let whole = job("x".repeat(LISTED_CODE));
+        assert!(!whole.is_cut());
+        assert_eq!(whole.clone().listed(), whole);
+        let cut = job(format!("{}☃ and on", "x".repeat(LISTED_CODE - 1))).listed();
+        assert!(cut.is_cut());
+        assert_eq!(cut.code, format!("{}\n…", "x".repeat(LISTED_CODE - 1)));
+    }
 }

@@ -74,6 +74,12 @@ impl Api {
         self.call(Method::POST, "jobs", Some(request)).await
     }
 
+    /// One job, with the whole of its code.
+    pub async fn job(&self, id: &str) -> Result<Job, ApiError> {
+        self.call(Method::GET, &format!("jobs/{}", segment(id)), None::<&()>)
+            .await
+    }
+
     pub async fn cancel_job(&self, id: &str) -> Result<(), ApiError> {
         self.send(Method::DELETE, &format!("jobs/{}", segment(id)), None::<&()>)
             .await

@@ -82,7 +82,7 @@ struct Inner {
 }
 
 impl Jobs {
-    /// `events` gets a job whenever something of it changed.
+    /// `events` gets a job, as lists show it, whenever something of it changed.
     ///
     /// # Errors
     /// Where no HTTP client can be made.
@@ -136,19 +136,12 @@ impl Jobs {
         Ok(job)
     }
 
-    /// The newest jobs, of all servers that share the store, newest first.
+    /// The newest jobs, of all servers that share the store, newest first; [`Jobs::get`] has the whole of a long code.
     ///
     /// # Errors
     /// Where the store can't be read.
     pub async fn list(&self) -> Result<Vec<Job>, JobError> {
-        Ok(self
-            .0
-            .records
-            .list()
-            .await?
-            .into_iter()
-            .map(|record| record.job)
-            .collect())
+        Ok(self.0.records.list().await?)
     }
 
     /// One job.
@@ -259,7 +252,7 @@ impl Inner {
 
     /// Tells whoever listens.
     fn announce(&self, job: &Job) {
-        self.events.send(job.clone()).ok();
+        self.events.send(job.clone().listed()).ok();
     }
 
     fn output_path(&self, id: &str) -> PathBuf {
@@ -343,5 +336,32 @@ impl Jobs {
             message: "There is none.".into(),
         };
         Self::new(store, config, jupyter, broadcast::channel(64).0).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::record::job;
+    use super::*;
+
+    #[tokio::test]
+    async fn lists_and_events_hold_the_beginning_of_a_long_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs::unavailable(folder.path(), "a").await;
+        let long = Job {
+            code: "é".repeat(300_000),
+            ..job("long", 20)
+        };
+        let short = job("short", 10);
+        jobs.0.records.insert(&long).await.unwrap();
+        jobs.0.records.insert(&short).await.unwrap();
+
+        let listed = jobs.list().await.unwrap();
+        assert!(listed[0].is_cut() && listed[0].code.len() < 5000);
+        assert_eq!(listed[1], short);
+        let mut events = jobs.0.events.subscribe();
+        jobs.cancel("long").await.unwrap();
+        assert!(events.recv().await.unwrap().is_cut());
+        assert_eq!(jobs.get("long").await.unwrap().code, long.code);
     }
 }

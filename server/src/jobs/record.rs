@@ -113,12 +113,14 @@ impl Records {
         Ok(())
     }
 
-    /// The newest jobs, of all servers.
-    pub(super) async fn list(&self) -> Result<Vec<Record>, StoreError> {
+    /// The newest jobs, of all servers, as lists show them.
+    pub(super) async fn list(&self) -> Result<Vec<Job>, StoreError> {
         self.store
             .call(|db| {
                 let sql = format!("SELECT {COLUMNS} FROM jobs ORDER BY created_at DESC, rowid DESC LIMIT ?1");
-                db.prepare_cached(&sql)?.query_map([LISTED], read)?.collect()
+                // Cut row by row, so that no more than one long code is held.
+                let listed = |row: &Row<'_>| Ok(read(row)?.job.listed());
+                db.prepare_cached(&sql)?.query_map([LISTED], listed)?.collect()
             })
             .await
     }
@@ -380,13 +382,7 @@ mod tests {
             .map(|record| record.job.id.as_str())
             .collect();
         assert_eq!(ids, ["1", "2"]);
-        let listed: Vec<_> = a
-            .list()
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|record| record.job.id)
-            .collect();
+        let listed: Vec<_> = a.list().await.unwrap().into_iter().map(|job| job.id).collect();
         assert_eq!(listed, ["3", "2", "1"]);
     }
 }

@@ -6,13 +6,14 @@ use protocol::events::NoticeLevel;
 use protocol::rest::{Job, JobState};
 use yew::prelude::*;
 
-use super::super::context::{Sheet, use_panel};
+use super::super::context::{Panel, Sheet, use_panel};
 use super::super::format;
 use super::super::icons::{Glyph, Icon};
 use super::super::output::{Block, Stream};
 use super::super::widgets::{Banner, Button, SheetFrame};
 use super::stream::use_output;
 use super::{cancel_button, job_icon, job_key, job_time};
+use crate::state::socket::Task;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct JobViewProps {
@@ -56,6 +57,7 @@ pub fn JobView(props: &JobViewProps) -> Html {
         let (panel, output) = (panel.clone(), Rc::clone(&followed.output));
         Callback::from(move |_: MouseEvent| panel.copy(output.borrow().to_text(), "Output"))
     };
+    let code = use_code(&panel, props.job.as_ref());
     let on_close = panel.go.reform(|()| Sheet::Home);
     let title = props
         .job
@@ -64,12 +66,13 @@ pub fn JobView(props: &JobViewProps) -> Html {
     let aside = match &props.job {
         Some(job) if !job.state.is_over() => cancel_button(&panel, job, false),
         Some(job) => {
-            let (code, cluster) = (job.code.clone(), job.cluster.clone());
+            let (whole, cluster) = (code.clone(), job.cluster.clone());
             let again = panel.go.reform(move |_: MouseEvent| Sheet::RunJob {
                 cluster: Some(cluster.clone()),
-                code: Some(code.clone()),
+                code: whole.clone(),
             });
-            html! { <Button icon={Icon::Refresh} label="Run again" onclick={again} testid="job-again" /> }
+            let busy = code.is_none();
+            html! { <Button icon={Icon::Refresh} label="Run again" onclick={again} {busy} testid="job-again" /> }
         }
         None => html! {},
     };
@@ -93,7 +96,7 @@ pub fn JobView(props: &JobViewProps) -> Html {
                     }
                     <details class="gh-details">
                         <summary><Glyph icon={Icon::Chevron} size={12} />{"Code"}</summary>
-                        <pre class="gh-listing">{job.code.clone()}</pre>
+                        <pre class="gh-listing">{code.as_ref().unwrap_or(&job.code).clone()}</pre>
                     </details>
                 }
                 if followed.lost {
@@ -135,6 +138,36 @@ pub fn JobView(props: &JobViewProps) -> Html {
                 </div>
             </div>
         </SheetFrame>
+    }
+}
+
+/// The job's whole code, which is asked for where events hold only its beginning; `None` until it is there.
+#[hook]
+fn use_code(panel: &Panel, job: Option<&Rc<Job>>) -> Option<String> {
+    let asked = use_state(|| None::<Job>);
+    let cut = job.filter(|job| job.is_cut()).map(|job| job.id.clone());
+    use_effect_with(cut.clone(), {
+        let (panel, asked) = (panel.clone(), asked.setter());
+        move |cut| {
+            let task = cut.clone().map(|id| {
+                Task::spawn(async move {
+                    match panel.store.api().job(&id).await {
+                        Ok(job) => asked.set(Some(job)),
+                        Err(error) => {
+                            panel.fail(&format!("The job's code could not be read: {}", error.message));
+                        }
+                    }
+                })
+            });
+            move || drop(task)
+        }
+    });
+    match cut {
+        Some(id) => asked
+            .as_ref()
+            .filter(|job| job.id == id)
+            .map(|job| job.code.clone()),
+        None => job.map(|job| job.code.clone()),
     }
 }
 
