@@ -1,5 +1,6 @@
 // Panning the task stream: our pane beside Bokeh's /tasks page, of the same scheduler with the same records, in the
-// same browser, in turn. Frame to frame, while the same drag is going on.
+// same browser, in turn. Frame to frame, while the same drag is going on. Bokeh leaves out nine of ten rectangles
+// while it is dragged, from 2000 on; we draw them all.
 
 import { join } from 'node:path';
 
@@ -16,7 +17,8 @@ const REACH_PX = 240;
 
 await bench('render', async t => {
   const server = await t.serve({ args: ['--config', join(t.root, 'examples', 'gatehouse.yaml')] });
-  const page = await t.page(server.url);
+  // Panes of clusters that were shut down ask for them once more.
+  const page = await t.page(server.url, { expectErrors: /40[49]/ });
   await panel.gatewayUp(page);
   for (const [label, count] of Object.entries(SIZES)) {
     const sides = await prepare(t, server, page, count);
@@ -29,10 +31,12 @@ await bench('render', async t => {
     t.report({
       metric: `pan_p95_ms_${label}`,
       unit: 'ms',
-      ours: median(p95.ours),
+      ours: round(median(p95.ours)),
       peer: 'bokeh /tasks',
-      peer_value: median(p95.bokeh)
+      peer_value: round(median(p95.bokeh))
     });
+    const script = await sides.ours.script();
+    t.report({ metric: `pan_p95_script_ms_${label}`, unit: 'ms', ours: round(percentile95(script)) });
     await sides.close();
   }
   await server.stop();
@@ -55,11 +59,8 @@ async function prepare(t, server, page, count) {
   }
   const shown = await panel.inspect(root);
   t.equal(shown.rects, count, 'rectangles in our pane');
-  await root.evaluate(element => {
-    const { span } = element.gatehouse.inspect();
-    element.gatehouse.setView(span.t0_us, span.t1_us);
-  });
-  const canvas = await root.locator('canvas').first().boundingBox();
+  await panel.part(root, 'fit').click();
+  const canvas = await panel.part(root, 'raster').boundingBox();
   const { plot } = shown;
 
   const bokeh = await page.context().newPage();
@@ -79,7 +80,8 @@ async function prepare(t, server, page, count) {
       page,
       x: canvas.x + plot.x + plot.w / 2,
       y: canvas.y + plot.y + plot.h / 2,
-      view: () => root.evaluate(element => element.gatehouse.inspect().view.t0_us)
+      view: () => root.evaluate(element => element.gatehouse.inspect().view.t0_us),
+      script: () => root.evaluate(element => element.gatehouse.frameStats())
     },
     bokeh: {
       page: bokeh,
@@ -94,7 +96,7 @@ async function prepare(t, server, page, count) {
     async close() {
       await bokeh.close();
       await oracle.close();
-      await panel.home(page);
+      await panel.part(page, 'pane-close').first().click();
       await panel.shutDown(page, name);
       await panel.clusterGone(page, name);
     }
@@ -133,11 +135,16 @@ async function pan(t, { page, x, y, view }) {
   });
   await page.mouse.up();
   t.ok(moved, `the drag moved the view of ${page.url()}`);
-  const times = frames
-    .slice(1)
-    .map((now, i) => now - frames[i])
-    .sort((a, b) => a - b);
-  return times[Math.min(times.length - 1, Math.ceil(times.length * 0.95) - 1)];
+  return percentile95(frames.slice(1).map((now, i) => now - frames[i]));
+}
+
+function percentile95(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * 0.95) - 1];
+}
+
+function round(value) {
+  return Math.round(value * 100) / 100;
 }
 
 function median(values) {
