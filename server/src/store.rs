@@ -18,7 +18,8 @@ const QUEUE: usize = 64;
 
 /// The schema's history: the index of an entry, plus one, is the `user_version` it leads to. Never edit an entry that was
 /// released; add one.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE jobs (
         id TEXT PRIMARY KEY,
         instance TEXT NOT NULL,
@@ -44,7 +45,11 @@ const MIGRATIONS: &[&str] = &["
         scaling TEXT,
         created_by TEXT
     ) STRICT;
-"];
+",
+    "
+    CREATE INDEX jobs_over ON jobs (ended_at) WHERE step = 'over';
+",
+];
 
 /// Why the store did not answer.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ mod channels;
 mod executor;
 mod health;
 mod jupyter;
+mod keep;
 mod names;
 mod output;
 mod record;
@@ -185,7 +186,7 @@ impl Jobs {
     }
 
     /// Takes up the jobs that an earlier run of this server left, and those of other servers that don't live any more:
-    /// each is finished or ended. Call it once, when the Jupyter Server can be reached.
+    /// each is finished or ended. Of jobs that are over, the oldest go. Call it once, when the Jupyter Server can be reached.
     ///
     /// # Errors
     /// Where the store can't be read.
@@ -202,6 +203,7 @@ impl Jobs {
                 }
             }
         }
+        inner.prune(keep::KEPT).await;
         Ok(())
     }
 
@@ -234,6 +236,7 @@ impl Jobs {
             let id = record.job.id.clone();
             executor::run(&inner, record, cancel).await;
             inner.active().remove(&id);
+            inner.prune(keep::KEPT).await;
         });
     }
 }

@@ -239,6 +239,27 @@ impl Records {
             .await
     }
 
+    /// Jobs that are over, but for the `kept` that ended last.
+    pub(super) async fn surplus(&self, kept: u32) -> Result<Vec<String>, StoreError> {
+        self.store
+            .call(move |db| {
+                db.prepare_cached(
+                    "SELECT id FROM jobs WHERE step = 'over' ORDER BY ended_at DESC, rowid DESC LIMIT -1 OFFSET ?1",
+                )?
+                .query_map([kept], |row| row.get(0))?
+                .collect()
+            })
+            .await
+    }
+
+    pub(super) async fn remove(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.store
+            .call(move |db| db.execute("DELETE FROM jobs WHERE id = ?1 AND step = 'over'", [id]))
+            .await?;
+        Ok(())
+    }
+
     /// Applies a change and returns the row as it is afterwards.
     async fn update<F>(&self, id: &str, change: F) -> Result<Option<Record>, StoreError>
     where
