@@ -9,6 +9,7 @@ mod health;
 mod jupyter;
 mod keep;
 mod names;
+mod others;
 mod output;
 mod record;
 

@@ -1,5 +1,7 @@
 //! A job's row in the store: what is known of it, and the step that is about to be taken.
 
+use std::collections::HashMap;
+
 use protocol::rest::{Job, JobState};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -235,6 +237,20 @@ impl Records {
                     .collect::<rusqlite::Result<Vec<Record>>>()?;
                 records.sort_by_key(|record| record.job.created_at);
                 Ok(records)
+            })
+            .await
+    }
+
+    /// Step and state of each job of another server, by its id. Reads no long column.
+    pub(super) async fn of_others(&self) -> Result<HashMap<String, (Step, JobState)>, StoreError> {
+        let ours = self.instance.clone();
+        self.store
+            .call(move |db| {
+                db.prepare_cached("SELECT id, step, state FROM jobs WHERE instance <> ?1")?
+                    .query_map([ours], |row| {
+                        Ok((row.get(0)?, (row.get(1)?, row.get::<_, Named>(2)?.0)))
+                    })?
+                    .collect()
             })
             .await
     }
