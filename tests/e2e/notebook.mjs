@@ -1,7 +1,7 @@
 // A notebook first: `Gateway()` before the panel was ever opened, the tutorial from first to last cell, its cluster in
 // the panel, its dashboard link, and connect code for a cluster that was made in the form.
 
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { scenario } from './harness.mjs';
@@ -92,6 +92,22 @@ await scenario('notebook', async t => {
     await t.shot(page, 'tutorial-done');
   });
 
+  await t.step('no secret is in the notebook, and no configuration of the user was touched', async () => {
+    const text = await notebook.text(page);
+    for (const secret of await secrets(lab.stateDir)) {
+      t.ok(!text.includes(secret), "the notebook holds none of the gateway's secrets");
+    }
+    // Dask's own client leaves a template there, all of it commented out.
+    const config = await readFile(join(t.tmp, 'home-1', '.config', 'dask', 'gateway.yaml'), 'utf8').catch(
+      () => ''
+    );
+    t.equal(
+      config.split('\n').filter(line => /^[^#\s]/.test(line)),
+      [],
+      'lines of ~/.config/dask/gateway.yaml'
+    );
+  });
+
   await t.step('connect code of a cluster made in the form runs', async () => {
     const made = await panel.createCluster(page, { options: { profile: 'Small Worker' } });
     await panel.clusterState(page, made, 'RUNNING');
@@ -112,6 +128,14 @@ await scenario('notebook', async t => {
 
   await t.step('JupyterLab ends and leaves nothing', () => lab.stop());
 });
+
+/** What nobody but the gateway and its clients may know. */
+async function secrets(stateDir) {
+  const { password, encrypt_key: key } = JSON.parse(
+    await readFile(join(stateDir, 'gateway', 'gateway.json'), 'utf8')
+  );
+  return [password, key];
+}
 
 /** In the page: notes when each cluster's card is seen first. */
 function watchCards() {

@@ -87,3 +87,8 @@ export async function outputs(page, index) {
     return { stdout: stream('stdout'), stderr: stream('stderr'), result: text(result?.data['text/plain']) };
   }, index);
 }
+
+/** The whole notebook as it would be saved, outputs included. */
+export async function text(page) {
+  return page.evaluate(() => JSON.stringify(window.e2eNotebook.content.model.toJSON()));
+}
