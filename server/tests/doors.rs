@@ -324,11 +324,21 @@ async fn only_the_panels_files_are_served() {
     let get = async |path: &str| {
         let answer = server.request("GET", path).send().await.expect("an answer");
         let policy = answer.headers().contains_key("content-security-policy");
-        (answer.status().as_u16(), policy, answer.text().await.expect("text"))
+        (
+            answer.status().as_u16(),
+            policy,
+            answer.text().await.expect("text"),
+        )
     };
     assert_eq!(get("").await, (200, true, "index.html".to_owned()));
     assert_eq!(get("gatehouse.js").await, (200, true, "gatehouse.js".to_owned()));
-    for path in ["notes.txt", ".hidden.js", "missing.js", "..%2Fgatehouse.js", "a/gatehouse.js"] {
+    for path in [
+        "notes.txt",
+        ".hidden.js",
+        "missing.js",
+        "..%2Fgatehouse.js",
+        "a/gatehouse.js",
+    ] {
         let (status, _, text) = get(path).await;
         assert_eq!(status, 404, "{path}: {text}");
     }

@@ -125,6 +125,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
 
     let watch = CancellationToken::new();
     let watching = tokio::spawn(clusters.clone().run(watch.clone()));
+    requests.spawn(jobs.clone().watch_others(stop.clone()));
     let supervise = CancellationToken::new();
     let supervising = embedded.clone().map(|embedded| {
         let supervise = supervise.clone();

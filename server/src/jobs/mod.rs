@@ -304,14 +304,22 @@ fn new_job(request: CreateJob, cluster_is_running: bool) -> Result<Job, JobError
     })
 }
 
-/// The first line that says something names a job without a name.
+/// The first line that says something names a job without a name; a docstring's or comment's, without its marks.
 fn name_from(code: &str) -> String {
+    let quotes = ['"', '\''];
+    let words = |line: &str| {
+        line.trim()
+            .trim_start_matches('#')
+            .trim_matches(quotes)
+            .trim()
+            .to_owned()
+    };
     let line = code
         .lines()
-        .map(str::trim)
+        .map(words)
         .find(|line| !line.is_empty())
         .unwrap_or_default();
-    shorten(line.trim_start_matches('#').trim_start(), NAME_LIMIT)
+    shorten(&line, NAME_LIMIT)
 }
 
 fn shorten(text: &str, limit: usize) -> String {
