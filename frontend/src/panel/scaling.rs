@@ -102,7 +102,7 @@ impl ScaleDraft {
 }
 
 fn workers(text: &str, field: ScaleField) -> Result<u32, ScaleError> {
-    text.trim().parse().map_err(|_| ScaleError {
+    text.trim().parse().map_err(|_not_a_number| ScaleError {
         field,
         message: "Enter a whole number, 0 or more.".to_owned(),
     })

@@ -124,7 +124,8 @@ fn literal(header: &str, lines: &[&str], from: usize, depth: usize) -> Result<(S
         Some(rest) => (header.chars().next(), rest),
         None => (None, header),
     };
-    if !remark.is_empty() && !(remark.starts_with([' ', '\t']) && is_blank(remark)) {
+    let is_remark = remark.is_empty() || (remark.starts_with([' ', '\t']) && is_blank(remark));
+    if !is_remark {
         return Err("has something after its “|”; begin the text in the next line");
     }
     let depth_of = |line: &str| line.len() - line.trim_start_matches(' ').len();
