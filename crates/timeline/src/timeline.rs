@@ -199,8 +199,8 @@ impl Timeline {
         self.list(lane, Action::Erred, from_us, to_us, 0, limit)
     }
 
-    /// Compute rectangles of a lane that last at least `least_us` and touch the time from `from_us` up to, not including,
-    /// `to_us`, in order of arrival: at most `limit` of them.
+    /// Compute rectangles of a lane, those of tasks that raised included, that last at least `least_us` and touch the time
+    /// from `from_us` up to, not including, `to_us`: at most `limit` of them.
     pub fn long_computes(
         &self,
         lane: u16,
@@ -209,7 +209,10 @@ impl Timeline {
         least_us: i64,
         limit: usize,
     ) -> Vec<Rect> {
-        self.list(lane, Action::Compute, from_us, to_us, least_us, limit)
+        let mut long = self.list(lane, Action::Compute, from_us, to_us, least_us, limit);
+        let left = limit - long.len();
+        long.extend(self.list(lane, Action::Erred, from_us, to_us, least_us, left));
+        long
     }
 
     fn list(&self, lane: u16, layer: Action, from: i64, to: i64, least: i64, limit: usize) -> Vec<Rect> {

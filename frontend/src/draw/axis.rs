@@ -185,7 +185,7 @@ pub fn draw_time_axis(
         let corner = (theme.font.as_str(), 11.0 * ratio)
             .into_text_style(&root)
             .color(&theme.muted);
-        root.draw_text(&begin, &corner, (px(10.0), plot.top + plot.height + px(8.0)))
+        root.draw_text(&begin, &corner, (px(10.0), plot.top + plot.height + px(10.0)))
             .map_err(said)?;
     }
     root.present().map_err(said)

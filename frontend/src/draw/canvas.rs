@@ -3,6 +3,9 @@
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement};
 
+/// Nothing is painted larger than this, CSS pixels: no screen is, and a canvas of it still fits in memory.
+const LARGEST: i32 = 8192;
+
 /// Size of an element, in CSS pixels and in the screen's.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Size {
@@ -17,8 +20,8 @@ impl Size {
     /// The size that an element has now.
     pub fn of(element: &HtmlElement) -> Self {
         Self {
-            width: f64::from(element.client_width()),
-            height: f64::from(element.client_height()),
+            width: f64::from(element.client_width().min(LARGEST)),
+            height: f64::from(element.client_height().min(LARGEST)),
             ratio: gloo::utils::window().device_pixel_ratio().max(0.5),
         }
     }

@@ -181,7 +181,7 @@ fn label(group: &rows::Group) -> Html {
     let style = format!("top:{:.1}px;height:{:.1}px", group.y, group.height);
     let title = format!(
         "{} \u{b7} {} \u{b7} {}",
-        group.name,
+        group.full_name,
         group.address,
         plural(group.threads as u64, "thread")
     );

@@ -85,7 +85,7 @@ impl Overlay<'_> {
                 else {
                     continue;
                 };
-                let [r, g, b, _] = self.colors.of(rect.prefix, Action::Compute);
+                let [r, g, b, _] = self.colors.of(rect.prefix, rect.action);
                 let dark = luminance(&plotters::style::RGBAColor(r, g, b, 1.0)) < 0.55;
                 self.context.set_fill_style_str(if dark {
                     "rgba(255,255,255,0.95)"

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use protocol::live::Lane;
 
 /// Height of a row with its gap, CSS pixels, at least and at most.
-const PITCH: (f64, f64) = (6.0, 26.0);
+const PITCH: (f64, f64) = (6.0, 36.0);
 /// Gap between workers, CSS pixels.
 const GROUP_GAP: f64 = 5.0;
 
@@ -28,7 +28,9 @@ pub struct Row {
 /// A worker and its threads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
+    /// Short enough for the side of the plot.
     pub name: String,
+    pub full_name: String,
     pub address: String,
     pub threads: usize,
     pub y: f64,
@@ -64,7 +66,8 @@ impl Rows {
             let height = worker.len() as f64 * pitch - gap;
             let first = &lanes[worker[0]];
             layout.groups.push(Group {
-                name: first.worker_name.clone(),
+                name: short(&first.worker_name).to_owned(),
+                full_name: first.worker_name.clone(),
                 address: first.worker.clone(),
                 threads: worker.len(),
                 y,
@@ -81,6 +84,12 @@ impl Rows {
         let row = self.rows.get(next.checked_sub(1)?)?;
         (y < row.y + row.height + 2.0).then_some(row)
     }
+}
+
+/// A name as it is, or the first eight digits of one that is only a long hexadecimal number, as gateways give.
+fn short(name: &str) -> &str {
+    let hash = name.len() >= 24 && name.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    if hash { &name[..8] } else { name }
 }
 
 /// Compares names as people do: `worker-2` before `worker-10`.
@@ -139,6 +148,13 @@ mod tests {
                 "", "9", "10", "W-1", "a", "w-2", "w-2-9", "w-2-10", "w-02b", "w-10"
             ]
         );
+    }
+
+    #[test]
+    fn names_that_are_numbers_get_short() {
+        assert_eq!(short("3c39f830d09c48bf9cc79609b86060c0"), "3c39f830");
+        assert_eq!(short("tls://127.0.0.1:40000/a/b"), "tls://127.0.0.1:40000/a/b");
+        assert_eq!(short("worker-12"), "worker-12");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(super) struct State {
     /// Lanes and height that the rows were laid out for.
     pub(super) laid_out: (usize, f64),
     pub(super) scroll: f64,
+    /// How far the names are scrolled.
+    scrolled: f64,
     pub(super) colors: Colors,
     /// How many prefixes the colours are for, and which of them stands out.
     pub(super) colored: (usize, Option<u16>),
@@ -69,6 +71,7 @@ impl State {
             rows: Rc::default(),
             laid_out: (0, 0.0),
             scroll: 0.0,
+            scrolled: 0.0,
             colors: Colors::dask([]),
             colored: (0, None),
             surface: Surface::default(),
@@ -153,11 +156,11 @@ impl State {
         self.scroll = self
             .scroll
             .clamp(0.0, (self.rows.height - self.size.height).max(0.0));
-        set_style(
-            &parts.labels,
-            "transform",
-            &format!("translateY({}px)", -self.scroll),
-        );
+        if self.scrolled != self.scroll {
+            self.scrolled = self.scroll;
+            let transform = format!("translateY({}px)", -self.scroll);
+            set_style(&parts.labels, "transform", &transform);
+        }
         let seen = self
             .rows
             .rows
