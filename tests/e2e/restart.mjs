@@ -42,6 +42,8 @@ await scenario('restart', async t => {
     const { lab, page, name } = await withCluster(t, 'server-killed');
     const before = await panel.census(t);
     t.equal(before.server.length, 1, 'servers');
+    // Until the next server listens, nobody answers behind the proxy.
+    t.expectErrors(page, /status of 50\d|WebSocket/);
     process.kill(before.server[0].pid, 'SIGKILL');
     await t.until(
       async () => {
