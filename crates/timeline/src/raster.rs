@@ -309,10 +309,13 @@ impl Visit for Sweep<'_> {
     fn leaf(&mut self, leaf: Leaf) {
         let (mut start, end) = (leaf.start.max(self.from), leaf.end.min(self.to));
         self.turn_to_time(start);
+        // Also in the last column, where what is left of the rectangle lies beyond the window.
+        if leaf.end > self.end {
+            self.cell.seam |= self.columns.is_wide(self.column, leaf.start, leaf.end);
+        }
         if end > self.end {
             let head = self.end - start;
             self.cell.add(head, head, leaf.kind);
-            self.cell.seam |= self.columns.is_wide(self.column, leaf.start, leaf.end);
             self.fill_to(end - 1, leaf.kind);
             start = self.begin;
         }
