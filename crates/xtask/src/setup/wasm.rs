@@ -20,7 +20,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const FOLDER: &str = "target/wasm";
 const MODULE: &str = "target/wasm/wasm32-unknown-unknown/wasm/gatehouse_frontend.wasm";
 const TOOLCHAIN: &str = "target/stamps/wasm-toolchain.json";
-/// Where `rustup target add` finds no server it waits for long.
+/// Where rustup finds no server it waits for long.
 const RUSTUP_PATIENCE: Duration = Duration::from_secs(60);
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
@@ -52,6 +52,7 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
         "frontend/src",
         "crates/protocol",
         "crates/timeline",
+        TOOLCHAIN,
     ];
     let panel = workspace.panel();
     vec![

@@ -26,7 +26,7 @@ pub(super) fn check(workspace: &Workspace, job: &Job) -> Result<()> {
     );
     job.line(&figures);
     if module.len() > RAW || gzipped > GZIPPED {
-        bail!("{figures}: `cargo bloat` or `twiggy top` show what grew");
+        bail!("{figures}: `twiggy top` on target/wasm shows what grew");
     }
     Ok(())
 }
