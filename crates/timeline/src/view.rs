@@ -143,7 +143,7 @@ fn scale(us_per_px: f64, rounding: fn(f64) -> f64) -> (u32, i64) {
     } else {
         1.0
     };
-    let shift = (wanted.log2().floor() as u32).min(MAX_SHIFT);
+    let shift = (wanted as u64).ilog2().min(MAX_SHIFT);
     let parts = rounding(wanted / (1_u64 << shift) as f64 * ONE as f64) as i64;
     if parts >= 2 * ONE && shift < MAX_SHIFT {
         (shift + 1, ONE)

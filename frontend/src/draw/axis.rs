@@ -156,7 +156,7 @@ pub fn draw_time_axis(
         .margin_right(width - plot.left - plot.width)
         .set_label_area_size(LabelAreaPosition::Left, plot.left)
         .set_label_area_size(LabelAreaPosition::Bottom, height - plot.top - plot.height)
-        .build_cartesian_2d(axis, 0.0..1.0)
+        .build_cartesian_2d(axis, 0..1)
         .map_err(said)?;
     let line = px(1.0).max(1) as u32;
     let grid = theme.border.mix(0.75).stroke_width(line);

@@ -1,7 +1,6 @@
 //! The canvas backend of plotters, with crisp lines and with text measured by the canvas instead of the document.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
@@ -11,29 +10,46 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
 use super::canvas::context;
 
-/// Widths that are remembered; when there are more, all are measured anew.
-const REMEMBERED: usize = 2_000;
+/// Widths that are remembered; a text takes the place of another one with the same hash.
+const REMEMBERED: usize = 2048;
+
+#[derive(Clone, Default)]
+struct Width {
+    font: String,
+    text: String,
+    /// In the canvas's pixels.
+    width: f64,
+}
 
 thread_local! {
-    /// Widths of text by font, in the canvas's pixels.
-    static WIDTHS: RefCell<HashMap<(String, String), f64>> = RefCell::default();
+    static WIDTHS: RefCell<Vec<Width>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Width of a text in a font (as CSS writes it), in the canvas's pixels. Measured once, without a look at the page.
 pub fn text_width(context: &CanvasRenderingContext2d, font: &str, text: &str) -> f64 {
-    let key = (font.to_owned(), text.to_owned());
     WIDTHS.with_borrow_mut(|widths| {
-        if let Some(width) = widths.get(&key) {
-            return *width;
+        widths.resize(REMEMBERED, Width::default());
+        let place = &mut widths[slot(font, text)];
+        if place.text != text || place.font != font {
+            context.set_font(font);
+            let width = context.measure_text(text).map_or(0.0, |metrics| metrics.width());
+            *place = Width {
+                font: font.to_owned(),
+                text: text.to_owned(),
+                width,
+            };
         }
-        context.set_font(font);
-        let width = context.measure_text(text).map_or(0.0, |metrics| metrics.width());
-        if widths.len() >= REMEMBERED {
-            widths.clear();
-        }
-        widths.insert(key, width);
-        width
+        place.width
     })
+}
+
+/// FNV-1a of both, as an index.
+fn slot(font: &str, text: &str) -> usize {
+    let bytes = font.bytes().chain([0]).chain(text.bytes());
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    hash as usize % REMEMBERED
 }
 
 /// The longest beginning of a text that fits `room`, with an ellipsis where something is cut; nothing where so little fits

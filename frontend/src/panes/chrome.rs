@@ -3,6 +3,7 @@
 use protocol::rest::LiveState;
 use yew::prelude::*;
 
+use super::PlotProps;
 use crate::draw::units::count;
 use crate::state::live::{Link, Live};
 
@@ -84,158 +85,94 @@ impl Standing {
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct HeaderProps {
-    /// What is shown, such as `Task Stream`.
-    pub title: AttrValue,
-    /// The cluster's label.
-    pub label: AttrValue,
-    pub cluster: AttrValue,
-    pub standing: Standing,
-    /// Figures beside the title.
-    #[prop_or_default]
-    pub figures: Html,
-    /// The toolbar.
-    #[prop_or_default]
-    pub children: Children,
-}
-
-/// The line above a plot.
-#[component]
-pub fn Header(props: &HeaderProps) -> Html {
-    let tone = match props.standing.tone {
-        Tone::Good => "gh-standing--good",
-        Tone::Waiting => "gh-standing--waiting",
-        Tone::Bad => "gh-standing--bad",
-        Tone::Off => "gh-standing--off",
+/// The line above a plot: what is shown, of which cluster, how well it is heard, figures, tools.
+pub fn header(
+    title: &'static str,
+    props: &PlotProps,
+    standing: &Standing,
+    figures: Html,
+    tools: Html,
+) -> Html {
+    let tone = match standing.tone {
+        Tone::Good => "gh-standing gh-standing--good",
+        Tone::Waiting => "gh-standing gh-standing--waiting",
+        Tone::Bad => "gh-standing gh-standing--bad",
+        Tone::Off => "gh-standing gh-standing--off",
     };
     html! {
         <header class="gh-pane-head">
             <h2 class="gh-pane-title">
-                {props.title.clone()}
+                {title}
                 <span class="gh-pane-cluster" title={props.cluster.clone()}>{props.label.clone()}</span>
             </h2>
-            <span
-                class={classes!("gh-standing", tone)}
-                title={props.standing.hint.clone()}
-                role="status"
-                data-testid="standing"
-            >
-                {props.standing.text}
-            </span>
-            if props.standing.lost > 0 {
+            <span class={tone} title={standing.hint.clone()} role="status" data-testid="standing">{standing.text}</span>
+            if standing.lost > 0 {
                 <span
                     class="gh-standing gh-standing--bad"
                     title="The scheduler had dropped these task records before they could be read."
                 >
-                    {format!("{} records lost", count(props.standing.lost))}
+                    {format!("{} records lost", count(standing.lost))}
                 </span>
             }
-            <div class="gh-pane-figures">{props.figures.clone()}</div>
-            <div class="gh-toolbar" role="toolbar" aria-label={format!("{} tools", props.title)}>
-                {props.children.clone()}
-            </div>
+            <div class="gh-pane-figures">{figures}</div>
+            <div class="gh-toolbar" role="toolbar" aria-label="Tools of the plot">{tools}</div>
         </header>
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct FigureProps {
-    pub value: AttrValue,
-    pub name: AttrValue,
-    #[prop_or_default]
-    pub bad: bool,
-}
-
 /// A number and what it counts.
-#[component]
-pub fn Figure(props: &FigureProps) -> Html {
+pub fn figure(value: u64, name: &'static str, bad: bool) -> Html {
     html! {
-        <span class={classes!("gh-pane-figure", props.bad.then_some("gh-pane-figure--bad"))}>
-            <b>{props.value.clone()}</b>{" "}{props.name.clone()}
+        <span class={if bad { "gh-pane-figure gh-pane-figure--bad" } else { "gh-pane-figure" }}>
+            <b>{count(value)}</b>{" "}{name}
         </span>
     }
 }
 
-/// Icons of toolbars, stroked on a grid of 16.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tool {
-    ZoomIn,
-    ZoomOut,
-    Fit,
-    Follow,
+/// A button of the toolbar.
+pub struct Tool {
+    /// Path of its icon, stroked on a grid of 16.
+    pub icon: &'static str,
+    /// What it does, with its key.
+    pub label: &'static str,
+    /// Words beside the icon, and whether it is pressed, of a button that stays so.
+    pub stays: Option<(&'static str, bool)>,
+    pub testid: &'static str,
 }
 
 impl Tool {
-    fn path(self) -> &'static str {
-        match self {
-            Self::ZoomIn => "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9M10.3 10.3 14 14M7 5v4M5 7h4",
-            Self::ZoomOut => "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9M10.3 10.3 14 14M5 7h4",
-            Self::Fit => "M2 3v10M14 3v10M4.5 8h7M6.5 5.8 4.3 8l2.2 2.2M9.5 5.8 11.7 8l-2.2 2.2",
-            Self::Follow => "M13.5 3v10M2.5 8h8M7.5 4.8 10.7 8l-3.2 3.2",
+    pub fn view(&self, onclick: Callback<MouseEvent>) -> Html {
+        html! {
+            <button
+                type="button"
+                class={if self.stays.is_some() { "gh-tool gh-tool--wide" } else { "gh-tool" }}
+                title={self.label}
+                aria-label={self.label}
+                aria-pressed={self.stays.map(|(_, on)| if on { "true" } else { "false" })}
+                {onclick}
+                data-testid={self.testid}
+            >
+                <svg class="gh-icon" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+                    <path d={self.icon} />
+                </svg>
+                if let Some((text, _)) = self.stays {
+                    <span>{text}</span>
+                }
+            </button>
         }
-    }
-}
-
-#[derive(Clone, PartialEq, Properties)]
-pub struct ToolButtonProps {
-    pub tool: Tool,
-    /// What it does, with its key.
-    pub label: AttrValue,
-    pub onclick: Callback<MouseEvent>,
-    /// Of a button that stays pressed.
-    #[prop_or_default]
-    pub pressed: Option<bool>,
-    /// Words beside the icon.
-    #[prop_or_default]
-    pub text: Option<AttrValue>,
-    #[prop_or_default]
-    pub testid: Option<AttrValue>,
-}
-
-#[component]
-pub fn ToolButton(props: &ToolButtonProps) -> Html {
-    html! {
-        <button
-            type="button"
-            class={classes!("gh-tool", props.text.is_some().then_some("gh-tool--wide"))}
-            title={props.label.clone()}
-            aria-label={props.label.clone()}
-            aria-pressed={props.pressed.map(|on| if on { "true" } else { "false" })}
-            onclick={props.onclick.clone()}
-            data-testid={props.testid.clone()}
-        >
-            <svg class="gh-icon" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
-                <path d={props.tool.path()} />
-            </svg>
-            {props.text.clone().map(|text| html! { <span>{text}</span> }).unwrap_or_default()}
-        </button>
-    }
-}
-
-#[derive(Clone, PartialEq, Properties)]
-pub struct EmptyProps {
-    pub title: AttrValue,
-    /// What to do.
-    pub text: AttrValue,
-}
-
-/// What is said where a plot has nothing to show.
-#[component]
-pub fn Empty(props: &EmptyProps) -> Html {
-    html! {
-        <div class="gh-pane-empty">
-            <strong>{props.title.clone()}</strong>
-            <p>{props.text.clone()}</p>
-        </div>
     }
 }
 
 /// What is said where nothing is shown: `title` and `text` while all is well, otherwise what is wrong.
 pub fn empty(standing: &Standing, title: &'static str, text: &'static str) -> Html {
     if standing.tone == Tone::Good {
-        html! { <Empty {title} {text} /> }
+        notice(title.into(), text.into())
     } else {
-        html! { <Empty title={standing.text} text={standing.hint.clone()} /> }
+        notice(standing.text.into(), standing.hint.clone().into())
     }
+}
+
+/// A title and a sentence where a plot would be.
+pub fn notice(title: AttrValue, text: AttrValue) -> Html {
+    html! { <div class="gh-pane-empty"><strong>{title}</strong><p>{text}</p></div> }
 }

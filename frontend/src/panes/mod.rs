@@ -7,7 +7,7 @@ pub mod task_stream;
 
 use yew::prelude::*;
 
-use chrome::Empty;
+use chrome::notice;
 use progress::ProgressPane;
 use task_stream::TaskStreamPane;
 
@@ -49,10 +49,10 @@ pub fn Pane(props: &PaneProps) -> Html {
         "progress" => html! { <ProgressPane {key} {cluster} {base_url} {label} /> },
         _ => html! {
             <section class="gh-pane" data-testid="pane-unknown">
-                <Empty
-                    title={format!("There is no plot \u{201c}{plot}\u{201d}.")}
-                    text="This version of Gatehouse can't draw it. Close this pane and open another one from the cluster's card."
-                />
+                {notice(
+                    format!("There is no plot \u{201c}{plot}\u{201d}.").into(),
+                    "This version of Gatehouse can't draw it. Close this pane and open another one from the cluster's card.".into(),
+                )}
             </section>
         },
     }

@@ -4,7 +4,7 @@ pub mod stream;
 mod wire;
 
 use std::cell::{Cell, Ref, RefCell};
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use gloo::timers::future::TimeoutFuture;
@@ -19,8 +19,8 @@ use crate::draw::frame::FrameRequest;
 pub use stream::{PrefixTotal, Stream, StreamError};
 use wire::Socket;
 
-/// Details kept for tooltips; when there are more, all are forgotten and asked for again.
-const KEEP_DETAILS: usize = 500;
+/// Details kept for tooltips.
+const KEEP_DETAILS: usize = 300;
 
 /// A connection that held this long, milliseconds, worked: the next attempt after it comes at once.
 const STEADY_MS: f64 = 5_000.0;
@@ -67,7 +67,8 @@ pub struct Live {
     pub workers: Rc<[Worker]>,
     /// Raised whenever `stream` is another one than before.
     pub generation: u64,
-    details: HashMap<u64, Rc<Details>>,
+    /// Those asked for last.
+    details: VecDeque<Rc<Details>>,
     /// A stream that is being sent anew while the one before is still shown.
     incoming: Option<Stream>,
 }
@@ -75,7 +76,10 @@ pub struct Live {
 impl Live {
     /// Details of a record, where they were asked for and came.
     pub fn details(&self, record: u64) -> Option<Rc<Details>> {
-        self.details.get(&record).cloned()
+        self.details
+            .iter()
+            .find(|details| details.record == record)
+            .cloned()
     }
 
     /// Takes a frame in. The answer is the sequence number to acknowledge.
@@ -106,10 +110,8 @@ impl Live {
             Frame::Workers(workers) => self.workers = workers.into(),
             Frame::Health(health) => self.health = Some(health),
             Frame::Details(details) => {
-                if self.details.len() >= KEEP_DETAILS {
-                    self.details.clear();
-                }
-                self.details.insert(details.record, Rc::new(details));
+                self.details.truncate(KEEP_DETAILS - 1);
+                self.details.push_front(Rc::new(details));
             }
         }
         Ok(None)
@@ -162,23 +164,23 @@ impl Drop for Subscription {
 }
 
 thread_local! {
-    static CLIENTS: RefCell<HashMap<(String, String), Weak<LiveClient>>> = RefCell::default();
+    static CLIENTS: RefCell<Vec<Weak<LiveClient>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl LiveClient {
     /// The connection to a cluster: the one that is there, or a new one.
     pub fn open(base_url: &str, cluster: &str) -> Rc<Self> {
-        let key = (base_url.to_owned(), cluster.to_owned());
         CLIENTS.with_borrow_mut(|clients| {
-            clients.retain(|_, client| client.strong_count() > 0);
-            if let Some(client) = clients.get(&key).and_then(Weak::upgrade) {
+            clients.retain(|client| client.strong_count() > 0);
+            let same = |client: &Rc<Self>| client.base_url == base_url && client.cluster == cluster;
+            if let Some(client) = clients.iter().filter_map(Weak::upgrade).find(same) {
                 return client;
             }
             let client = Rc::new_cyclic(|weak: &Weak<Self>| {
                 let weak = weak.clone();
                 Self {
-                    base_url: key.0.clone(),
-                    cluster: key.1.clone(),
+                    base_url: base_url.to_owned(),
+                    cluster: cluster.to_owned(),
                     live: RefCell::default(),
                     listeners: RefCell::default(),
                     next_id: Cell::new(0),
@@ -196,7 +198,7 @@ impl LiveClient {
                     }),
                 }
             });
-            clients.insert(key, Rc::downgrade(&client));
+            clients.push(Rc::downgrade(&client));
             client.listen();
             client
         })
@@ -226,7 +228,7 @@ impl LiveClient {
 
     /// Asks for a record's details, unless they are here or under way; listeners hear when they come.
     pub fn ask_details(&self, record: u64) {
-        if self.live.borrow().details.contains_key(&record) || self.asked.get() == Some(record) {
+        if self.live.borrow().details(record).is_some() || self.asked.get() == Some(record) {
             return;
         }
         self.asked.set(Some(record));

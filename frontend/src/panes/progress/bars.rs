@@ -27,6 +27,8 @@ const TOP: f64 = 10.0;
 /// Least width of a column, CSS pixels.
 const COLUMN: f64 = 280.0;
 const COLUMNS: usize = 3;
+/// A quarter of a circle in steps of 30 degrees: how far from the corner, of the radius. Backwards it is the other axis.
+const ARC: [f64; 4] = [0.0, 0.134, 0.5, 1.0];
 /// Distance of the lines of a hatch, CSS pixels.
 const HATCH: f64 = 6.0;
 
@@ -205,23 +207,25 @@ impl Painter<'_> {
                 .map_err(said);
         }
         let mut points = Vec::new();
-        // Corners clockwise from the upper left one: centre's direction, first angle, whether it is round.
+        // Corners clockwise from the upper left one: where, towards the inside, whether it is round, which way it is walked.
         let corners = [
-            (a.0, a.1, 1.0, 1.0, 180.0, left),
-            (b.0, a.1, -1.0, 1.0, 270.0, right),
-            (b.0, b.1, -1.0, -1.0, 0.0, right),
-            (a.0, b.1, 1.0, -1.0, 90.0, left),
+            (a, (1.0, 1.0), left, false),
+            ((b.0, a.1), (-1.0, 1.0), right, true),
+            (b, (-1.0, -1.0), right, false),
+            ((a.0, b.1), (1.0, -1.0), left, true),
         ];
-        for (x, y, dx, dy, first, round) in corners {
+        for ((x, y), (dx, dy), round, from_level) in corners {
             if !round {
                 points.push((x, y));
                 continue;
             }
-            for step in 0..=3 {
-                let angle = (first + 30.0 * f64::from(step)).to_radians();
-                let px = f64::from(x) + radius * (dx + angle.cos());
-                let py = f64::from(y) + radius * (dy + angle.sin());
-                points.push((px.round() as i32, py.round() as i32));
+            for step in 0..ARC.len() {
+                let (along, down) = (ARC[step], ARC[ARC.len() - 1 - step]);
+                let (along, down) = if from_level { (down, along) } else { (along, down) };
+                points.push((
+                    (f64::from(x) + dx * radius * along).round() as i32,
+                    (f64::from(y) + dy * radius * down).round() as i32,
+                ));
             }
         }
         self.root

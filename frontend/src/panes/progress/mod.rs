@@ -13,7 +13,7 @@ use web_sys::{HtmlCanvasElement, HtmlElement, MouseEvent, ResizeObserver};
 use yew::prelude::*;
 
 use super::PlotProps;
-use super::chrome::{Figure, Header, Standing, empty};
+use super::chrome::{Standing, empty, figure, header};
 use super::inspect::expose_progress;
 use crate::draw::canvas::{Size, resize};
 use crate::draw::frame::{FrameRequest, FrameTimes};
@@ -214,13 +214,7 @@ pub fn ProgressPane(props: &PlotProps) -> Html {
             data-testid="pane-progress"
             data-cluster={props.cluster.clone()}
         >
-            <Header
-                title="Progress"
-                label={props.label.clone()}
-                cluster={props.cluster.clone()}
-                standing={shown.standing.clone()}
-                figures={figures(&progress)}
-            />
+            {header("Progress", props, &shown.standing, figures(&progress), Html::default())}
             <div ref={body} class="gh-progress-body">
                 <canvas
                     ref={canvas}
@@ -250,18 +244,17 @@ pub fn ProgressPane(props: &PlotProps) -> Html {
 /// Dask's title of the plot: all, and how many in each state.
 fn figures(progress: &Progress) -> Html {
     let totals = &progress.totals;
-    let figure = |value: u64, name: &'static str| html! { <Figure value={count(value)} {name} bad={name == "erred" && value > 0} /> };
     html! {
         <>
-            {figure(totals.all(), "total")}
-            {figure(totals.memory, "in memory")}
-            {figure(totals.processing, "processing")}
-            {figure(totals.waiting, "waiting")}
-            {figure(totals.queued, "queued")}
+            {figure(totals.all(), "total", false)}
+            {figure(totals.memory, "in memory", false)}
+            {figure(totals.processing, "processing", false)}
+            {figure(totals.waiting, "waiting", false)}
+            {figure(totals.queued, "queued", false)}
             if totals.no_worker > 0 {
-                {figure(totals.no_worker, "without a worker")}
+                {figure(totals.no_worker, "without a worker", false)}
             }
-            {figure(totals.erred, "erred")}
+            {figure(totals.erred, "erred", totals.erred > 0)}
         </>
     }
 }

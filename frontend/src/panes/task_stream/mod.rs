@@ -1,6 +1,7 @@
 //! The task stream: what every worker thread did, when, in Dask's colours.
 
 pub mod camera;
+mod legend;
 pub mod overlay;
 pub mod rows;
 pub mod scene;
@@ -10,21 +11,20 @@ pub mod tip;
 
 use std::rc::Rc;
 
-use protocol::live::Prefix;
 use web_sys::{HtmlCanvasElement, HtmlElement};
 use yew::prelude::*;
 
 use super::PlotProps;
-use super::chrome::{Figure, Header, Tool, ToolButton, empty};
+use super::chrome::{Tool, empty, figure, header};
 use super::inspect::expose_stream;
 use crate::draw::gesture::Key;
-use crate::draw::units::{count, plural, short_count};
+use crate::draw::units::plural;
 use crate::state::live::use_live;
+use legend::legend;
 use rows::Rows;
 pub use scene::Scene;
-use scene::{Outputs, Parts};
+use scene::{Act, Outputs, Parts};
 use summary::Summary;
-use timeline::{Colors, Rgba};
 pub use tip::action_name;
 use tip::{TipBox, TipLink};
 
@@ -84,27 +84,11 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
             }
         });
     }
-    let press = |key: Key| {
+    let act = {
         let scene = Rc::clone(&scene);
-        Callback::from(move |_: MouseEvent| {
+        use_callback((), move |act: Act, ()| {
             if let Some(scene) = &*scene.borrow() {
-                scene.press(key);
-            }
-        })
-    };
-    let onpoint = {
-        let scene = Rc::clone(&scene);
-        use_callback((), move |prefix, ()| {
-            if let Some(scene) = &*scene.borrow() {
-                scene.point_at(prefix);
-            }
-        })
-    };
-    let onpin = {
-        let scene = Rc::clone(&scene);
-        use_callback((), move |prefix, ()| {
-            if let Some(scene) = &*scene.borrow() {
-                scene.pin(prefix);
+                scene.perform(act);
             }
         })
     };
@@ -117,25 +101,7 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
             data-testid="pane-task-stream"
             data-cluster={props.cluster.clone()}
         >
-            <Header
-                title="Task Stream"
-                label={props.label.clone()}
-                cluster={props.cluster.clone()}
-                standing={summary.standing.clone()}
-                figures={figures(&summary)}
-            >
-                <ToolButton tool={Tool::ZoomIn} label="Zoom in (+)" onclick={press(Key::ZoomIn)} testid="zoom-in" />
-                <ToolButton tool={Tool::ZoomOut} label="Zoom out (\u{2212})" onclick={press(Key::ZoomOut)} testid="zoom-out" />
-                <ToolButton tool={Tool::Fit} label="Show everything (0)" onclick={press(Key::Fit)} testid="fit" />
-                <ToolButton
-                    tool={Tool::Follow}
-                    label={if summary.following { "Following the newest tasks" } else { "Follow the newest tasks (F)" }}
-                    text={if summary.following { "Following" } else { "Follow" }}
-                    pressed={summary.following}
-                    onclick={press(Key::Follow)}
-                    testid="follow"
-                />
-            </Header>
+            {header("Task Stream", props, &summary.standing, figures(&summary), tools(&summary, &act))}
             <div ref={nodes.body.clone()} class="gh-stream-body">
                 <div class="gh-stream-gutter" aria-hidden="true">
                     <div ref={nodes.labels.clone()}>{ for rows.groups.iter().map(label) }</div>
@@ -152,10 +118,10 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
                     <canvas ref={nodes.raster.clone()} class="gh-canvas" data-testid="raster" />
                     <canvas ref={nodes.overlay.clone()} class="gh-canvas" data-testid="overlay" />
                     <TipBox link={tips} />
-                    {notice(&summary)}
+                    {over_plot(&summary)}
                 </div>
             </div>
-            <Legend summary={(*summary).clone()} {onpoint} {onpin} />
+            {legend(&summary, &act)}
         </section>
     }
 }
@@ -164,16 +130,56 @@ fn figures(summary: &Summary) -> Html {
     if summary.tasks == 0 {
         return Html::default();
     }
+    let one_or =
+        |n: u64, one: &'static str, more: &'static str| figure(n, if n == 1 { one } else { more }, false);
     html! {
         <>
-            <Figure value={count(summary.tasks)} name={if summary.tasks == 1 { "task" } else { "tasks" }} />
-            <Figure value={summary.workers.to_string()} name={if summary.workers == 1 { "worker" } else { "workers" }} />
-            <Figure value={summary.threads.to_string()} name={if summary.threads == 1 { "thread" } else { "threads" }} />
+            {one_or(summary.tasks, "task", "tasks")}
+            {one_or(summary.workers as u64, "worker", "workers")}
+            {one_or(summary.threads as u64, "thread", "threads")}
             if summary.erred > 0 {
-                <Figure value={count(summary.erred)} name="erred" bad={true} />
+                {figure(summary.erred, "erred", true)}
             }
         </>
     }
+}
+
+fn tools(summary: &Summary, act: &Callback<Act>) -> Html {
+    let tool = |key, icon, label, testid| {
+        Tool {
+            icon,
+            label,
+            stays: None,
+            testid,
+        }
+        .view(on(act, Act::Press(key)))
+    };
+    let follow = Tool {
+        icon: "M13.5 3v10M2.5 8h8M7.5 4.8 10.7 8l-3.2 3.2",
+        label: if summary.following {
+            "Following the newest tasks"
+        } else {
+            "Follow the newest tasks (F)"
+        },
+        stays: Some((
+            if summary.following { "Following" } else { "Follow" },
+            summary.following,
+        )),
+        testid: "follow",
+    };
+    html! {
+        <>
+            {tool(Key::ZoomIn, "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9M10.3 10.3 14 14M7 5v4M5 7h4", "Zoom in (+)", "zoom-in")}
+            {tool(Key::ZoomOut, "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9M10.3 10.3 14 14M5 7h4", "Zoom out (\u{2212})", "zoom-out")}
+            {tool(Key::Fit, "M2 3v10M14 3v10M4.5 8h7M6.5 5.8 4.3 8l2.2 2.2M9.5 5.8 11.7 8l-2.2 2.2", "Show everything (0)", "fit")}
+            {follow.view(on(act, Act::Press(Key::Follow)))}
+        </>
+    }
+}
+
+/// Does it on a mouse event.
+fn on(act: &Callback<Act>, what: Act) -> Callback<MouseEvent> {
+    act.reform(move |_| what)
 }
 
 /// A worker's name beside its rows.
@@ -193,7 +199,7 @@ fn label(group: &rows::Group) -> Html {
 }
 
 /// What is said over an empty plot.
-fn notice(summary: &Summary) -> Html {
+fn over_plot(summary: &Summary) -> Html {
     if let Some(share) = summary.loading {
         return html! {
             <div class="gh-stream-loading" role="progressbar" aria-label="Loading history">
@@ -209,69 +215,4 @@ fn notice(summary: &Summary) -> Html {
         "No tasks yet",
         "Run something on this cluster: tasks show up here as they finish. History starts when Gatehouse first reached the scheduler.",
     )
-}
-
-#[derive(Clone, PartialEq, Properties)]
-struct LegendProps {
-    summary: Summary,
-    /// Prefix whose entry the pointer is on.
-    onpoint: Callback<Option<u16>>,
-    onpin: Callback<u16>,
-}
-
-/// Colours and what they stand for; an entry lets its tasks stand out.
-#[component]
-fn Legend(props: &LegendProps) -> Html {
-    let summary = &props.summary;
-    let dask = Colors::dask([]);
-    let prefix = |(id, (prefix, tasks)): (usize, &(Prefix, u64))| {
-        let id = id as u16;
-        let point = |to: Option<u16>| {
-            let onpoint = props.onpoint.clone();
-            Callback::from(move |_: MouseEvent| onpoint.emit(to))
-        };
-        let onpin = props.onpin.clone();
-        html! {
-            <button
-                key={prefix.name.clone()}
-                type="button"
-                class="gh-legend-entry"
-                title={format!("{}: {}. Click to keep it highlighted.", prefix.name, plural(*tasks, "task"))}
-                aria-pressed={if summary.pinned == Some(id) { "true" } else { "false" }}
-                onmouseenter={point(Some(id))}
-                onmouseleave={point(None)}
-                onclick={move |_| onpin.emit(id)}
-            >
-                <span class="gh-swatch" style={format!("background:{}", css(Colors::prefix(prefix.color)))} />
-                <span class="gh-legend-name">{prefix.name.clone()}</span>
-                <span class="gh-legend-count">{short_count(*tasks)}</span>
-            </button>
-        }
-    };
-    let other = |shown: bool, color: Rgba, name: &'static str| {
-        let entry = html! {
-            <span key={format!("action {name}")} class="gh-legend-entry">
-                <span class="gh-swatch" style={format!("background:{}", css(color))} />
-                <span class="gh-legend-name">{name}</span>
-            </span>
-        };
-        if shown { entry } else { Html::default() }
-    };
-    let [transfer, disk, deserialize] = summary.others;
-    html! {
-        <footer class="gh-legend">
-            { for summary.legend.iter().enumerate().map(prefix) }
-            if summary.unnamed > 0 {
-                <span class="gh-legend-entry">{format!("+{} more", summary.unnamed)}</span>
-            }
-            {other(transfer, dask.transfer, "transfer")}
-            {other(disk, dask.disk, "disk")}
-            {other(deserialize, dask.deserialize, "deserialize")}
-            {other(summary.erred > 0, dask.erred, "erred")}
-        </footer>
-    }
-}
-
-fn css([r, g, b, a]: Rgba) -> String {
-    format!("rgba({r},{g},{b},{})", f64::from(a) / 255.0)
 }

@@ -42,6 +42,17 @@ pub struct Parts {
     pub labels: HtmlElement,
 }
 
+/// What the controls around a plot ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// What a key would do.
+    Press(Key),
+    /// The pointer is on the legend's entry of a prefix, or on none: its tasks stand out.
+    Point(Option<u16>),
+    /// The tasks of a prefix stand out from now on, or no longer.
+    Pin(u16),
+}
+
 /// What the scene tells the component around it.
 #[derive(Clone)]
 pub struct Outputs {
@@ -189,22 +200,14 @@ impl Scene {
         self.frame.request();
     }
 
-    /// Does what a key would.
-    pub fn press(&self, key: Key) {
-        self.state.borrow_mut().pressed(key);
-        self.frame.request();
-    }
-
-    /// Lets the tasks of a prefix stand out while the pointer is on its entry of the legend.
-    pub fn point_at(&self, prefix: Option<u16>) {
-        self.state.borrow_mut().pointed = prefix;
-        self.frame.request();
-    }
-
-    /// Lets the tasks of a prefix stand out, or no longer.
-    pub fn pin(&self, prefix: u16) {
+    /// Does what a control around the plot asks for.
+    pub fn perform(&self, act: Act) {
         let mut state = self.state.borrow_mut();
-        state.pinned = (state.pinned != Some(prefix)).then_some(prefix);
+        match act {
+            Act::Press(key) => state.pressed(key),
+            Act::Point(prefix) => state.pointed = prefix,
+            Act::Pin(prefix) => state.pinned = (state.pinned != Some(prefix)).then_some(prefix),
+        }
         drop(state);
         self.frame.request();
     }
