@@ -145,17 +145,15 @@ export async function pane(page, name, plot) {
   return root;
 }
 
-/** In JupyterLab, drags a tab to an edge of the main area, `right` or `bottom`, or of the tab `beside`. */
-export async function dock(page, title, edge, beside) {
-  const tab = text => page.locator('#jp-main-dock-panel .lm-TabBar-tab').filter({ hasText: text });
-  const from = await tab(title).boundingBox();
-  let area = await page.locator('#jp-main-dock-panel').boundingBox();
-  if (beside) {
-    const id = await tab(beside).getAttribute('data-id');
-    area = await page.locator(`#${id}`).boundingBox();
-  }
-  const x = edge === 'right' ? area.x + area.width - 30 : area.x + area.width / 2;
-  const y = edge === 'bottom' ? area.y + area.height - 30 : area.y + area.height / 2;
+/** In JupyterLab, drags a tab to the `right` or `bottom` part of the area where it is, which splits that. */
+export async function dock(page, title, edge) {
+  const tab = page.locator('#jp-main-dock-panel .lm-TabBar-tab').filter({ hasText: title });
+  await tab.click();
+  const from = await tab.boundingBox();
+  const id = await tab.getAttribute('data-id');
+  const area = await page.locator(`#jp-main-dock-panel [id="${id}"]`).boundingBox();
+  const x = edge === 'right' ? area.x + area.width * 0.8 : area.x + area.width / 2;
+  const y = edge === 'bottom' ? area.y + area.height * 0.8 : area.y + area.height / 2;
   await page.mouse.move(from.x + 40, from.y + from.height / 2);
   await page.mouse.down();
   await page.mouse.move(from.x + 40, from.y + 60, { steps: 4 });
