@@ -13,7 +13,7 @@ import { environment, freePort } from './surroundings.mjs';
 const READY_MS = 120_000;
 // Longer than what JupyterLab allows our server, which is longer than what that allows the gateway.
 const END_MS = 90_000;
-const TAIL = 30;
+const TAIL = 40;
 
 /** A program that serves pages until it is told to end. */
 export class Service {
@@ -57,6 +57,9 @@ export class Service {
       ask();
       const late = sleep(END_MS, 'late', { ref: false });
       if ((await Promise.race([this.exited, late])) === 'late') {
+        // Python answers SIGABRT with what each of its threads is doing.
+        kill(this.pid, 'SIGABRT');
+        await sleep(1000);
         throw new Error(`${this.what} did not end within ${END_MS / 1000} s of ${signal}:\n${this.tail()}`);
       }
     }
@@ -111,6 +114,7 @@ export async function startLab(t, { stateDir, notebookDir, extraArgs = [], env =
       ...environment(t.tmp, `home-${number}`),
       ...t.checkout.lab_environment,
       JUPYTER_TOKEN: token,
+      PYTHONFAULTHANDLER: '1',
       ...(stateDir ? { GATEHOUSE_STATE_DIR: stateDir } : {}),
       ...env
     }
