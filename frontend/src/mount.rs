@@ -1,7 +1,6 @@
 //! The few functions that JavaScript calls: mount, unmount, and the palette's commands.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
@@ -23,7 +22,7 @@ thread_local! {
 #[derive(Default)]
 struct Mounted {
     last: u32,
-    ends: HashMap<u32, Box<dyn FnOnce()>>,
+    ends: Vec<(u32, Box<dyn FnOnce()>)>,
 }
 
 /// Shows the sidebar in `el`; the handle is for [`unmount`].
@@ -63,7 +62,10 @@ pub fn mount_standalone(el: HtmlElement) -> u32 {
 /// Ends what a mount function began: components, connections, timers. A handle that is not known does nothing.
 #[wasm_bindgen]
 pub fn unmount(handle: u32) {
-    let end = MOUNTED.with_borrow_mut(|mounted| mounted.ends.remove(&handle));
+    let end = MOUNTED.with_borrow_mut(|mounted| {
+        let at = mounted.ends.iter().position(|(known, _)| *known == handle)?;
+        Some(mounted.ends.swap_remove(at).1)
+    });
     if let Some(end) = end {
         end();
     }
@@ -86,7 +88,7 @@ fn mount<C: BaseComponent>(el: HtmlElement, props: C::Properties) -> u32 {
     let app = yew::Renderer::<C>::with_root_and_props(el.into(), props).render();
     MOUNTED.with_borrow_mut(|mounted| {
         mounted.last += 1;
-        mounted.ends.insert(mounted.last, Box::new(move || app.destroy()));
+        mounted.ends.push((mounted.last, Box::new(move || app.destroy())));
         mounted.last
     })
 }

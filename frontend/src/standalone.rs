@@ -4,7 +4,6 @@ pub mod page;
 pub mod parts;
 
 use futures_util::future::LocalBoxFuture;
-use gloo::storage::{LocalStorage, Storage};
 use js_sys::{Function, Promise};
 use protocol::events::NoticeLevel;
 use wasm_bindgen::JsCast;
@@ -12,13 +11,14 @@ use wasm_bindgen_futures::JsFuture;
 use yew::prelude::*;
 
 use self::page::{Act, Page};
-use self::parts::{ConfirmDialog, Splitter, Tabs, Toasts};
+use self::parts::{ConfirmDialog, Tabs, splitter, toasts};
 use crate::host::{Host, Placed, Shell};
 use crate::mount::LabelledPane;
 use crate::panel::Sidebar;
 use crate::panel::context::copy;
-use crate::panel::header::Status;
-use crate::panel::icons::{Glyph, Icon};
+use crate::panel::header::status;
+use crate::panel::icons::{Icon, glyph};
+use crate::state::kept::Place;
 use crate::state::store::use_store;
 
 /// Key of the panel's width in CSS pixels.
@@ -41,7 +41,12 @@ fn base_url() -> AttrValue {
 pub fn Standalone() -> Html {
     let base_url = use_memo((), |()| base_url());
     let page = use_reducer_eq(Page::restored);
-    let width = use_state_eq(|| LocalStorage::get::<i32>(WIDTH).unwrap_or(360));
+    let width = use_state_eq(|| {
+        Place::Browser
+            .get(WIDTH)
+            .and_then(|width| width.parse().ok())
+            .unwrap_or(360)
+    });
     let host = {
         let dispatch = page.dispatcher();
         use_memo((), |()| {
@@ -61,8 +66,7 @@ pub fn Standalone() -> Html {
         let width = width.setter();
         Callback::from(move |to: i32| {
             width.set(to);
-            // A browser without storage forgets the width: no harm.
-            LocalStorage::set(WIDTH, to).ok();
+            Place::Browser.set(WIDTH, &to.to_string());
         })
     };
     let act = {
@@ -76,29 +80,29 @@ pub fn Standalone() -> Html {
     html! {
         <div class="gh-page">
             <header class="gh-topbar">
-                <span class="gh-brand" title={version}><Glyph icon={Icon::Gatehouse} size={20} /><h1>{"Gatehouse"}</h1></span>
-                <Status state={state.clone()} />
+                <span class="gh-brand" title={version}>{glyph(Icon::Gatehouse, 20)}<h1>{"Gatehouse"}</h1></span>
+                {status(&state)}
             </header>
             <aside class="gh-page-panel" style={format!("--gh-panel-width:{}px", *width)} aria-label="Clusters and jobs">
                 <Sidebar host={(*host).clone()} header=false />
             </aside>
-            <Splitter width={*width} on_width={on_width} />
+            {splitter(*width, &on_width)}
             <main class="gh-page-main">
                 if page.panes.is_empty() {
                     <div class="gh-empty gh-page-empty">
-                        <Glyph icon={Icon::TaskStream} size={40} />
+                        {glyph(Icon::TaskStream, 40)}
                         <h2>{"No plots open"}</h2>
                         <p>{"Choose "}<b>{"Task Stream"}</b>{" or "}<b>{"Progress"}</b>{" on the card of a running cluster."}</p>
                     </div>
                 } else {
                     <Tabs page={(*page).clone()} act={act.clone()} state={state.clone()} />
-                    <div class={classes!("gh-panes", page.tiled.then_some("gh-panes--tiled"))}>
+                    <div class={if page.tiled { "gh-panes gh-panes--tiled" } else { "gh-panes" }}>
                         {for page.panes.iter().enumerate().map(|(at, pane)| {
                             let shown = page.tiled || at == page.active;
                             html! {
                                 <div
                                     key={pane.key()}
-                                    class={classes!("gh-pane-slot", (at == page.active).then_some("gh-active"))}
+                                    class={if at == page.active { "gh-pane-slot gh-active" } else { "gh-pane-slot" }}
                                     id={pane.element_id()}
                                     role="tabpanel"
                                     aria-label={pane.title.clone()}
@@ -119,7 +123,7 @@ pub fn Standalone() -> Html {
                 }
             </main>
             <ConfirmDialog ask={page.ask.clone()} act={act.clone()} />
-            <Toasts toasts={page.toasts.clone()} {act} />
+            {toasts(&page.toasts, &act)}
         </div>
     }
 }

@@ -5,5 +5,6 @@
 
 pub mod connect;
 pub mod events;
+mod flat;
 pub mod live;
 pub mod rest;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::flat::{FlatOption, FlatOutput, FlatScaling};
+
 #[cfg(feature = "openapi")]
 use utoipa::ToSchema;
 
@@ -92,7 +94,7 @@ pub struct OptionSpec {
 /// The six types of Dask Gateway's options; bounds are inclusive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(tag = "type", rename_all = "lowercase", try_from = "FlatOption")]
 pub enum OptionKind {
     Select {
         options: Vec<String>,
@@ -162,7 +164,7 @@ impl ClusterState {
 /// What was asked of the cluster's size. The gateway does not tell, so only what passed our doors is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
-#[serde(tag = "mode", rename_all = "snake_case")]
+#[serde(tag = "mode", rename_all = "snake_case", try_from = "FlatScaling")]
 pub enum Scaling {
     /// Set elsewhere, or never set.
     Unknown,
@@ -330,7 +332,7 @@ impl JobState {
 /// One message of `GET api/v1/jobs/{id}/output` (WebSocket, JSON text), in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "FlatOutput")]
 pub enum JobOutput {
     Stdout {
         text: String,

@@ -1,12 +1,13 @@
 //! What a form holds and what it means: drafts as typed, checked into what the server takes.
 
-use std::collections::BTreeMap;
-
 use protocol::rest::{ApiError, CreateCluster, OptionKind, OptionSpec, OptionValues};
 use serde_json::Value;
 
+use super::by_name::ByName;
 use super::mapping;
+use super::number;
 use super::scaling::{ScaleDraft, ScaleError};
+use crate::state::json;
 
 /// An option's value as the user left it, right or wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,18 +53,18 @@ pub fn draft(spec: &OptionSpec) -> Draft {
         }
         OptionKind::String => Draft::Text(default.as_str().unwrap_or_default().to_owned()),
         OptionKind::Int { .. } | OptionKind::Float { .. } => Draft::Text(if default.is_number() {
-            number(default)
+            number_text(default)
         } else {
             String::new()
         }),
         OptionKind::Mapping => Draft::Text(default.as_object().map(mapping::write).unwrap_or_default()),
-        OptionKind::Unknown => Draft::Text(serde_json::to_string_pretty(default).unwrap_or_default()),
+        OptionKind::Unknown => Draft::Text(json::write(default)),
     }
 }
 
 /// A JSON number without the `.0` that a float's default carries.
-fn number(value: &Value) -> String {
-    let text = value.to_string();
+fn number_text(value: &Value) -> String {
+    let text = json::write(value);
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
@@ -89,13 +90,11 @@ pub fn accept(spec: &OptionSpec, draft: &Draft) -> Result<Accepted, String> {
         }
         OptionKind::Float { min, max } => {
             let range = || bounds(&spec.spec).map(|b| format!(" {b}")).unwrap_or_default();
-            match text.trim().parse::<f64>() {
-                Ok(n)
-                    if n.is_finite() && min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max) =>
-                {
+            match number::parse(text) {
+                Some(n) if min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max) => {
                     Ok(Value::from(n).into())
                 }
-                Ok(_) | Err(_) => Err(format!("Enter a number{}.", range())),
+                _ => Err(format!("Enter a number{}.", range())),
             }
         }
         OptionKind::Mapping => {
@@ -110,7 +109,7 @@ pub fn accept(spec: &OptionSpec, draft: &Draft) -> Result<Accepted, String> {
                 hint,
             })
         }
-        OptionKind::Unknown => serde_json::from_str::<Value>(text)
+        OptionKind::Unknown => json::tree(text)
             .map(Accepted::from)
             .map_err(|error| format!("This is not valid JSON ({error}).")),
     }
@@ -135,9 +134,9 @@ pub fn bounds(kind: &OptionKind) -> Option<String> {
 /// or zero.
 pub fn step(text: &str, up: bool, min: Option<f64>, max: Option<f64>) -> String {
     let by = if up { 1.0 } else { -1.0 };
-    let next = match text.trim().parse::<f64>() {
-        Ok(n) if n.is_finite() => n + by,
-        _ => min.unwrap_or(0.0),
+    let next = match number::parse(text) {
+        Some(n) => n + by,
+        None => min.unwrap_or(0.0),
     };
     let next = next
         .max(min.unwrap_or(f64::NEG_INFINITY))
@@ -152,14 +151,14 @@ pub fn step(text: &str, up: bool, min: Option<f64>, max: Option<f64>) -> String 
 pub struct ClusterDraft {
     pub label: String,
     /// Options that were touched; the others still have their default.
-    pub options: BTreeMap<String, Draft>,
+    pub options: ByName<Draft>,
     pub scale: ScaleDraft,
 }
 
 /// What is wrong with a form, by field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterErrors {
-    pub options: BTreeMap<String, String>,
+    pub options: ByName<String>,
     pub scale: Option<ScaleError>,
     /// What concerns no field that is shown.
     pub whole: Option<String>,
@@ -184,7 +183,7 @@ impl ClusterDraft {
                     options.insert(spec.field.clone(), accepted.value);
                 }
                 Err(message) => {
-                    errors.options.insert(spec.field.clone(), message);
+                    errors.options.set(&spec.field, message);
                 }
             }
         }
@@ -215,7 +214,7 @@ impl ClusterErrors {
             .map(|field| field.strip_prefix("options.").unwrap_or(field));
         match field.and_then(|field| specs.iter().find(|spec| spec.field == field)) {
             Some(spec) => {
-                errors.options.insert(spec.field.clone(), error.message.clone());
+                errors.options.set(&spec.field, error.message.clone());
             }
             None => errors.whole = Some(error.message.clone()),
         }
@@ -331,14 +330,14 @@ mod tests {
             json!({"priority": 1, "image": "x"})
         );
         assert_eq!((request.label.as_deref(), request.scaling), (Some("etl"), None));
-        draft.options.insert("priority".into(), text("99"));
+        draft.options.set("priority", text("99"));
         draft.scale = ScaleDraft {
             mode: ScaleMode::Manual,
             workers: "many".into(),
             ..ScaleDraft::default()
         };
         let errors = draft.accept(&specs).expect_err("two are wrong");
-        assert!(errors.options.contains_key("priority") && errors.scale.is_some());
+        assert!(errors.options.get("priority").is_some() && errors.scale.is_some());
     }
 
     #[test]
@@ -351,10 +350,8 @@ mod tests {
             request_id: String::new(),
         };
         for named in ["f", "options.f"] {
-            assert_eq!(
-                ClusterErrors::of(&refusal(Some(named)), &specs).options["f"],
-                "no"
-            );
+            let errors = ClusterErrors::of(&refusal(Some(named)), &specs);
+            assert_eq!(errors.options.get("f").map(String::as_str), Some("no"));
         }
         for other in [Some("gone"), None] {
             assert_eq!(

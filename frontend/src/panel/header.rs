@@ -4,31 +4,23 @@ use protocol::events::NoticeLevel;
 use protocol::rest::{GatewayKind, GatewayState, GatewayStatus};
 use yew::prelude::*;
 
-use super::context::use_panel;
-use super::icons::{Glyph, Icon};
-use super::widgets::{Banner, Button};
+use super::context::Panel;
+use super::icons::{Icon, glyph};
+use super::widgets::{Button, banner};
 use crate::state::events::{Link, State};
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct StateProps {
-    pub state: State,
-}
-
 /// The name and how the gateway is.
-#[component]
-pub fn Header(props: &StateProps) -> Html {
+pub fn header(state: &State) -> Html {
     html! {
         <header class="gh-header">
-            <span class="gh-brand"><Glyph icon={Icon::Gatehouse} /><h1>{"Gatehouse"}</h1></span>
-            <Status state={props.state.clone()} />
+            <span class="gh-brand">{glyph(Icon::Gatehouse, 16)}<h1>{"Gatehouse"}</h1></span>
+            {status(state)}
         </header>
     }
 }
 
 /// How the gateway is, in a word or two; the tooltip tells more.
-#[component]
-pub fn Status(props: &StateProps) -> Html {
-    let state = &props.state;
+pub fn status(state: &State) -> Html {
     let gateway = state.status.as_ref().map(|status| &status.gateway);
     let (key, words) = match (&state.link, gateway) {
         (Link::Lost { .. }, _) => ("offline", "Offline"),
@@ -37,7 +29,7 @@ pub fn Status(props: &StateProps) -> Html {
     };
     html! {
         <span
-            class={classes!("gh-status", format!("gh-status--{key}"))}
+            class={format!("gh-status gh-status--{key}")}
             title={gateway.map(|gateway| describe(gateway, &state.link))}
             role="status"
             data-testid="gateway-status"
@@ -50,28 +42,26 @@ pub fn Status(props: &StateProps) -> Html {
 }
 
 /// What is wrong with the connection or the gateway, across the panel; nothing while all is well.
-#[component]
-pub fn Troubles(props: &StateProps) -> Html {
-    let panel = use_panel();
-    let state = &props.state;
+pub fn troubles(panel: &Panel, state: &State) -> Html {
     let gateway = state.status.as_ref().map(|status| &status.gateway);
     if let Link::Lost { message } = &state.link {
         let retry = {
             let store = panel.store.clone();
             Callback::from(move |_: MouseEvent| store.connect())
         };
-        return html! {
-            <Banner
-                level={NoticeLevel::Warning}
-                testid="connection-lost"
-                action={html! { <Button label="Retry" title="Connect now" onclick={retry} testid="retry" /> }}
-            >
-                <b>{"Connection lost, retrying."}</b>{" "}{message.clone()}
-            </Banner>
-        };
+        return banner(
+            NoticeLevel::Warning,
+            "connection-lost",
+            html! { <><b>{"Connection lost, retrying."}</b>{" "}{message.clone()}</> },
+            Button::new("Retry")
+                .title("Connect now")
+                .on(retry)
+                .testid("retry")
+                .view(),
+        );
     }
     match gateway.and_then(trouble) {
-        Some((level, message)) => html! { <Banner {level} testid="gateway-message">{message}</Banner> },
+        Some((level, message)) => banner(level, "gateway-message", html! { {message} }, Html::default()),
         None => html! {},
     }
 }

@@ -66,21 +66,13 @@ impl Icon {
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct GlyphProps {
-    pub icon: Icon,
-    #[prop_or(16)]
-    pub size: u32,
-}
-
-/// One icon, hidden from screen readers: the control around it carries the words.
-#[component]
-pub fn Glyph(props: &GlyphProps) -> Html {
-    let (path, filled) = props.icon.path();
-    let size = props.size.to_string();
+/// One icon, hidden from screen readers: the control around it carries the words. `size` is in CSS pixels.
+pub fn glyph(icon: Icon, size: u32) -> Html {
+    let (path, filled) = icon.path();
+    let size = AttrValue::from(size.to_string());
     html! {
         <svg
-            class={classes!("gh-icon", filled.then_some("gh-icon--filled"))}
+            class={if filled { "gh-icon gh-icon--filled" } else { "gh-icon" }}
             width={size.clone()}
             height={size}
             viewBox="0 0 16 16"

@@ -11,6 +11,8 @@ mod scalar;
 
 use serde_json::{Map, Value};
 
+use crate::state::json;
+
 /// What was understood of a mapping's text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mapping {
@@ -60,7 +62,7 @@ pub fn write(values: &Map<String, Value>) -> String {
         .iter()
         .map(|(name, value)| match value {
             Value::String(text) if scalar::is_plain(text) => format!("{name}: {text}"),
-            value => format!("{name}: {value}"),
+            value => format!("{name}: {}", json::write(value)),
         })
         .collect::<Vec<_>>()
         .join("\n")

@@ -1,5 +1,6 @@
 //! The sidebar: gateway, clusters, jobs.
 
+pub mod by_name;
 pub mod clusters;
 pub mod command;
 pub mod context;
@@ -10,6 +11,7 @@ pub mod header;
 pub mod icons;
 pub mod jobs;
 pub mod mapping;
+pub mod number;
 pub mod output;
 pub mod scaling;
 pub mod widgets;
@@ -23,9 +25,9 @@ use yew::prelude::*;
 use self::clusters::{Clusters, NewCluster};
 use self::command::{Command, Verb};
 use self::context::{Drafts, Panel, Sheet};
-use self::header::{Header, Troubles};
+use self::header::{header, troubles};
 use self::jobs::{JobView, Jobs, RunJob};
-use self::widgets::{Button, SheetFrame};
+use self::widgets::{Button, sheet};
 use crate::host::Host;
 use crate::state::events::State;
 use crate::state::store::use_store;
@@ -101,12 +103,12 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
         },
     };
     html! {
-        <ContextProvider<Panel> context={panel}>
+        <ContextProvider<Panel> context={panel.clone()}>
             <div class="gh-panel">
                 if props.header {
-                    <Header state={state.clone()} />
+                    {header(&state)}
                 }
-                <Troubles state={state.clone()} />
+                {troubles(&panel, &state)}
                 {body}
             </div>
         </ContextProvider<Panel>>
@@ -180,12 +182,12 @@ fn Choose(props: &ChooseProps) -> Html {
         let list = list.clone();
         move |()| widgets::focus_first(&list, "button")
     });
-    html! {
-        <SheetFrame
-            title={props.verb.question()}
-            on_close={panel.go.reform(|()| Sheet::Home)}
-            testid="choose-cluster"
-        >
+    sheet(
+        "choose-cluster",
+        props.verb.question().into(),
+        &panel.go.reform(|()| Sheet::Home),
+        Html::default(),
+        html! {
             <div class="gh-sheet-body gh-choices" ref={list}>
                 {for candidates(&props.state, props.verb).into_iter().map(|cluster| {
                     let title = format::title(cluster.label.as_deref(), &cluster.name).to_owned();
@@ -197,9 +199,9 @@ fn Choose(props: &ChooseProps) -> Html {
                             act(&panel, &on_scaling, verb, &cluster);
                         })
                     };
-                    html! { <Button label={title} title={full} {onclick} testid="choice" /> }
+                    Button::new(title).title(full).on(onclick).testid("choice").view()
                 })}
             </div>
-        </SheetFrame>
-    }
+        },
+    )
 }

@@ -48,6 +48,23 @@ pub struct ScaleError {
 }
 
 impl ScaleDraft {
+    /// What is typed into a field.
+    pub fn text(&self, field: ScaleField) -> &str {
+        match field {
+            ScaleField::Workers => &self.workers,
+            ScaleField::Minimum => &self.minimum,
+            ScaleField::Maximum => &self.maximum,
+        }
+    }
+
+    pub fn text_mut(&mut self, field: ScaleField) -> &mut String {
+        match field {
+            ScaleField::Workers => &mut self.workers,
+            ScaleField::Minimum => &mut self.minimum,
+            ScaleField::Maximum => &mut self.maximum,
+        }
+    }
+
     /// The draft that shows what was asked before, ready to be changed.
     pub fn of(scaling: &Scaling, workers: u32) -> Self {
         let base = Self {

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use gloo::timers::callback::Interval;
+use protocol::events::NoticeLevel;
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::form;
 use super::format;
-use super::icons::{Glyph, Icon};
+use super::icons::{Icon, glyph};
 
 /// A name that no other element of the page has.
 #[hook]
@@ -33,82 +34,149 @@ pub enum Tone {
     Danger,
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct ButtonProps {
-    #[prop_or_default]
-    pub tone: Tone,
-    #[prop_or_default]
-    pub icon: Option<Icon>,
-    /// The words on it; on an icon button, what it is called.
-    pub label: AttrValue,
-    /// Only the icon is seen; the label is its name and its tooltip.
-    #[prop_or_default]
-    pub icon_only: bool,
-    /// More than the label, on hover.
-    #[prop_or_default]
-    pub title: Option<AttrValue>,
-    #[prop_or_default]
-    pub onclick: Callback<MouseEvent>,
-    #[prop_or_default]
-    pub disabled: bool,
-    /// Something it started is under way.
-    #[prop_or_default]
-    pub busy: bool,
-    #[prop_or_default]
-    pub testid: Option<AttrValue>,
-    #[prop_or_default]
-    pub expanded: Option<bool>,
-    #[prop_or_default]
-    pub submit: bool,
-    #[prop_or_default]
-    pub class: Classes,
-    #[prop_or_default]
-    pub node: NodeRef,
+/// A button, put together word by word.
+///
+/// These pieces are plain functions: each component of its own adds kilobytes to the module, and they keep nothing.
+pub struct Button {
+    label: AttrValue,
+    icon: Option<Icon>,
+    icon_only: bool,
+    tone: Tone,
+    title: Option<AttrValue>,
+    onclick: Option<Callback<MouseEvent>>,
+    disabled: bool,
+    busy: bool,
+    testid: &'static str,
+    expanded: Option<bool>,
+    submits: bool,
+    class: &'static str,
 }
 
-#[component]
-pub fn Button(props: &ButtonProps) -> Html {
-    let tone = match props.tone {
-        Tone::Primary => "gh-button--primary",
-        Tone::Plain => "gh-button--plain",
-        Tone::Quiet => "gh-button--quiet",
-        Tone::Danger => "gh-button--danger",
-    };
-    let title = props
-        .title
-        .clone()
-        .or_else(|| props.icon_only.then(|| props.label.clone()));
-    let icon = if props.busy {
-        html! { <Spinner /> }
-    } else {
-        props
-            .icon
-            .map(|icon| html! { <Glyph {icon} /> })
-            .unwrap_or_default()
-    };
-    html! {
-        <button
-            ref={props.node.clone()}
-            type={if props.submit { "submit" } else { "button" }}
-            class={classes!("gh-button", tone, props.icon_only.then_some("gh-button--icon"), props.class.clone())}
-            disabled={props.disabled || props.busy}
-            onclick={props.onclick.clone()}
-            {title}
-            aria-label={props.icon_only.then(|| props.label.clone())}
-            aria-busy={props.busy.then_some("true")}
-            aria-expanded={props.expanded.map(|open| if open { "true" } else { "false" })}
-            data-testid={props.testid.clone()}
-        >
-            {icon}
-            if !props.icon_only {
-                <span class="gh-button-label">{props.label.clone()}</span>
-            }
-        </button>
+impl Button {
+    /// `label` is the words on it.
+    pub fn new(label: impl Into<AttrValue>) -> Self {
+        Self {
+            label: label.into(),
+            icon: None,
+            icon_only: false,
+            tone: Tone::Plain,
+            title: None,
+            onclick: None,
+            disabled: false,
+            busy: false,
+            testid: "",
+            expanded: None,
+            submits: false,
+            class: "",
+        }
+    }
+
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.icon = Some(icon);
+        self
+    }
+
+    /// Shows the icon alone; the label is its name and its tooltip.
+    pub fn only_icon(mut self, icon: Icon) -> Self {
+        self.icon_only = true;
+        self.icon(icon)
+    }
+
+    pub fn icon_only(mut self, icon_only: bool) -> Self {
+        self.icon_only = icon_only;
+        self
+    }
+
+    pub fn tone(mut self, tone: Tone) -> Self {
+        self.tone = tone;
+        self
+    }
+
+    /// More than the label, on hover.
+    pub fn title(mut self, title: impl Into<AttrValue>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    pub fn on(mut self, onclick: Callback<MouseEvent>) -> Self {
+        self.onclick = Some(onclick);
+        self
+    }
+
+    pub fn disabled(mut self, disabled: bool) -> Self {
+        self.disabled = disabled;
+        self
+    }
+
+    /// Something it started is under way.
+    pub fn busy(mut self, busy: bool) -> Self {
+        self.busy = busy;
+        self
+    }
+
+    pub fn testid(mut self, testid: &'static str) -> Self {
+        self.testid = testid;
+        self
+    }
+
+    /// Whether what it opens is open.
+    pub fn expanded(mut self, expanded: bool) -> Self {
+        self.expanded = Some(expanded);
+        self
+    }
+
+    /// Sends the form around it.
+    pub fn submits(mut self) -> Self {
+        self.submits = true;
+        self
+    }
+
+    pub fn class(mut self, class: &'static str) -> Self {
+        self.class = class;
+        self
+    }
+
+    pub fn view(self) -> Html {
+        let tone = match self.tone {
+            Tone::Primary => "primary",
+            Tone::Plain => "plain",
+            Tone::Quiet => "quiet",
+            Tone::Danger => "danger",
+        };
+        let shape = if self.icon_only { "gh-button--icon" } else { "" };
+        let title = self.title.or_else(|| self.icon_only.then(|| self.label.clone()));
+        html! {
+            <button
+                type={if self.submits { "submit" } else { "button" }}
+                class={format!("gh-button gh-button--{tone} {shape} {}", self.class)}
+                disabled={self.disabled || self.busy}
+                onclick={self.onclick}
+                {title}
+                aria-label={self.icon_only.then(|| self.label.clone())}
+                aria-busy={self.busy.then_some("true")}
+                aria-expanded={self.expanded.map(|open| if open { "true" } else { "false" })}
+                data-testid={some(self.testid)}
+            >
+                if self.busy {
+                    {spinner()}
+                } else if let Some(icon) = self.icon {
+                    {glyph(icon, 16)}
+                }
+                if !self.icon_only {
+                    <span class="gh-button-label">{self.label}</span>
+                }
+            </button>
+        }
     }
 }
 
-#[component]
-pub fn Spinner() -> Html {
+/// An attribute's text, `None` where there is none.
+fn some(text: &'static str) -> Option<&'static str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Something is under way.
+pub fn spinner() -> Html {
     html! { <span class="gh-spinner" aria-hidden="true" /> }
 }
 
@@ -135,72 +203,48 @@ pub fn Elapsed(props: &ElapsedProps) -> Html {
     html! { <span class="gh-figure">{format::duration(now - props.since)}</span> }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct BannerProps {
-    pub level: protocol::events::NoticeLevel,
-    pub children: Html,
-    #[prop_or_default]
-    pub action: Html,
-    #[prop_or_default]
-    pub testid: Option<AttrValue>,
-}
-
 /// A message across the panel: what happened and what to do.
-#[component]
-pub fn Banner(props: &BannerProps) -> Html {
-    use protocol::events::NoticeLevel::{Error, Info, Warning};
-    let (class, icon, role) = match props.level {
-        Info => ("gh-banner--info", Icon::Info, "status"),
-        Warning => ("gh-banner--warning", Icon::Alert, "status"),
-        Error => ("gh-banner--error", Icon::Alert, "alert"),
+pub fn banner(level: NoticeLevel, testid: &'static str, content: Html, action: Html) -> Html {
+    let (class, icon, role) = match level {
+        NoticeLevel::Info => ("gh-banner gh-banner--info", Icon::Info, "status"),
+        NoticeLevel::Warning => ("gh-banner gh-banner--warning", Icon::Alert, "status"),
+        NoticeLevel::Error => ("gh-banner gh-banner--error", Icon::Alert, "alert"),
     };
     html! {
-        <div class={classes!("gh-banner", class)} {role} data-testid={props.testid.clone()}>
-            <Glyph {icon} />
-            <div class="gh-banner-text">{props.children.clone()}</div>
-            {props.action.clone()}
+        <div {class} {role} data-testid={some(testid)}>
+            {glyph(icon, 16)}
+            <div class="gh-banner-text">{content}</div>
+            {action}
         </div>
     }
 }
 
-/// One choice of a [`Segmented`] control.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Segment<T: Copy + PartialEq> {
-    pub value: T,
-    pub label: &'static str,
-    pub testid: &'static str,
-}
-
-#[derive(Clone, PartialEq, Properties)]
-pub struct SegmentedProps<T: Copy + PartialEq + 'static> {
-    pub label: AttrValue,
-    pub segments: Vec<Segment<T>>,
-    pub value: T,
-    pub onchange: Callback<T>,
-    #[prop_or_default]
-    pub disabled: bool,
-}
-
 /// A few choices side by side: radio buttons in look of their own, so that the keyboard works as everywhere.
-#[component]
-pub fn Segmented<T: Copy + PartialEq + 'static>(props: &SegmentedProps<T>) -> Html {
-    let name = use_id("segments");
+///
+/// A choice is its value, its words and its test id; `name` groups the radio buttons and is unique on the page.
+pub fn segmented<T: Copy + PartialEq + 'static>(
+    name: &str,
+    label: &'static str,
+    choices: &[(T, &'static str, &'static str)],
+    chosen: T,
+    disabled: bool,
+    onchange: &Callback<T>,
+) -> Html {
     html! {
-        <div class="gh-segmented" role="radiogroup" aria-label={props.label.clone()}>
-            {for props.segments.iter().map(|segment| {
-                let value = segment.value;
-                let onchange = props.onchange.reform(move |_: Event| value);
+        <div class="gh-segmented" role="radiogroup" aria-label={label}>
+            {for choices.iter().map(|(value, words, testid)| {
+                let value = *value;
                 html! {
                     <label class="gh-segment">
                         <input
                             type="radio"
-                            name={name.clone()}
-                            checked={segment.value == props.value}
-                            disabled={props.disabled}
-                            {onchange}
-                            data-testid={segment.testid}
+                            name={name.to_owned()}
+                            checked={value == chosen}
+                            {disabled}
+                            onchange={onchange.reform(move |_: Event| value)}
+                            data-testid={*testid}
                         />
-                        <span>{segment.label}</span>
+                        <span>{*words}</span>
                     </label>
                 }
             })}
@@ -208,129 +252,109 @@ pub fn Segmented<T: Copy + PartialEq + 'static>(props: &SegmentedProps<T>) -> Ht
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct NumberProps {
+/// A number with steppers. A text field underneath: what is typed is never thrown away, however wrong.
+pub struct Number {
     pub id: AttrValue,
     /// As typed.
     pub value: AttrValue,
     pub onchange: Callback<String>,
-    #[prop_or_default]
     pub min: Option<f64>,
-    #[prop_or_default]
     pub max: Option<f64>,
-    #[prop_or_default]
     pub invalid: bool,
-    #[prop_or_default]
     pub described_by: Option<AttrValue>,
     /// What the steppers count, such as `workers`.
-    pub noun: AttrValue,
-    #[prop_or_default]
+    pub noun: String,
     pub onblur: Callback<FocusEvent>,
-    #[prop_or_default]
     pub disabled: bool,
-    #[prop_or_default]
-    pub testid: Option<AttrValue>,
+    pub testid: AttrValue,
 }
 
-/// A number with steppers. A text field underneath: what is typed is never thrown away, however wrong.
-#[component]
-pub fn Number(props: &NumberProps) -> Html {
-    let step = |up: bool| {
-        let (value, min, max) = (props.value.clone(), props.min, props.max);
-        props
+impl Number {
+    pub fn view(self) -> Html {
+        let step = |up: bool| {
+            let (value, min, max) = (self.value.clone(), self.min, self.max);
+            self.onchange
+                .reform(move |_: MouseEvent| form::step(&value, up, min, max))
+        };
+        let oninput = self
             .onchange
-            .reform(move |_: MouseEvent| form::step(&value, up, min, max))
-    };
-    let oninput = props
-        .onchange
-        .reform(|event: InputEvent| event.target_unchecked_into::<HtmlInputElement>().value());
-    let onkeydown = {
-        let (value, min, max, onchange) = (props.value.clone(), props.min, props.max, props.onchange.clone());
-        Callback::from(move |event: KeyboardEvent| {
-            let up = match event.key().as_str() {
-                "ArrowUp" => true,
-                "ArrowDown" => false,
-                _ => return,
-            };
-            event.prevent_default();
-            onchange.emit(form::step(&value, up, min, max));
-        })
-    };
-    html! {
-        <div class={classes!("gh-number", props.invalid.then_some("gh-invalid"))}>
-            <input
-                id={props.id.clone()}
-                class="gh-input"
-                type="text"
-                inputmode="decimal"
-                autocomplete="off"
-                value={props.value.clone()}
-                {oninput}
-                {onkeydown}
-                onblur={props.onblur.clone()}
-                disabled={props.disabled}
-                aria-invalid={props.invalid.then_some("true")}
-                aria-describedby={props.described_by.clone()}
-                data-testid={props.testid.clone()}
-            />
-            // The arrow keys do the same: no need for two more stops of the Tab key.
-            <button
-                type="button"
-                class="gh-step"
-                tabindex="-1"
-                disabled={props.disabled}
-                onclick={step(false)}
-                aria-label={format!("Fewer {}", props.noun)}
-            >
-                <Glyph icon={Icon::Minus} size={12} />
-            </button>
-            <button
-                type="button"
-                class="gh-step"
-                tabindex="-1"
-                disabled={props.disabled}
-                onclick={step(true)}
-                aria-label={format!("More {}", props.noun)}
-            >
-                <Glyph icon={Icon::Plus} size={12} />
-            </button>
-        </div>
+            .reform(|event: InputEvent| event.target_unchecked_into::<HtmlInputElement>().value());
+        let onkeydown = {
+            let (value, min, max, onchange) = (self.value.clone(), self.min, self.max, self.onchange.clone());
+            Callback::from(move |event: KeyboardEvent| {
+                let up = match event.key().as_str() {
+                    "ArrowUp" => true,
+                    "ArrowDown" => false,
+                    _ => return,
+                };
+                event.prevent_default();
+                onchange.emit(form::step(&value, up, min, max));
+            })
+        };
+        html! {
+            <div class={if self.invalid { "gh-number gh-invalid" } else { "gh-number" }}>
+                <input
+                    id={self.id.clone()}
+                    class="gh-input"
+                    type="text"
+                    inputmode="decimal"
+                    autocomplete="off"
+                    value={self.value.clone()}
+                    {oninput}
+                    {onkeydown}
+                    onblur={self.onblur.clone()}
+                    disabled={self.disabled}
+                    aria-invalid={self.invalid.then_some("true")}
+                    aria-describedby={self.described_by.clone()}
+                    data-testid={self.testid.clone()}
+                />
+                // The arrow keys do the same: no need for two more stops of the Tab key.
+                <button
+                    type="button"
+                    class="gh-step"
+                    tabindex="-1"
+                    disabled={self.disabled}
+                    onclick={step(false)}
+                    aria-label={format!("Fewer {}", self.noun)}
+                >
+                    {glyph(Icon::Minus, 12)}
+                </button>
+                <button
+                    type="button"
+                    class="gh-step"
+                    tabindex="-1"
+                    disabled={self.disabled}
+                    onclick={step(true)}
+                    aria-label={format!("More {}", self.noun)}
+                >
+                    {glyph(Icon::Plus, 12)}
+                </button>
+            </div>
+        }
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct MeterProps {
-    pub label: AttrValue,
-    /// The figures in words, at the right.
-    pub text: AttrValue,
-    pub percent: f64,
-    /// Whether little left is a reason to worry.
-    #[prop_or_default]
-    pub scarce: bool,
-}
-
-/// A share of a whole as a thin bar below its figures.
-#[component]
-pub fn Meter(props: &MeterProps) -> Html {
-    let level = match props.percent {
-        p if props.scarce && p >= 95.0 => "gh-meter--full",
-        p if props.scarce && p >= 80.0 => "gh-meter--high",
-        _ => "",
+/// A share of a whole as a thin bar below its figures; where the whole is `scarce`, much of it is a reason to worry.
+pub fn meter(label: &'static str, text: String, percent: f64, scarce: bool) -> Html {
+    let class = match percent {
+        p if scarce && p >= 95.0 => "gh-meter gh-meter--full",
+        p if scarce && p >= 80.0 => "gh-meter gh-meter--high",
+        _ => "gh-meter",
     };
     html! {
-        <div class={classes!("gh-meter", level)}>
-            <span class="gh-meter-label">{props.label.clone()}</span>
-            <span class="gh-meter-text gh-figure">{props.text.clone()}</span>
+        <div {class}>
+            <span class="gh-meter-label">{label}</span>
+            <span class="gh-meter-text gh-figure">{text.clone()}</span>
             <span
                 class="gh-meter-bar"
                 role="meter"
-                aria-label={props.label.clone()}
+                aria-label={label}
                 aria-valuemin="0"
                 aria-valuemax="100"
-                aria-valuenow={format!("{:.0}", props.percent)}
-                aria-valuetext={props.text.clone()}
+                aria-valuenow={format!("{percent:.0}")}
+                aria-valuetext={text}
             >
-                <span style={format!("width:{:.1}%", props.percent)} />
+                <span style={format!("width:{percent:.1}%")} />
             </span>
         </div>
     }
@@ -347,45 +371,38 @@ pub fn focus_first(root: &NodeRef, selector: &str) {
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct SheetFrameProps {
-    pub title: AttrValue,
-    pub on_close: Callback<()>,
-    /// At the right of the title.
-    #[prop_or_default]
-    pub aside: Html,
-    pub children: Html,
-    #[prop_or_default]
-    pub testid: Option<AttrValue>,
-}
-
 /// A page of the panel in place of its lists: title, a way back, content. Escape leads back too.
-#[component]
-pub fn SheetFrame(props: &SheetFrameProps) -> Html {
-    let onkeydown = {
-        let close = props.on_close.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            if event.key() == "Escape" {
-                event.stop_propagation();
-                close.emit(());
-            }
-        })
-    };
+pub fn sheet(
+    testid: &'static str,
+    title: AttrValue,
+    on_close: &Callback<()>,
+    aside: Html,
+    content: Html,
+) -> Html {
     html! {
-        <section class="gh-sheet" aria-label={props.title.clone()} {onkeydown} data-testid={props.testid.clone()}>
+        <section class="gh-sheet" aria-label={title.clone()} onkeydown={on_escape(on_close)} data-testid={testid}>
             <header class="gh-sheet-header">
-                <Button
-                    tone={Tone::Quiet}
-                    icon={Icon::Back}
-                    icon_only=true
-                    label="Back"
-                    onclick={props.on_close.reform(|_: MouseEvent| ())}
-                    testid="back"
-                />
-                <h2 title={props.title.clone()}>{props.title.clone()}</h2>
-                {props.aside.clone()}
+                {Button::new("Back")
+                    .only_icon(Icon::Back)
+                    .tone(Tone::Quiet)
+                    .on(on_close.reform(|_: MouseEvent| ()))
+                    .testid("back")
+                    .view()}
+                <h2 title={title.clone()}>{title}</h2>
+                {aside}
             </header>
-            {props.children.clone()}
+            {content}
         </section>
     }
+}
+
+/// Calls back where Escape is pressed, and keeps the key from what is around.
+pub fn on_escape(close: &Callback<()>) -> Callback<KeyboardEvent> {
+    let close = close.clone();
+    Callback::from(move |event: KeyboardEvent| {
+        if event.key() == "Escape" {
+            event.stop_propagation();
+            close.emit(());
+        }
+    })
 }

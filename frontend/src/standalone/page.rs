@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use gloo::storage::{SessionStorage, Storage};
 use js_sys::Function;
 use protocol::events::NoticeLevel;
-use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use yew::prelude::*;
+
+use crate::state::kept::Place;
 
 /// Key of the open panes.
 const PANES: &str = "gatehouse:panes";
@@ -16,7 +16,7 @@ const PANES: &str = "gatehouse:panes";
 const KEEP_TOASTS: usize = 4;
 
 /// One open pane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenPane {
     pub plot: String,
     pub cluster: String,
@@ -104,35 +104,57 @@ pub enum Act {
     Answer(bool),
 }
 
-/// The part that a reload keeps.
-#[derive(Default, Serialize, Deserialize)]
-struct Remembered {
-    panes: Vec<OpenPane>,
-    active: usize,
-    tiled: bool,
-}
-
 impl Page {
     /// The page as this browser tab had it before a reload.
     pub fn restored() -> Self {
-        let Remembered { panes, active, tiled } = SessionStorage::get(PANES).unwrap_or_default();
-        let active = active.min(panes.len().saturating_sub(1));
-        Self {
-            panes,
-            active,
-            tiled,
-            ..Self::default()
-        }
+        Place::Tab
+            .get(PANES)
+            .map(|text| Self::read(&text))
+            .unwrap_or_default()
     }
 
     pub fn remember(&self) {
-        let now = Remembered {
-            panes: self.panes.clone(),
-            active: self.active,
-            tiled: self.tiled,
-        };
-        // A browser without storage forgets the panes on a reload: no harm.
-        SessionStorage::set(PANES, now).ok();
+        Place::Tab.set(PANES, &self.write());
+    }
+
+    /// What a reload keeps: a line with the active pane and the layout, then one a pane.
+    fn write(&self) -> String {
+        let mut text = format!("{}\t{}", self.active, self.tiled);
+        for OpenPane { plot, cluster, title } in &self.panes {
+            let title = title.replace(['\n', '\r', '\t'], " ");
+            text.push_str(&format!("\n{plot}\t{cluster}\t{title}"));
+        }
+        text
+    }
+
+    /// Reads what [`Self::write`] wrote; a line that makes no sense is left out.
+    fn read(text: &str) -> Self {
+        let mut lines = text.lines();
+        let (active, tiled) = lines
+            .next()
+            .and_then(|line| line.split_once('\t'))
+            .unwrap_or_default();
+        let panes: Vec<_> = lines
+            .filter_map(|line| {
+                let (plot, rest) = line.split_once('\t')?;
+                let (cluster, title) = rest.split_once('\t')?;
+                Some(OpenPane {
+                    plot: plot.to_owned(),
+                    cluster: cluster.to_owned(),
+                    title: title.to_owned(),
+                })
+            })
+            .collect();
+        let active = active
+            .parse::<usize>()
+            .unwrap_or_default()
+            .min(panes.len().saturating_sub(1));
+        Self {
+            panes,
+            active,
+            tiled: tiled == "true",
+            ..Self::default()
+        }
     }
 
     fn id(&mut self) -> u32 {
@@ -226,6 +248,20 @@ mod tests {
         assert_eq!((page.panes[0].cluster.as_str(), page.active), ("b", 0));
         let page = page.reduce(Act::Close(0)).reduce(Act::Close(0));
         assert_eq!((page.panes.len(), page.active), (0, 0));
+    }
+
+    #[test]
+    fn a_reload_keeps_what_is_open() {
+        let page = open(open(Rc::new(Page::default()), "a"), "b")
+            .reduce(Act::Tile(true))
+            .reduce(Act::Activate(0));
+        let back = Page::read(&page.write());
+        assert_eq!(
+            (back.panes, back.active, back.tiled),
+            (page.panes.clone(), 0, true)
+        );
+        assert_eq!(Page::read("").panes, []);
+        assert_eq!(Page::read("9\tfalse\nnonsense").active, 0);
     }
 
     #[test]

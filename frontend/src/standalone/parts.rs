@@ -7,7 +7,7 @@ use web_sys::{Element, HtmlDialogElement, HtmlElement, KeyboardEvent, PointerEve
 use yew::prelude::*;
 
 use super::page::{Act, Ask, Page, Toast};
-use crate::panel::icons::{Glyph, Icon};
+use crate::panel::icons::{Icon, glyph};
 use crate::panel::widgets::{Button, Tone, use_id};
 use crate::state::events::State;
 
@@ -64,7 +64,7 @@ pub fn Tabs(props: &TabsProps) -> Html {
                     let title = pane.title_of(known.and_then(|cluster| cluster.label.as_deref()));
                     let icon = if pane.plot == "progress" { Icon::Progress } else { Icon::TaskStream };
                     html! {
-                        <span key={pane.key()} class={classes!("gh-tab", active.then_some("gh-active"))} role="presentation">
+                        <span key={pane.key()} class={if active { "gh-tab gh-active" } else { "gh-tab" }} role="presentation">
                             <button
                                 type="button"
                                 role="tab"
@@ -75,31 +75,16 @@ pub fn Tabs(props: &TabsProps) -> Html {
                                 title={title.clone()}
                                 data-testid="pane-tab"
                             >
-                                <Glyph {icon} />
+                                {glyph(icon, 16)}
                                 <span>{title}</span>
                             </button>
-                            <Button
-                                tone={Tone::Quiet}
-                                icon={Icon::Cross}
-                                icon_only=true
-                                label="Close"
-                                onclick={act.reform(move |_: MouseEvent| Act::Close(at))}
-                                class="gh-button--tiny"
-                                testid="pane-close"
-                            />
+                            {Button::new("Close").only_icon(Icon::Cross).tone(Tone::Quiet).on(act.reform(move |_: MouseEvent| Act::Close(at))).class("gh-button--tiny").testid("pane-close").view()}
                         </span>
                     }
                 })}
             </div>
             if page.panes.len() > 1 {
-                <Button
-                    tone={Tone::Quiet}
-                    icon={if page.tiled { Icon::Tabs } else { Icon::Tiles }}
-                    icon_only=true
-                    label={if page.tiled { "One at a time" } else { "Side by side" }}
-                    onclick={tile}
-                    testid="tile-panes"
-                />
+                {Button::new(if page.tiled { "One at a time" } else { "Side by side" }).only_icon(if page.tiled { Icon::Tabs } else { Icon::Tiles }).tone(Tone::Quiet).on(tile).testid("tile-panes").view()}
             }
         </div>
     }
@@ -148,33 +133,20 @@ pub fn ConfirmDialog(props: &ConfirmDialogProps) -> Html {
                 <h2 id={title_id}>{ask.title.clone()}</h2>
                 <p id={body_id}>{ask.body.clone()}</p>
                 <div class="gh-actions gh-actions--end">
-                    <Button label="Cancel" onclick={answer(false)} testid="confirm-cancel" />
-                    <Button
-                        tone={Tone::Danger}
-                        label={ask.action.clone()}
-                        onclick={answer(true)}
-                        class="gh-button--filled"
-                        testid="confirm-accept"
-                    />
+                    {Button::new("Cancel").on(answer(false)).testid("confirm-cancel").view()}
+                    {Button::new(ask.action.clone()).tone(Tone::Danger).on(answer(true)).class("gh-button--filled").testid("confirm-accept").view()}
                 </div>
             }
         </dialog>
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct ToastsProps {
-    pub toasts: Vec<Toast>,
-    pub act: Callback<Act>,
-}
-
 /// Notices at the lower edge of the page.
-#[component]
-pub fn Toasts(props: &ToastsProps) -> Html {
+pub fn toasts(toasts: &[Toast], act: &Callback<Act>) -> Html {
     html! {
         <div class="gh-toasts" aria-live="polite">
-            {for props.toasts.iter().map(|toast| html! {
-                <ToastView key={toast.id} toast={toast.clone()} act={props.act.clone()} />
+            {for toasts.iter().map(|toast| html! {
+                <ToastView key={toast.id} toast={toast.clone()} act={act.clone()} />
             })}
         </div>
     }
@@ -209,31 +181,17 @@ fn ToastView(props: &ToastViewProps) -> Html {
         NoticeLevel::Error => ("gh-toast--error", Icon::Alert, "alert"),
     };
     html! {
-        <div class={classes!("gh-toast", class)} {role} data-testid="notice">
-            <Glyph {icon} />
+        <div class={format!("gh-toast {class}")} {role} data-testid="notice">
+            {glyph(icon, 16)}
             <span>{props.toast.message.clone()}</span>
-            <Button
-                tone={Tone::Quiet}
-                icon={Icon::Cross}
-                icon_only=true
-                label="Dismiss"
-                onclick={props.act.reform(move |_: MouseEvent| Act::Dismiss(id))}
-                class="gh-button--tiny"
-            />
+            {Button::new("Dismiss").only_icon(Icon::Cross).tone(Tone::Quiet).on(props.act.reform(move |_: MouseEvent| Act::Dismiss(id))).class("gh-button--tiny").view()}
         </div>
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct SplitterProps {
-    pub width: i32,
-    pub on_width: Callback<i32>,
-}
-
-/// The line between panel and panes: dragged, or moved with the arrow keys.
-#[component]
-pub fn Splitter(props: &SplitterProps) -> Html {
-    let set = props.on_width.reform(|width: i32| width.clamp(NARROWEST, WIDEST));
+/// The line between panel and panes: dragged, or moved with the arrow keys. Widths are in CSS pixels.
+pub fn splitter(width: i32, on_width: &Callback<i32>) -> Html {
+    let set = on_width.reform(|width: i32| width.clamp(NARROWEST, WIDEST));
     let onpointerdown = Callback::from(|event: PointerEvent| {
         event.prevent_default();
         // Without the capture the line just stops following outside itself.
@@ -254,7 +212,7 @@ pub fn Splitter(props: &SplitterProps) -> Html {
         })
     };
     let onkeydown = {
-        let (set, width) = (set.clone(), props.width);
+        let (set, width) = (set.clone(), width);
         Callback::from(move |event: KeyboardEvent| match event.key().as_str() {
             "ArrowLeft" => set.emit(width - 16),
             "ArrowRight" => set.emit(width + 16),
@@ -269,7 +227,7 @@ pub fn Splitter(props: &SplitterProps) -> Html {
             aria-label="Width of the panel"
             aria-valuemin={NARROWEST.to_string()}
             aria-valuemax={WIDEST.to_string()}
-            aria-valuenow={props.width.to_string()}
+            aria-valuenow={width.to_string()}
             tabindex="0"
             {onpointerdown}
             {onpointermove}

@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod json;
+pub mod kept;
 pub mod live;
 pub mod rest;
 pub mod socket;

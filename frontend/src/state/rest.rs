@@ -1,9 +1,9 @@
 //! Requests to the server, with every failure as a sentence.
 
-use gloo::net::http::{Method, RequestBuilder, Response};
+use gloo::net::http::{Method, RequestBuilder};
 use protocol::rest::{
-    Adapt, ApiError, CSRF_HEADER, Cluster, CreateCluster, CreateJob, Created, Job, Options, Scale, Scaled,
-    Scaling, Status,
+    Adapt, ApiError, CSRF_HEADER, CreateCluster, CreateJob, Created, Job, Options, Scale, Scaled, Scaling,
+    Status,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,104 +24,97 @@ impl Api {
     }
 
     pub async fn status(&self) -> Result<Status, ApiError> {
-        self.call(Method::GET, "status", None::<&()>).await
+        read(self.send(Method::GET, "status".to_owned(), None).await?)
     }
 
     pub async fn options(&self) -> Result<Options, ApiError> {
-        self.call(Method::GET, "options", None::<&()>).await
+        read(self.send(Method::GET, "options".to_owned(), None).await?)
     }
 
     pub async fn create_cluster(&self, request: &CreateCluster) -> Result<Created, ApiError> {
-        self.call(Method::POST, "clusters", Some(request)).await
+        read(
+            self.send(Method::POST, "clusters".to_owned(), Some(write(request)?))
+                .await?,
+        )
     }
 
     /// Scales or adapts, as `scaling` says; nothing is asked for [`Scaling::Unknown`].
     pub async fn set_scaling(&self, cluster: &str, scaling: &Scaling) -> Result<Scaled, ApiError> {
-        let path = format!("clusters/{}", segment(cluster));
-        match *scaling {
-            Scaling::Unknown => Ok(Scaled { warning: None }),
-            Scaling::Manual { workers } => {
-                self.call(Method::POST, &format!("{path}/scale"), Some(&Scale { workers }))
-                    .await
-            }
-            Scaling::Adaptive { minimum, maximum } => {
-                self.call(
-                    Method::POST,
-                    &format!("{path}/adapt"),
-                    Some(&Adapt { minimum, maximum }),
-                )
-                .await
-            }
-        }
-    }
-
-    pub async fn cluster(&self, name: &str) -> Result<Cluster, ApiError> {
-        self.call(Method::GET, &format!("clusters/{}", segment(name)), None::<&()>)
-            .await
+        let (verb, body) = match *scaling {
+            Scaling::Unknown => return Ok(Scaled { warning: None }),
+            Scaling::Manual { workers } => ("scale", write(&Scale { workers })?),
+            Scaling::Adaptive { minimum, maximum } => ("adapt", write(&Adapt { minimum, maximum })?),
+        };
+        read(
+            self.send(
+                Method::POST,
+                format!("clusters/{}/{verb}", segment(cluster)),
+                Some(body),
+            )
+            .await?,
+        )
     }
 
     pub async fn shut_down(&self, name: &str) -> Result<(), ApiError> {
-        self.send(
-            Method::DELETE,
-            &format!("clusters/{}", segment(name)),
-            None::<&()>,
-        )
-        .await
-        .map(|_| ())
-    }
-
-    pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {
-        self.call(Method::POST, "jobs", Some(request)).await
-    }
-
-    /// One job, with the whole of its code.
-    pub async fn job(&self, id: &str) -> Result<Job, ApiError> {
-        self.call(Method::GET, &format!("jobs/{}", segment(id)), None::<&()>)
-            .await
-    }
-
-    pub async fn cancel_job(&self, id: &str) -> Result<(), ApiError> {
-        self.send(Method::DELETE, &format!("jobs/{}", segment(id)), None::<&()>)
+        self.send(Method::DELETE, format!("clusters/{}", segment(name)), None)
             .await
             .map(|_| ())
     }
 
-    async fn call<B: Serialize, T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&B>,
-    ) -> Result<T, ApiError> {
-        let response = self.send(method, path, body).await?;
-        let text = response.text().await.map_err(|error| unreachable(&error))?;
-        json::read(&text).map_err(|error| not_ours(response.status(), &error))
+    pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {
+        read(
+            self.send(Method::POST, "jobs".to_owned(), Some(write(request)?))
+                .await?,
+        )
     }
 
-    /// Sends and turns an error answer into its [`ApiError`].
-    async fn send<B: Serialize>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&B>,
-    ) -> Result<Response, ApiError> {
+    /// One job, with the whole of its code.
+    pub async fn job(&self, id: &str) -> Result<Job, ApiError> {
+        read(
+            self.send(Method::GET, format!("jobs/{}", segment(id)), None)
+                .await?,
+        )
+    }
+
+    pub async fn cancel_job(&self, id: &str) -> Result<(), ApiError> {
+        self.send(Method::DELETE, format!("jobs/{}", segment(id)), None)
+            .await
+            .map(|_| ())
+    }
+
+    /// Sends, and gives the answer's text, or its [`ApiError`] where it is one.
+    async fn send(&self, method: Method, path: String, body: Option<String>) -> Result<String, ApiError> {
         let builder = RequestBuilder::new(&format!("{}api/v1/{path}", self.base_url))
             .method(method)
             .header(CSRF_HEADER, "1");
         let request = match body {
-            Some(body) => builder.json(body),
+            Some(body) => builder.header("content-type", "application/json").body(body),
             None => builder.build(),
         };
-        let response = request
-            .map_err(|error| unreachable(&error))?
-            .send()
-            .await
-            .map_err(|error| unreachable(&error))?;
+        let response = request.map_err(unreachable)?.send().await.map_err(unreachable)?;
+        let text = response.text().await;
         if response.ok() {
-            return Ok(response);
+            return text.map_err(unreachable);
         }
-        let text = response.text().await.unwrap_or_default();
-        Err(json::read(&text).unwrap_or_else(|_| from_status(response.status())))
+        Err(json::read(&text.unwrap_or_default()).unwrap_or_else(|_| from_status(response.status())))
     }
+}
+
+fn write(body: &impl Serialize) -> Result<String, ApiError> {
+    serde_json::to_string(body)
+        .map_err(|cause| error("invalid", format!("The request could not be written: {cause}.")))
+}
+
+/// Reads an answer. One that should be JSON and is not is mostly a page that a proxy or a login put in its place.
+fn read<T: DeserializeOwned>(text: String) -> Result<T, ApiError> {
+    json::read(&text).map_err(|cause| {
+        gloo::console::warn!(format!("an answer could not be read: {cause}"));
+        error(
+            "unreadable",
+            "The answer did not come from Gatehouse. You may have been logged out: reload the page and try again."
+                .to_owned(),
+        )
+    })
 }
 
 fn error(code: &str, message: String) -> ApiError {
@@ -133,23 +126,13 @@ fn error(code: &str, message: String) -> ApiError {
     }
 }
 
-fn unreachable(_: &gloo::net::Error) -> ApiError {
+/// Browsers don't tell why.
+fn unreachable(_: gloo::net::Error) -> ApiError {
     error(
         "network",
         "Gatehouse does not answer. Check that Jupyter (or “gatehouse serve”) still runs and that you are online, \
          then try again."
             .to_owned(),
-    )
-}
-
-/// An answer that should be JSON and is not: mostly a page that a proxy or a login put in its place.
-fn not_ours(status: u16, cause: &serde_json::Error) -> ApiError {
-    gloo::console::warn!(format!(
-        "an answer with status {status} could not be read: {cause}"
-    ));
-    error(
-        "unreadable",
-        "The answer did not come from Gatehouse. You may have been logged out: reload the page and try again.".to_owned(),
     )
 }
 
@@ -169,9 +152,15 @@ fn from_status(status: u16) -> ApiError {
         ),
         500 | 502..=504 => error(
             "unavailable",
-            format!("The Gatehouse server is not reachable (status {status}). It is restarted by itself; try again in a moment."),
+            format!(
+                "The Gatehouse server is not reachable (status {status}). It is restarted by itself; try again in a \
+                 moment."
+            ),
         ),
-        _ => error("unexpected", format!("The request failed with status {status}. Try again, or look in the server's log.")),
+        _ => error(
+            "unexpected",
+            format!("The request failed with status {status}. Try again, or look in the server's log."),
+        ),
     }
 }
 

@@ -1,7 +1,6 @@
 //! One store a server: its state by events, shared by every panel and pane of the page.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
 
 use futures_util::StreamExt;
@@ -18,9 +17,9 @@ use super::socket::{self, Backoff, Task};
 use crate::panel::command::Command;
 
 thread_local! {
-    static STORES: RefCell<HashMap<String, Weak<Inner>>> = RefCell::default();
+    static STORES: RefCell<Vec<Weak<Inner>>> = const { RefCell::new(Vec::new()) };
     /// Commands that came before there was a panel to take them, by the server's prefix.
-    static WAITING: RefCell<HashMap<String, Command>> = RefCell::default();
+    static WAITING: RefCell<Vec<(String, Command)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A connection that lived this long was a good one, in milliseconds: the next attempt need not wait.
@@ -50,7 +49,7 @@ impl PartialEq for Store {
 impl Store {
     /// The store of the server at `base_url`, connected if it is the first handle of it.
     pub fn of(base_url: &str) -> Self {
-        let known = STORES.with_borrow(|stores| stores.get(base_url).and_then(Weak::upgrade));
+        let known = known(base_url);
         if let Some(inner) = known {
             return Self(inner);
         }
@@ -64,8 +63,8 @@ impl Store {
             wakers: RefCell::default(),
         });
         STORES.with_borrow_mut(|stores| {
-            stores.retain(|_, store| store.strong_count() > 0);
-            stores.insert(base_url.to_owned(), Rc::downgrade(&inner));
+            stores.retain(|store| store.strong_count() > 0);
+            stores.push(Rc::downgrade(&inner));
         });
         let store = Self(inner);
         store.connect();
@@ -107,7 +106,12 @@ impl Store {
     /// Calls back with each command, and at once with one that waited.
     pub fn subscribe_commands(&self, callback: Callback<Command>) -> Subscription {
         let id = self.0.commands.add(callback.clone());
-        if let Some(command) = WAITING.with_borrow_mut(|waiting| waiting.remove(self.0.base_url.as_str())) {
+        if let Some(command) = WAITING.with_borrow_mut(|waiting| {
+            let at = waiting
+                .iter()
+                .position(|(base_url, _)| *base_url == self.0.base_url.as_str())?;
+            Some(waiting.swap_remove(at).1)
+        }) {
             callback.emit(command);
         }
         let store = self.clone();
@@ -130,13 +134,24 @@ impl Store {
     }
 }
 
+fn known(base_url: &str) -> Option<Rc<Inner>> {
+    STORES.with_borrow(|stores| {
+        stores
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|inner| inner.base_url == *base_url)
+    })
+}
+
 /// Gives a command to the panel of the server at `base_url`, or keeps it until there is one.
 pub fn send_command(base_url: &str, command: Command) {
-    let known = STORES.with_borrow(|stores| stores.get(base_url).and_then(Weak::upgrade));
-    match known {
+    match known(base_url) {
         Some(inner) if !inner.commands.is_empty() => inner.commands.emit(&command),
         _ => {
-            WAITING.with_borrow_mut(|waiting| waiting.insert(base_url.to_owned(), command));
+            WAITING.with_borrow_mut(|waiting| {
+                waiting.retain(|(waits, _)| waits != base_url);
+                waiting.push((base_url.to_owned(), command));
+            });
         }
     }
 }
@@ -219,7 +234,7 @@ impl Drop for Subscription {
 
 struct Listeners<T> {
     next: Cell<u64>,
-    list: RefCell<BTreeMap<u64, Callback<T>>>,
+    list: RefCell<Vec<(u64, Callback<T>)>>,
 }
 
 impl<T> Default for Listeners<T> {
@@ -235,12 +250,12 @@ impl<T: Clone> Listeners<T> {
     fn add(&self, callback: Callback<T>) -> u64 {
         let id = self.next.get();
         self.next.set(id + 1);
-        self.list.borrow_mut().insert(id, callback);
+        self.list.borrow_mut().push((id, callback));
         id
     }
 
     fn remove(&self, id: u64) {
-        self.list.borrow_mut().remove(&id);
+        self.list.borrow_mut().retain(|(known, _)| *known != id);
     }
 
     fn is_empty(&self) -> bool {
@@ -249,7 +264,12 @@ impl<T: Clone> Listeners<T> {
 
     /// The list is copied first: a callback may add or remove one.
     fn emit(&self, value: &T) {
-        let callbacks: Vec<_> = self.list.borrow().values().cloned().collect();
+        let callbacks: Vec<_> = self
+            .list
+            .borrow()
+            .iter()
+            .map(|(_, callback)| callback.clone())
+            .collect();
         for callback in callbacks {
             callback.emit(value.clone());
         }

@@ -9,9 +9,10 @@ use yew::prelude::*;
 
 use super::super::context::{Panel, Sheet, use_panel};
 use super::super::format;
-use super::super::icons::{Glyph, Icon};
-use super::super::widgets::{Button, Elapsed, Meter, Spinner, Tone};
+use super::super::icons::{Icon, glyph};
+use super::super::widgets::{Button, Elapsed, Tone, meter, spinner};
 use super::scale::ScaleForm;
+use crate::state::json;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct ClusterCardProps {
@@ -49,12 +50,17 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
             panel.shut_down(&cluster, Callback::from(move |under_way| stopping.set(under_way)));
         })
     };
+    let dismiss = {
+        let name = AttrValue::from(cluster.name.clone());
+        props.on_dismiss.reform(move |_: MouseEvent| name.clone())
+    };
     let state = format::cluster_state(cluster.state);
+    let class = state.to_ascii_lowercase();
     let title = format::title(cluster.label.as_deref(), &cluster.name).to_owned();
     html! {
         <li
-            class={classes!("gh-card", format!("gh-card--{}", state.to_lowercase()))}
-            aria-label={format!("Cluster {title}, {}", state.to_lowercase())}
+            class={format!("gh-card gh-card--{class}")}
+            aria-label={format!("Cluster {title}, {class}")}
             data-testid="cluster-card"
             data-cluster={cluster.name.clone()}
             data-state={state}
@@ -63,17 +69,7 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
                 <h3 title={cluster.name.clone()} data-testid="cluster-title">{title}</h3>
                 {chip(cluster)}
                 if matches!(cluster.state, ClusterState::Failed | ClusterState::Stopped) {
-                    <Button
-                        tone={Tone::Quiet}
-                        icon={Icon::Cross}
-                        icon_only=true
-                        label="Dismiss"
-                        testid="dismiss"
-                        onclick={
-                            let name = AttrValue::from(cluster.name.clone());
-                            props.on_dismiss.reform(move |_: MouseEvent| name.clone())
-                        }
-                    />
+                    {Button::new("Dismiss").only_icon(Icon::Cross).tone(Tone::Quiet).testid("dismiss").on(dismiss).view()}
                 }
             </div>
             {meta(&panel, cluster)}
@@ -114,9 +110,9 @@ fn chip(cluster: &Cluster) -> Html {
     };
     let waits = matches!(cluster.state, ClusterState::Pending | ClusterState::Stopping);
     html! {
-        <span class={classes!("gh-chip", class)} role="status" data-testid="cluster-state">
+        <span class={format!("gh-chip {class}")} role="status" data-testid="cluster-state">
             if waits {
-                <Spinner />
+                {spinner()}
             } else {
                 <span class="gh-dot" aria-hidden="true" />
             }
@@ -148,16 +144,7 @@ fn meta(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
             if labelled {
                 <code title={cluster.name.clone()}>{format::short_name(&cluster.name)}</code>
             }
-            <Button
-                tone={Tone::Quiet}
-                icon={Icon::Copy}
-                icon_only=true
-                label="Copy full name"
-                title={format!("Copy {}", cluster.name)}
-                onclick={copy_name}
-                testid="copy-name"
-                class="gh-button--tiny"
-            />
+            {Button::new("Copy full name").only_icon(Icon::Copy).tone(Tone::Quiet).title(format!("Copy {}", cluster.name)).on(copy_name).testid("copy-name").class("gh-button--tiny").view()}
             if let Some(since) = cluster.started_at {
                 <span><Elapsed {since} until={cluster.stopped_at} /></span>
             }
@@ -189,51 +176,15 @@ fn running(
         <>
             {figures(cluster)}
             <div class="gh-actions">
-                <Button
-                    icon={Icon::TaskStream}
-                    label="Task Stream"
-                    title="Open the Task Stream of this cluster"
-                    onclick={with(|panel, cluster| panel.open_pane("task-stream", cluster))}
-                    testid="open-task-stream"
-                    class="gh-grow"
-                />
-                <Button
-                    icon={Icon::Progress}
-                    label="Progress"
-                    title="Open the Progress of this cluster"
-                    onclick={with(|panel, cluster| panel.open_pane("progress", cluster))}
-                    testid="open-progress"
-                    class="gh-grow"
-                />
+                {Button::new("Task Stream").icon(Icon::TaskStream).title("Open the Task Stream of this cluster").on(with(|panel, cluster| panel.open_pane("task-stream", cluster))).testid("open-task-stream").class("gh-grow").view()}
+                {Button::new("Progress").icon(Icon::Progress).title("Open the Progress of this cluster").on(with(|panel, cluster| panel.open_pane("progress", cluster))).testid("open-progress").class("gh-grow").view()}
             </div>
             <div class="gh-actions">
-                <Button
-                    tone={Tone::Quiet}
-                    icon={Icon::Scale}
-                    label="Scale"
-                    expanded={Some(props.scaling_open)}
-                    onclick={toggle}
-                    testid="scale"
-                />
-                <Button
-                    tone={Tone::Quiet}
-                    icon={Icon::Code}
-                    icon_only=true
-                    label="Insert connect code"
-                    onclick={with(|panel, cluster| panel.insert_connect_code(&cluster.name))}
-                    testid="insert-connect-code"
-                />
-                <Button
-                    tone={Tone::Quiet}
-                    icon={Icon::Play}
-                    icon_only=true
-                    label="Run a job on this cluster"
-                    disabled={!props.jobs}
-                    onclick={with(|panel, cluster| {
+                {Button::new("Scale").icon(Icon::Scale).tone(Tone::Quiet).expanded(props.scaling_open).on(toggle).testid("scale").view()}
+                {Button::new("Insert connect code").only_icon(Icon::Code).tone(Tone::Quiet).on(with(|panel, cluster| panel.insert_connect_code(&cluster.name))).testid("insert-connect-code").view()}
+                {Button::new("Run a job on this cluster").only_icon(Icon::Play).tone(Tone::Quiet).disabled(!props.jobs).on(with(|panel, cluster| {
                         panel.go.emit(Sheet::RunJob { cluster: Some(cluster.name.clone()), code: None });
-                    })}
-                    testid="run-job-here"
-                />
+                    })).testid("run-job-here").view()}
                 if let Some(path) = &cluster.dashboard {
                     <a
                         class="gh-button gh-button--quiet gh-button--icon"
@@ -244,7 +195,7 @@ fn running(
                         aria-label="Open Dask's dashboard in a new tab"
                         data-testid="open-dashboard"
                     >
-                        <Glyph icon={Icon::External} />
+                        {glyph(Icon::External, 16)}
                     </a>
                 }
                 <span class="gh-push" />
@@ -260,15 +211,7 @@ fn running(
 
 fn shut_down_button(onclick: &Callback<MouseEvent>, busy: bool, label: &'static str) -> Html {
     html! {
-        <Button
-            tone={Tone::Danger}
-            icon={Icon::Power}
-            icon_only=true
-            {label}
-            {onclick}
-            {busy}
-            testid="shut-down"
-        />
+        {Button::new(label).only_icon(Icon::Power).tone(Tone::Danger).on(onclick.clone()).busy(busy).testid("shut-down").view()}
     }
 }
 
@@ -285,7 +228,7 @@ fn figures(cluster: &Cluster) -> Html {
     let stale = !matches!(cluster.live, LiveState::Live);
     html! {
         <>
-            <dl class={classes!("gh-figures", stale.then_some("gh-stale"))}>
+            <dl class={if stale { "gh-figures gh-stale" } else { "gh-figures" }}>
                 <div>
                     <dt>{"Workers"}</dt>
                     <dd class="gh-figure" data-testid="cluster-workers">
@@ -306,7 +249,7 @@ fn figures(cluster: &Cluster) -> Html {
                     <dd class="gh-figure" data-testid="cluster-tasks">{figure(|summary| summary.tasks_processing)}</dd>
                 </div>
             </dl>
-            <div class={classes!("gh-meters", stale.then_some("gh-stale"))}>
+            <div class={if stale { "gh-meters gh-stale" } else { "gh-meters" }}>
                 {match summary {
                     Some(summary) if summary.workers > 0 => meters(summary),
                     Some(_) => html! { <p class="gh-note">{no_workers(&cluster.scaling)}</p> },
@@ -327,13 +270,8 @@ fn meters(summary: &ClusterSummary) -> Html {
     let cpu = format::percent(summary.cpu, cores);
     html! {
         <>
-            <Meter label="CPU" text={format!("{cpu:.0} %")} percent={cpu} />
-            <Meter
-                label="Memory"
-                text={memory}
-                percent={format::percent(summary.memory_used as f64, summary.memory_limit as f64)}
-                scarce=true
-            />
+            {meter("CPU", format!("{cpu:.0} %"), cpu, false)}
+            {meter("Memory", memory, format::percent(summary.memory_used as f64, summary.memory_limit as f64), true)}
         </>
     }
 }
@@ -350,7 +288,7 @@ fn no_workers(scaling: &Scaling) -> &'static str {
 fn details(cluster: &Cluster) -> Html {
     html! {
         <details class="gh-details">
-            <summary><Glyph icon={Icon::Chevron} size={12} />{"Details"}</summary>
+            <summary>{glyph(Icon::Chevron, 12)}{"Details"}</summary>
             <dl>
                 <dt>{"Name"}</dt>
                 <dd><code>{cluster.name.clone()}</code></dd>
@@ -370,6 +308,6 @@ fn option_text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Object(map) if map.is_empty() => "none".to_owned(),
         Value::Object(map) => super::super::mapping::write(map),
-        other => other.to_string(),
+        other => json::write(other),
     }
 }

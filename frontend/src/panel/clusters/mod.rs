@@ -6,18 +6,18 @@ pub mod scale;
 
 use std::rc::Rc;
 
-use gloo::storage::{LocalStorage, Storage};
 use protocol::rest::{Cluster, ClusterState, GatewayState};
 use yew::prelude::*;
 
 pub use self::card::ClusterCard;
 pub use self::new::NewCluster;
 use super::context::{Sheet, use_panel};
-use super::icons::{Glyph, Icon};
-use super::widgets::{Button, Spinner, Tone};
+use super::icons::{Icon, glyph};
+use super::widgets::{Button, Tone, spinner};
 use crate::state::events::{Link, State};
+use crate::state::kept::Place;
 
-/// Key of the names of ended clusters that the user has put away.
+/// Key of the names, a line each, of ended clusters that the user has put away.
 const DISMISSED: &str = "gatehouse:dismissed";
 
 /// Names remembered at most; the oldest goes first.
@@ -38,19 +38,17 @@ pub struct ClustersProps {
 #[component]
 pub fn Clusters(props: &ClustersProps) -> Html {
     let panel = use_panel();
-    let dismissed = use_state(|| LocalStorage::get::<Vec<String>>(DISMISSED).unwrap_or_default());
+    let dismissed = use_state(dismissed_names);
     let dismiss = {
-        let dismissed = dismissed.clone();
+        let dismissed = dismissed.setter();
         Callback::from(move |name: AttrValue| {
             // Read again: another page may have put one away meanwhile.
-            let mut names = LocalStorage::get::<Vec<String>>(DISMISSED).unwrap_or_default();
-            if !names.iter().any(|known| *known == name.as_str()) {
-                names.push(name.to_string());
-            }
+            let mut names = dismissed_names();
+            names.retain(|known| *known != name.as_str());
+            names.push(name.to_string());
             let from = names.len().saturating_sub(KEEP_DISMISSED);
             names.drain(..from);
-            // A browser without storage forgets with the page: good enough.
-            LocalStorage::set(DISMISSED, &names).ok();
+            Place::Browser.set(DISMISSED, &names.join("\n"));
             dismissed.set(names);
         })
     };
@@ -77,18 +75,11 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                 if !shown.is_empty() {
                     <span class="gh-count gh-figure">{shown.len()}</span>
                 }
-                <Button
-                    tone={Tone::Primary}
-                    icon={Icon::Plus}
-                    label="New cluster"
-                    onclick={new_cluster.clone()}
-                    testid="new-cluster"
-                    class="gh-push"
-                />
+                {Button::new("New cluster").icon(Icon::Plus).tone(Tone::Primary).on(new_cluster.clone()).testid("new-cluster").class("gh-push").view()}
             </header>
             if shown.is_empty() {
                 <div class="gh-empty" data-testid="no-clusters">
-                    <Glyph icon={Icon::Gatehouse} size={32} />
+                    {glyph(Icon::Gatehouse, 32)}
                     <h3>{"No clusters yet"}</h3>
                     if usable {
                         <p>
@@ -125,6 +116,11 @@ pub fn Clusters(props: &ClustersProps) -> Html {
     }
 }
 
+fn dismissed_names() -> Vec<String> {
+    let kept = Place::Browser.get(DISMISSED).unwrap_or_default();
+    kept.lines().map(str::to_owned).collect()
+}
+
 fn is_shown(cluster: &Rc<Cluster>, dismissed: &[String], now: i64) -> bool {
     match cluster.state {
         ClusterState::Stopped => {
@@ -142,7 +138,7 @@ fn loading(link: &Link) -> Html {
         Link::Lost { .. } => html! {},
         Link::Connecting | Link::Open => html! {
             <div class="gh-empty" data-testid="loading">
-                <Spinner />
+                {spinner()}
                 <p>{"Connecting to Gatehouse\u{2026}"}</p>
             </div>
         },

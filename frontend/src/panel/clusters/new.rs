@@ -1,6 +1,5 @@
 //! The form for a new cluster, made from the gateway's own options.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
@@ -14,7 +13,7 @@ use super::super::fields::OptionField;
 use super::super::form::{ClusterDraft, ClusterErrors, Draft};
 use super::super::icons::Icon;
 use super::super::scaling::ScaleDraft;
-use super::super::widgets::{Banner, Button, SheetFrame, Spinner, Tone, focus_first, use_id};
+use super::super::widgets::{Button, Tone, banner, focus_first, sheet, spinner, use_id};
 use super::scale::ScaleFields;
 
 /// Where the gateway's options are.
@@ -30,7 +29,7 @@ enum Source {
 struct Form {
     draft: ClusterDraft,
     /// Options that the user has left once: from then on their errors show.
-    left: BTreeSet<String>,
+    left: Vec<String>,
     /// Attempts to create: from the first on, all errors show.
     attempts: u32,
     /// What the server refused, until the field changes.
@@ -56,10 +55,12 @@ impl Reducible for Form {
         match act {
             Act::Option(field, draft) => {
                 next.refused.options.remove(&field);
-                next.draft.options.insert(field, draft);
+                next.draft.options.set(&field, draft);
             }
             Act::Left(field) => {
-                next.left.insert(field);
+                if !next.left.contains(&field) {
+                    next.left.push(field);
+                }
             }
             Act::Label(label) => next.draft.label = label,
             Act::Scale(scale) => next.draft.scale = scale,
@@ -112,29 +113,25 @@ pub fn NewCluster(props: &NewClusterProps) -> Html {
         }
     });
     let on_close = panel.go.reform(|()| Sheet::Home);
-    html! {
-        <SheetFrame title="New cluster" {on_close} testid="new-cluster-form">
+    sheet(
+        "new-cluster-form",
+        "New cluster".into(),
+        &on_close,
+        Html::default(),
+        html! {
             {match &*source {
                 Source::Loading => html! {
-                    <div class="gh-empty" data-testid="loading"><Spinner /><p>{"Asking the gateway for its options\u{2026}"}</p></div>
+                    <div class="gh-empty" data-testid="loading">{spinner()}<p>{"Asking the gateway for its options\u{2026}"}</p></div>
                 },
                 Source::Failed(error) => html! {
                     <div class="gh-sheet-body">
-                        <Banner
-                            level={NoticeLevel::Error}
-                            testid="options-error"
-                            action={html! {
-                                <Button icon={Icon::Refresh} label="Try again" onclick={load.reform(|_: MouseEvent| ())} />
-                            }}
-                        >
-                            {error.message.clone()}
-                        </Banner>
+                        {banner(NoticeLevel::Error, "options-error", html! { {error.message.clone()} }, Button::new("Try again").icon(Icon::Refresh).on(load.reform(|_: MouseEvent| ())).view())}
                     </div>
                 },
                 Source::Ready(options) => html! { <ClusterForm options={Rc::clone(options)} /> },
             }}
-        </SheetFrame>
-    }
+        },
+    )
 }
 
 #[derive(Clone, PartialEq, Properties)]
@@ -145,7 +142,8 @@ struct ClusterFormProps {
 #[component]
 fn ClusterForm(props: &ClusterFormProps) -> Html {
     let panel = use_panel();
-    let label_id = use_id("label");
+    let form_id = use_id("form");
+    let label_id = AttrValue::from(format!("{form_id}-label"));
     let root = use_node_ref();
     let form = use_reducer_eq(|| Form {
         draft: panel.drafts.cluster(),
@@ -238,17 +236,16 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
             let (form, name) = (form.dispatcher(), name.clone());
             Callback::from(move |()| form.dispatch(Act::Left(name.clone())))
         };
-        html! {
-            <OptionField
-                key={name}
-                spec={spec.clone()}
-                draft={form.draft.option(spec)}
-                {error}
-                {onchange}
-                {onleave}
-                disabled={form.sending}
-            />
+        OptionField {
+            id: format!("{form_id}-{name}").into(),
+            spec,
+            draft: form.draft.option(spec),
+            error,
+            onchange,
+            onleave,
+            disabled: form.sending,
         }
+        .view()
     };
     html! {
         <form class="gh-form" ref={root} {onsubmit} {onkeydown} novalidate=true>
@@ -271,30 +268,24 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
                 {for specs.iter().map(field)}
                 <fieldset class="gh-field gh-fieldset">
                     <legend class="gh-label">{"Workers"}</legend>
-                    <ScaleFields
-                        draft={form.draft.scale.clone()}
-                        onchange={on_scale}
-                        optional=true
-                        error={errors.scale.clone()}
-                        disabled={form.sending}
-                    />
+                    {ScaleFields {
+                        id: &form_id,
+                        draft: &form.draft.scale,
+                        onchange: on_scale,
+                        optional: true,
+                        error: errors.scale.as_ref(),
+                        disabled: form.sending,
+                    }
+                    .view()}
                 </fieldset>
             </div>
             // Outside of what scrolls: it must be seen wherever the form was left.
             if let Some(whole) = &form.refused.whole {
-                <Banner level={NoticeLevel::Error} testid="form-error">{whole.clone()}</Banner>
+                {banner(NoticeLevel::Error, "form-error", html! { {whole.clone()} }, Html::default())}
             }
             <footer class="gh-sheet-footer">
-                <Button tone={Tone::Quiet} label="Reset" title="Back to the defaults" onclick={on_reset} disabled={form.sending} />
-                <Button
-                    tone={Tone::Primary}
-                    icon={Icon::Plus}
-                    label={if form.sending { "Creating\u{2026}" } else { "Create" }}
-                    submit=true
-                    busy={form.sending}
-                    testid="create-cluster"
-                    class="gh-push"
-                />
+                {Button::new("Reset").tone(Tone::Quiet).title("Back to the defaults").on(on_reset).disabled(form.sending).view()}
+                {Button::new(if form.sending { "Creating\u{2026}" } else { "Create" }).icon(Icon::Plus).tone(Tone::Primary).submits().busy(form.sending).testid("create-cluster").class("gh-push").view()}
             </footer>
         </form>
     }

@@ -2,147 +2,101 @@
 
 use std::rc::Rc;
 
+use protocol::events::NoticeLevel;
 use protocol::rest::Cluster;
-use web_sys::KeyboardEvent;
 use yew::prelude::*;
 
 use super::super::context::use_panel;
 use super::super::icons::Icon;
 use super::super::scaling::{ScaleDraft, ScaleError, ScaleField, ScaleMode};
-use super::super::widgets::{Banner, Button, Number, Segment, Segmented, Tone, focus_first, use_id};
+use super::super::widgets::{Button, Number, Tone, banner, focus_first, on_escape, segmented, use_id};
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct ScaleFieldsProps {
-    pub draft: ScaleDraft,
+/// Manual or adaptive, and how many: part of a form.
+pub struct ScaleFields<'a> {
+    /// Begins the ids of its fields; unique on the page.
+    pub id: &'a str,
+    pub draft: &'a ScaleDraft,
     pub onchange: Callback<ScaleDraft>,
-    /// Leave it to the gateway: a choice at creation only.
-    #[prop_or_default]
+    /// Whether it may be left to the gateway: a choice at creation only.
     pub optional: bool,
-    #[prop_or_default]
-    pub error: Option<ScaleError>,
-    #[prop_or_default]
+    pub error: Option<&'a ScaleError>,
     pub disabled: bool,
 }
 
-/// Manual or adaptive, and how many.
-#[component]
-pub fn ScaleFields(props: &ScaleFieldsProps) -> Html {
-    let draft = &props.draft;
-    let mut segments = vec![
-        Segment {
-            value: ScaleMode::Manual,
-            label: "Manual",
-            testid: "scale-mode-manual",
-        },
-        Segment {
-            value: ScaleMode::Adaptive,
-            label: "Adaptive",
-            testid: "scale-mode-adaptive",
-        },
-    ];
-    if props.optional {
-        segments.insert(
-            0,
-            Segment {
-                value: ScaleMode::None,
-                label: "Later",
-                testid: "scale-mode-none",
-            },
-        );
-    }
-    let mode = {
-        let draft = draft.clone();
-        props.onchange.reform(move |mode| ScaleDraft {
-            mode,
-            ..draft.clone()
-        })
-    };
-    let workers = {
-        let draft = draft.clone();
-        props.onchange.reform(move |workers| ScaleDraft {
-            workers,
-            ..draft.clone()
-        })
-    };
-    let minimum = {
-        let draft = draft.clone();
-        props.onchange.reform(move |minimum| ScaleDraft {
-            minimum,
-            ..draft.clone()
-        })
-    };
-    let maximum = {
-        let draft = draft.clone();
-        props.onchange.reform(move |maximum| ScaleDraft {
-            maximum,
-            ..draft.clone()
-        })
-    };
-    let field = |field, label, value: &str, onchange, testid| {
-        let error = props
-            .error
-            .as_ref()
-            .filter(|error| error.field == field)
-            .map(|error| error.message.clone());
+impl ScaleFields<'_> {
+    pub fn view(&self) -> Html {
+        const CHOICES: [(ScaleMode, &str, &str); 3] = [
+            (ScaleMode::None, "Later", "scale-mode-none"),
+            (ScaleMode::Manual, "Manual", "scale-mode-manual"),
+            (ScaleMode::Adaptive, "Adaptive", "scale-mode-adaptive"),
+        ];
+        let mode = {
+            let draft = self.draft.clone();
+            self.onchange.reform(move |mode| ScaleDraft {
+                mode,
+                ..draft.clone()
+            })
+        };
         html! {
-            <WorkersField {label} value={value.to_owned()} {onchange} {error} disabled={props.disabled} {testid} />
+            <div class="gh-scale-fields">
+                {segmented(
+                    &format!("{}-mode", self.id),
+                    "Scaling",
+                    &CHOICES[usize::from(!self.optional)..],
+                    self.draft.mode,
+                    self.disabled,
+                    &mode,
+                )}
+                {match self.draft.mode {
+                    ScaleMode::None => html! { <p class="gh-hint">{"Starts without workers; scale it when it runs."}</p> },
+                    ScaleMode::Manual => self.field(ScaleField::Workers),
+                    ScaleMode::Adaptive => html! {
+                        <div class="gh-pair">{self.field(ScaleField::Minimum)}{self.field(ScaleField::Maximum)}</div>
+                    },
+                }}
+            </div>
         }
-    };
-    html! {
-        <div class="gh-scale-fields">
-            <Segmented<ScaleMode>
-                label="Scaling"
-                {segments}
-                value={draft.mode}
-                onchange={mode}
-                disabled={props.disabled}
-            />
-            {match draft.mode {
-                ScaleMode::None => html! { <p class="gh-hint">{"Starts without workers; scale it when it runs."}</p> },
-                ScaleMode::Manual => field(ScaleField::Workers, "Workers", &draft.workers, workers, "scale-workers"),
-                ScaleMode::Adaptive => html! {
-                    <div class="gh-pair">
-                        {field(ScaleField::Minimum, "Minimum", &draft.minimum, minimum, "scale-minimum")}
-                        {field(ScaleField::Maximum, "Maximum", &draft.maximum, maximum, "scale-maximum")}
-                    </div>
-                },
-            }}
-        </div>
     }
-}
 
-#[derive(Clone, PartialEq, Properties)]
-struct WorkersFieldProps {
-    label: AttrValue,
-    value: AttrValue,
-    onchange: Callback<String>,
-    error: Option<String>,
-    disabled: bool,
-    testid: AttrValue,
-}
-
-#[component]
-fn WorkersField(props: &WorkersFieldProps) -> Html {
-    let id = use_id("workers");
-    let error_id = AttrValue::from(format!("{id}-error"));
-    html! {
-        <div class="gh-field">
-            <label class="gh-label" for={id.clone()}>{props.label.clone()}</label>
-            <Number
-                id={id.clone()}
-                value={props.value.clone()}
-                onchange={props.onchange.clone()}
-                min={Some(0.0)}
-                noun="workers"
-                invalid={props.error.is_some()}
-                described_by={props.error.is_some().then(|| error_id.clone())}
-                disabled={props.disabled}
-                testid={props.testid.clone()}
-            />
-            if let Some(error) = &props.error {
-                <p class="gh-error" id={error_id.clone()}>{error.clone()}</p>
-            }
-        </div>
+    fn field(&self, field: ScaleField) -> Html {
+        let (label, testid) = match field {
+            ScaleField::Workers => ("Workers", "scale-workers"),
+            ScaleField::Minimum => ("Minimum", "scale-minimum"),
+            ScaleField::Maximum => ("Maximum", "scale-maximum"),
+        };
+        let error = self.error.filter(|error| error.field == field);
+        let id = AttrValue::from(format!("{}-{testid}", self.id));
+        let error_id = AttrValue::from(format!("{id}-error"));
+        let onchange = {
+            let draft = self.draft.clone();
+            self.onchange.reform(move |text| {
+                let mut draft = draft.clone();
+                *draft.text_mut(field) = text;
+                draft
+            })
+        };
+        let input = Number {
+            id: id.clone(),
+            value: self.draft.text(field).to_owned().into(),
+            onchange,
+            min: Some(0.0),
+            max: None,
+            invalid: error.is_some(),
+            described_by: error.map(|_| error_id.clone()),
+            noun: "workers".to_owned(),
+            onblur: Callback::noop(),
+            disabled: self.disabled,
+            testid: testid.into(),
+        };
+        html! {
+            <div key={testid} class="gh-field">
+                <label class="gh-label" for={id}>{label}</label>
+                {input.view()}
+                if let Some(error) = error {
+                    <p class="gh-error" id={error_id}>{error.message.clone()}</p>
+                }
+            </div>
+        }
     }
 }
 
@@ -175,6 +129,7 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
         ScaleDraft::of(&props.cluster.scaling, workers)
     });
     let outcome = use_state(|| Outcome::Fresh);
+    let form_id = use_id("scale");
     let root = use_node_ref();
     use_effect_with((), {
         let root = root.clone();
@@ -206,15 +161,6 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
             });
         })
     };
-    let onkeydown = {
-        let close = props.on_close.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            if event.key() == "Escape" {
-                event.stop_propagation();
-                close.emit(());
-            }
-        })
-    };
     let onchange = {
         let (draft, outcome) = (draft.clone(), outcome.clone());
         Callback::from(move |next| {
@@ -227,37 +173,32 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
             class="gh-scale"
             ref={root}
             onsubmit={apply}
-            {onkeydown}
+            onkeydown={on_escape(&props.on_close)}
             novalidate=true
             aria-label="Scale the cluster"
             data-testid="scale-form"
         >
-            <ScaleFields
-                draft={(*draft).clone()}
-                {onchange}
-                error={accepted.as_ref().err().cloned()}
-                disabled={waiting}
-            />
+            {ScaleFields {
+                id: &form_id,
+                draft: &draft,
+                onchange,
+                optional: false,
+                error: accepted.as_ref().err(),
+                disabled: waiting,
+            }
+            .view()}
             {match &*outcome {
                 Outcome::Warning(text) => html! {
-                    <Banner level={protocol::events::NoticeLevel::Warning} testid="scale-warning">{text.clone()}</Banner>
+                    {banner(NoticeLevel::Warning, "scale-warning", html! { {text.clone()} }, Html::default())}
                 },
                 Outcome::Failed(text) => html! {
-                    <Banner level={protocol::events::NoticeLevel::Error} testid="scale-error">{text.clone()}</Banner>
+                    {banner(NoticeLevel::Error, "scale-error", html! { {text.clone()} }, Html::default())}
                 },
                 Outcome::Fresh | Outcome::Waiting => html! {},
             }}
             <div class="gh-actions gh-actions--end">
-                <Button tone={Tone::Quiet} label="Close" onclick={props.on_close.reform(|_: MouseEvent| ())} />
-                <Button
-                    tone={Tone::Primary}
-                    icon={Icon::Check}
-                    label="Apply"
-                    submit=true
-                    busy={waiting}
-                    disabled={accepted.is_err()}
-                    testid="scale-apply"
-                />
+                {Button::new("Close").tone(Tone::Quiet).on(props.on_close.reform(|_: MouseEvent| ())).view()}
+                {Button::new("Apply").icon(Icon::Check).tone(Tone::Primary).submits().busy(waiting).disabled(accepted.is_err()).testid("scale-apply").view()}
             </div>
         </form>
     }

@@ -15,8 +15,8 @@ pub use self::run::RunJob;
 pub use self::view::JobView;
 use super::context::{Panel, Sheet, use_panel};
 use super::format;
-use super::icons::{Glyph, Icon};
-use super::widgets::{Banner, Button, Elapsed, Spinner, Tone};
+use super::icons::{Icon, glyph};
+use super::widgets::{Button, Elapsed, Tone, banner, spinner};
 use crate::state::events::State;
 
 /// Jobs listed before the user asks for more.
@@ -54,21 +54,12 @@ pub fn Jobs(props: &JobsProps) -> Html {
                 if !state.jobs.is_empty() {
                     <span class="gh-count gh-figure">{state.jobs.len()}</span>
                 }
-                <Button
-                    icon={Icon::Play}
-                    label="Run job"
-                    onclick={run}
-                    disabled={!available}
-                    testid="run-job"
-                    class="gh-push"
-                />
+                {Button::new("Run job").icon(Icon::Play).on(run).disabled(!available).testid("run-job").class("gh-push").view()}
             </header>
             if let Some(message) = jupyter.filter(|jupyter| !jupyter.available).map(|jupyter| &jupyter.message) {
-                <Banner level={NoticeLevel::Info} testid="jobs-unavailable">
-                    {message.clone().unwrap_or_else(|| {
+                {banner(NoticeLevel::Info, "jobs-unavailable", html! { {message.clone().unwrap_or_else(|| {
                         "Jobs can't be run: no Jupyter Server is there to run their kernels.".to_owned()
-                    })}
-                </Banner>
+                    })} }, Html::default())}
             } else if state.jobs.is_empty() {
                 <p class="gh-note gh-note--empty">
                     {"Run a piece of Python on a cluster without opening a notebook."}
@@ -78,27 +69,18 @@ pub fn Jobs(props: &JobsProps) -> Html {
                 {for state.jobs.iter().take(shown).map(|job| {
                     let cluster = state.cluster(&job.cluster);
                     let on = format::title(cluster.and_then(|cluster| cluster.label.as_deref()), &job.cluster).to_owned();
-                    html! { <JobRow key={job.id.clone()} job={Rc::clone(job)} {on} /> }
+                    job_row(&panel, job, on)
                 })}
             </ul>
             if state.jobs.len() > shown {
-                <Button tone={Tone::Quiet} label={format!("Show all {}", state.jobs.len())} onclick={show_all} />
+                {Button::new(format!("Show all {}", state.jobs.len())).tone(Tone::Quiet).on(show_all).view()}
             }
         </section>
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-struct JobRowProps {
-    job: Rc<Job>,
-    /// The cluster's title.
-    on: String,
-}
-
-#[component]
-fn JobRow(props: &JobRowProps) -> Html {
-    let panel = use_panel();
-    let job = &props.job;
+/// One line of the list; `on` is the cluster's title.
+fn job_row(panel: &Panel, job: &Rc<Job>, on: String) -> Html {
     let open = {
         let id = job.id.clone();
         panel
@@ -106,18 +88,18 @@ fn JobRow(props: &JobRowProps) -> Html {
             .reform(move |_: MouseEvent| Sheet::Job { id: id.clone() })
     };
     html! {
-        <li class="gh-job" data-testid="job" data-job={job.id.clone()} data-state={job_key(job.state)}>
+        <li key={job.id.clone()} class="gh-job" data-testid="job" data-job={job.id.clone()} data-state={job_key(job.state)}>
             <button type="button" class="gh-job-open" onclick={open} title={job.name.clone()} data-testid="job-open">
                 {job_icon(job.state)}
                 <span class="gh-job-name">{job.name.clone()}</span>
                 <span class="gh-job-sub">
                     <span>{format::job_state(job.state)}</span>
-                    <span class="gh-ellipsis">{props.on.clone()}</span>
+                    <span class="gh-ellipsis">{on}</span>
                     {job_time(job)}
                 </span>
             </button>
             if !job.state.is_over() {
-                {cancel_button(&panel, job, true)}
+                {cancel_button(panel, job, true)}
             }
         </li>
     }
@@ -143,15 +125,7 @@ fn cancel_button(panel: &Panel, job: &Job, icon_only: bool) -> Html {
         });
     });
     html! {
-        <Button
-            tone={if icon_only { Tone::Danger } else { Tone::Plain }}
-            icon={Icon::Stop}
-            {icon_only}
-            label={if icon_only { "Cancel job" } else { "Cancel" }}
-            {onclick}
-            busy={job.state == JobState::Cancelling}
-            testid="job-cancel"
-        />
+        {Button::new(if icon_only { "Cancel job" } else { "Cancel" }).icon(Icon::Stop).icon_only(icon_only).tone(if icon_only { Tone::Danger } else { Tone::Plain }).on(onclick).busy(job.state == JobState::Cancelling).testid("job-cancel").view()}
     }
 }
 
@@ -171,11 +145,11 @@ fn job_key(state: JobState) -> &'static str {
 fn job_icon(state: JobState) -> Html {
     let (class, icon) = match state {
         JobState::Queued | JobState::Starting | JobState::Running | JobState::Cancelling => {
-            return html! { <span class="gh-job-icon"><Spinner /></span> };
+            return html! { <span class="gh-job-icon">{spinner()}</span> };
         }
         JobState::Succeeded => ("gh-job-icon gh-good", Icon::Check),
         JobState::Failed => ("gh-job-icon gh-bad", Icon::Alert),
         JobState::Cancelled => ("gh-job-icon gh-dim", Icon::Stop),
     };
-    html! { <span {class}><Glyph {icon} size={14} /></span> }
+    html! { <span {class}>{glyph(icon, 14)}</span> }
 }

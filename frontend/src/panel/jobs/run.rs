@@ -8,8 +8,8 @@ use yew::prelude::*;
 
 use super::super::context::{Sheet, use_panel};
 use super::super::format;
-use super::super::icons::{Glyph, Icon};
-use super::super::widgets::{Banner, Button, SheetFrame, Tone, use_id};
+use super::super::icons::{Icon, glyph};
+use super::super::widgets::{Button, Tone, banner, sheet, use_id};
 use crate::state::events::State;
 
 const EXAMPLE: &str = "import dask.array as da\n\nx = da.random.random((20_000, 20_000))\nx.mean().compute()";
@@ -121,8 +121,12 @@ pub fn RunJob(props: &RunJobProps) -> Html {
             chosen.set(Some(event.target_unchecked_into::<HtmlSelectElement>().value()));
         })
     };
-    html! {
-        <SheetFrame title="Run job" on_close={panel.go.reform(|()| Sheet::Home)} testid="run-job-form">
+    sheet(
+        "run-job-form",
+        "Run job".into(),
+        &panel.go.reform(|()| Sheet::Home),
+        Html::default(),
+        html! {
             <form class="gh-form" {onsubmit} novalidate=true>
                 <div class="gh-sheet-body gh-sheet-body--fill">
                     <div class="gh-field">
@@ -147,7 +151,7 @@ pub fn RunJob(props: &RunJobProps) -> Html {
                                     </option>
                                 })}
                             </select>
-                            <Glyph icon={Icon::Chevron} />
+                            {glyph(Icon::Chevron, 16)}
                         </div>
                         if running.is_empty() {
                             <p class="gh-hint">
@@ -180,23 +184,14 @@ pub fn RunJob(props: &RunJobProps) -> Html {
                     </div>
                 </div>
                 if let Some(failure) = &*failure {
-                    <Banner level={NoticeLevel::Error} testid="job-form-error">{failure.clone()}</Banner>
+                    {banner(NoticeLevel::Error, "job-form-error", html! { {failure.clone()} }, Html::default())}
                 }
                 <footer class="gh-sheet-footer">
-                    <Button
-                        tone={Tone::Primary}
-                        icon={Icon::Play}
-                        label={if *sending { "Starting\u{2026}" } else { "Run" }}
-                        submit=true
-                        busy={*sending}
-                        disabled={target.is_none() || blank}
-                        testid="job-run"
-                        class="gh-push"
-                    />
+                    {Button::new(if *sending { "Starting\u{2026}" } else { "Run" }).icon(Icon::Play).tone(Tone::Primary).submits().busy(*sending).disabled(target.is_none() || blank).testid("job-run").class("gh-push").view()}
                 </footer>
             </form>
-        </SheetFrame>
-    }
+        },
+    )
 }
 
 /// The cluster as a line of the list: its title, and its short name and size where that helps.

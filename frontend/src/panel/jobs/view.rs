@@ -8,9 +8,9 @@ use yew::prelude::*;
 
 use super::super::context::{Panel, Sheet, use_panel};
 use super::super::format;
-use super::super::icons::{Glyph, Icon};
+use super::super::icons::{Icon, glyph};
 use super::super::output::{Block, Stream};
-use super::super::widgets::{Banner, Button, SheetFrame};
+use super::super::widgets::{Button, banner, sheet};
 use super::stream::use_output;
 use super::{cancel_button, job_icon, job_key, job_time};
 use crate::state::socket::Task;
@@ -72,13 +72,22 @@ pub fn JobView(props: &JobViewProps) -> Html {
                 code: whole.clone(),
             });
             let busy = code.is_none();
-            html! { <Button icon={Icon::Refresh} label="Run again" onclick={again} {busy} testid="job-again" /> }
+            Button::new("Run again")
+                .icon(Icon::Refresh)
+                .on(again)
+                .busy(busy)
+                .testid("job-again")
+                .view()
         }
         None => html! {},
     };
     let output = followed.output.borrow();
-    html! {
-        <SheetFrame {title} {on_close} {aside} testid="job-view">
+    sheet(
+        "job-view",
+        title.into(),
+        &on_close,
+        aside,
+        html! {
             <div
                 class="gh-sheet-body gh-sheet-body--fill"
                 data-job={props.id.clone()}
@@ -95,12 +104,12 @@ pub fn JobView(props: &JobViewProps) -> Html {
                         <p class="gh-reason" role="alert" data-testid="job-error">{error.clone()}</p>
                     }
                     <details class="gh-details">
-                        <summary><Glyph icon={Icon::Chevron} size={12} />{"Code"}</summary>
+                        <summary>{glyph(Icon::Chevron, 12)}{"Code"}</summary>
                         <pre class="gh-listing">{code.as_ref().unwrap_or(&job.code).clone()}</pre>
                     </details>
                 }
                 if followed.lost {
-                    <Banner level={NoticeLevel::Warning}>{"The output's connection was lost; trying again."}</Banner>
+                    {banner(NoticeLevel::Warning, "", html! { {"The output's connection was lost; trying again."} }, Html::default())}
                 }
                 <div class="gh-output-frame">
                     <div
@@ -124,21 +133,14 @@ pub fn JobView(props: &JobViewProps) -> Html {
                     </div>
                     <div class="gh-output-tools">
                         if !*at_end {
-                            <Button icon={Icon::Chevron} label="To the end" onclick={to_end} testid="job-output-end" />
+                            {Button::new("To the end").icon(Icon::Chevron).on(to_end).testid("job-output-end").view()}
                         }
-                        <Button
-                            icon={Icon::Copy}
-                            icon_only=true
-                            label="Copy output"
-                            onclick={copy}
-                            disabled={output.is_empty()}
-                            testid="job-output-copy"
-                        />
+                        {Button::new("Copy output").only_icon(Icon::Copy).on(copy).disabled(output.is_empty()).testid("job-output-copy").view()}
                     </div>
                 </div>
             </div>
-        </SheetFrame>
-    }
+        },
+    )
 }
 
 /// The job's whole code, which is asked for where events hold only its beginning; `None` until it is there.

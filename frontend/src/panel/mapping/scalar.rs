@@ -1,5 +1,7 @@
 //! Single values: quoted, plain, and what plain ones are taken for.
 
+use super::super::number;
+
 /// A value as text, and whether it was quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scalar {
@@ -52,7 +54,7 @@ fn is_number(text: &str) -> bool {
     matches!(digits.to_ascii_lowercase().as_str(), ".inf" | ".nan")
         || radix("0x", 16)
         || radix("0o", 8)
-        || digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok()
+        || digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && number::is_number(digits)
 }
 
 /// Whether YAML reads the text as the same string without quotes. Cautious: quotes never harm.
