@@ -46,7 +46,7 @@ impl Standing {
             (Link::Gone, _) => (
                 Tone::Off,
                 "Cluster gone",
-                "The cluster was shut down. What is shown stays until the pane is closed.",
+                "The cluster no longer runs. What this pane has seen of it stays until it is closed.",
             ),
             (Link::Outdated, _) => (
                 Tone::Bad,

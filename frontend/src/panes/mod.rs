@@ -7,6 +7,7 @@ pub mod task_stream;
 
 use yew::prelude::*;
 
+use crate::panel::format::short_name;
 use chrome::notice;
 use progress::ProgressPane;
 use task_stream::TaskStreamPane;
@@ -41,7 +42,7 @@ pub fn Pane(props: &PaneProps) -> Html {
         base_url,
         label,
     } = props.clone();
-    let label = if label.is_empty() { cluster.clone() } else { label };
+    let label = use_label(&cluster, label);
     // A pane keeps to its cluster: another one gets elements, canvases and listeners of its own.
     let key = format!("{base_url} {cluster}");
     match plot.as_str() {
@@ -55,5 +56,21 @@ pub fn Pane(props: &PaneProps) -> Html {
                 )}
             </section>
         },
+    }
+}
+
+/// What the user calls the cluster, also after the server forgot it together with the cluster.
+#[hook]
+fn use_label(cluster: &AttrValue, label: AttrValue) -> AttrValue {
+    let last = use_mut_ref(AttrValue::default);
+    let short = short_name(cluster);
+    if !label.is_empty() && label != short {
+        last.replace(label);
+    }
+    let last = last.borrow();
+    if last.is_empty() {
+        short.to_owned().into()
+    } else {
+        last.clone()
     }
 }
