@@ -28,6 +28,8 @@ pub struct Overlay<'a> {
     pub theme: &'a Theme,
     pub colors: &'a Colors,
     pub ratio: f64,
+    /// Which part of the rows is in view, from where to where, of 1.
+    pub part: (f64, f64),
 }
 
 /// Paints it anew.
@@ -36,6 +38,7 @@ pub fn draw(overlay: &Overlay<'_>) {
     overlay.names();
     overlay.errors();
     overlay.frame_of_hit();
+    overlay.thumb();
 }
 
 impl Overlay<'_> {
@@ -144,5 +147,17 @@ impl Overlay<'_> {
             (to - from).max(1.0) + line,
             height + line,
         );
+    }
+
+    /// Where there are more rows than fit: which of them are seen.
+    fn thumb(&self) {
+        let Some(canvas) = self.context.canvas().filter(|_| self.part.1 - self.part.0 < 1.0) else {
+            return;
+        };
+        let (width, height) = (f64::from(canvas.width()), f64::from(canvas.height()));
+        let thick = 4.0 * self.ratio;
+        self.context.set_fill_style_str(&css(&self.theme.muted));
+        let (from, to) = (self.part.0 * height, self.part.1 * height);
+        self.context.fill_rect(width - thick, from, thick, to - from);
     }
 }

@@ -367,6 +367,7 @@ impl Scene {
                 theme: &state.theme,
                 colors: &state.colors,
                 ratio: size.ratio,
+                part: state.part(),
             });
         }
         state.shown = now;

@@ -103,6 +103,12 @@ impl State {
         }
     }
 
+    /// Which part of the rows is in view, from where to where, of 1.
+    pub(super) fn part(&self) -> (f64, f64) {
+        let whole = self.rows.height.max(self.size.height).max(1.0);
+        (self.scroll / whole, (self.scroll + self.size.height) / whole)
+    }
+
     /// Gives each prefix its colour; where one is highlighted, the others step back.
     fn color(&mut self, stream: &Stream) {
         let now = (stream.prefixes.len(), self.pointed.or(self.pinned));
