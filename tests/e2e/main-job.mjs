@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { scenario } from './harness.mjs';
-import { pixelsMatch } from './pixels.mjs';
+import { frames, pixelsMatch, widest } from './pixels.mjs';
 import * as panel from './steps.mjs';
 
 const GREETING = 'hello from the form';
@@ -13,7 +13,9 @@ const GREETING = 'hello from the form';
 export const gate = true;
 
 await scenario('main-job', async t => {
-  const lab = await t.step('JupyterLab starts', () => t.lab());
+  const lab = await t.step('JupyterLab starts', () =>
+    t.lab({ extraArgs: ['--LabApp.expose_app_in_browser=True'] })
+  );
   const page = await t.page(lab.url);
 
   await t.step('the panel finds its gateway', async () => {
@@ -92,6 +94,56 @@ await scenario('main-job', async t => {
     await t.shot(page, 'task-stream');
   });
 
+  await t.step('a rectangle tells its key, duration and worker', async () => {
+    const place = await widest(page, stream, await oracle.ask('records'));
+    const canvas = await panel.part(stream, 'raster').boundingBox();
+    await page.mouse.move(canvas.x + place.x, canvas.y + place.y);
+    const tip = panel.part(stream, 'tip');
+    // A tuple's key is shown as Python writes it; its name is enough here.
+    const [name] = /[\w-]+-[0-9a-f]{8,}/.exec(place.key);
+    await tip.filter({ hasText: name }).waitFor({ timeout: 10_000 });
+    const said = await tip.innerText();
+    t.ok(said.includes(place.worker), `the worker ${place.worker} in: ${said}`);
+    t.match(said, /\d\s?(µs|ms|s)\b/, 'a duration');
+    await t.shot(page, 'hover');
+  });
+
+  await t.step('panning stops following, and a button resumes it', async () => {
+    await panel.part(stream, 'follow').click();
+    await t.until(async () => (await panel.inspect(stream)).following, { what: () => 'following' });
+    const canvas = await panel.part(stream, 'raster').boundingBox();
+    const before = (await panel.inspect(stream)).view;
+    await page.mouse.move(canvas.x + canvas.width / 2, canvas.y + canvas.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(canvas.x + canvas.width / 2 + 120, canvas.y + canvas.height / 2, { steps: 6 });
+    await page.mouse.up();
+    await frames(page, 2);
+    const after = await panel.inspect(stream);
+    t.ok(!after.following, 'the pane stands still');
+    const moved = (before.t0_us - after.view.t0_us) / ((before.t1_us - before.t0_us) / after.plot.w);
+    t.ok(Math.abs(moved - 120) < 12, `the plot moved with the pointer: ${moved.toFixed(1)} px`);
+  });
+
+  await t.step('the dark theme reaches panel and panes', async () => {
+    await theme(page, 'JupyterLab Dark');
+    await pixelsMatch(t, page, stream, await oracle.ask('records'));
+    await t.shot(page, 'dark');
+    await theme(page, 'JupyterLab Light');
+  });
+
+  await t.step('after a reload the panes are there again', async () => {
+    const { length } = await oracle.ask('records');
+    await page.reload();
+    await panel.gatewayUp(page);
+    await t.until(
+      async () => (await panel.inspect(await panel.pane(page, name, 'task-stream'))).records === length,
+      {
+        what: () => `${length} records in the restored pane`
+      }
+    );
+    await t.shot(page, 'reloaded');
+  });
+
   await t.step('Progress equals the prefix states of the scheduler', async () => {
     await oracle.ask('hold', { count: 20 });
     const expected = await oracle.ask('progress');
@@ -125,6 +177,13 @@ await scenario('main-job', async t => {
 
   await t.step('JupyterLab ends and leaves nothing', () => lab.stop());
 });
+
+/** Changes JupyterLab's theme and waits until it is painted. */
+async function theme(page, name) {
+  await page.evaluate(theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme }), name);
+  await page.waitForFunction(name => document.body.dataset.jpThemeName === name, name);
+  await page.waitForTimeout(500);
+}
 
 /** Whether the pane's prefixes are the scheduler's: names, counts and colours. */
 function sameProgress(prefixes, expected) {

@@ -46,6 +46,14 @@ export async function pixelsMatch(t, page, root, records) {
   return { rectangles: rectangles.length, gaps: gaps.length };
 }
 
+/** Of all records that are in view and wide enough, the place of the widest, in CSS pixels on the canvas. */
+export async function widest(page, root, records) {
+  const lanes = placed(await showAll(page, root, records), records);
+  return lanes
+    .flatMap(lane => lane.rectangles)
+    .reduce((a, b) => (b.bar.x1 - b.bar.x0 > a.bar.x1 - a.bar.x0 ? b : a));
+}
+
 /** Brings all records into view and the pane to rest, and returns what it then shows. */
 async function showAll(page, root, records) {
   const bars = records.flatMap(record => record.bars);
@@ -84,7 +92,7 @@ function placed({ view, plot, lanes }, records) {
     bars.sort((a, b) => a.x0 - b.x0);
     const rectangles = bars
       .filter(bar => bar.action === 'compute' && bar.x1 - bar.x0 >= MIN_RECTANGLE_PX)
-      .map(bar => ({ key: bar.key, color: bar.color, x: (bar.x0 + bar.x1) / 2, y, bar }))
+      .map(bar => ({ key: bar.key, worker: lane.worker, color: bar.color, x: (bar.x0 + bar.x1) / 2, y, bar }))
       // A transfer may lie over the work that waited for it.
       .filter(({ x, bar }) => bars.every(other => other === bar || other.x1 < x - 1 || other.x0 > x + 1));
     const gaps = [];

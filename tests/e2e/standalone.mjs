@@ -68,6 +68,26 @@ await scenario('standalone', async t => {
     await oracle.close();
   });
 
+  await t.step('it adapts to the work', async () => {
+    await panel.openScale(page, name);
+    const own = panel.card(page, name);
+    await panel.part(own, 'scale-mode-adaptive').check({ force: true });
+    await panel.part(own, 'scale-minimum').fill('0');
+    await panel.part(own, 'scale-maximum').fill('2');
+    await panel.part(own, 'scale-apply').click();
+    await panel
+      .part(own, 'cluster-scaling')
+      .filter({ hasText: /adaptive/i })
+      .waitFor();
+    const busy = 'import time\nclient.gather(client.map(time.sleep, [0.5] * 60, pure=False))';
+    await panel.startJob(page, name, busy);
+    await panel.home(page);
+    await panel.workerCount(page, name, 2);
+    await t.shot(page, 'adaptive');
+    // Without work they leave: three looks in a row, three seconds apart.
+    await panel.workerCount(page, name, 0);
+  });
+
   await t.step('it is shut down', async () => {
     await panel.shutDown(page, name);
     await panel.clusterGone(page, name);
