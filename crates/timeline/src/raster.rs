@@ -327,10 +327,10 @@ impl Cell {
     #[inline]
     fn add(&mut self, covered: i64, most: i64, kind: Kind) {
         self.covered += covered;
-        if most > self.most {
-            self.most = most;
-            self.kind = kind;
-        }
+        // Which of two is longer can't be predicted: both ways are computed, none is guessed.
+        let more = most > self.most;
+        self.most = std::hint::select_unpredictable(more, most, self.most);
+        self.kind = std::hint::select_unpredictable(more, kind, self.kind);
     }
 }
 
