@@ -114,21 +114,28 @@ impl Overlay<'_> {
         self.context.set_stroke_style_str(&color);
         self.context.set_fill_style_str(&color);
         self.context.set_line_width(line);
+        // One path for all the narrow ones: there may be thousands.
+        self.context.begin_path();
         for (lane, strip) in self.rows() {
             let timeline = &self.live.stream.timeline;
             let (y, height) = (f64::from(strip.y), f64::from(strip.height));
+            let mut marked = f64::NEG_INFINITY;
             for rect in timeline.errors(lane, self.view.t0_us(), self.view.t1_us(), ERRORS_IN_ROW) {
                 let (from, to) = self.span(rect.start_us, rect.end_us());
+                let x = from.floor();
                 if to - from >= 5.0 * line {
-                    let (x, width) = (from.floor() + line / 2.0, to - from - line);
-                    self.context.stroke_rect(x, y + line / 2.0, width, height - line);
-                } else {
-                    let (x, width) = (from.floor(), (to - from).ceil().max(line));
-                    self.context.fill_rect(x, y, width, line);
-                    self.context.fill_rect(x, y + height - line, width, line);
+                    let width = to - from - line;
+                    self.context
+                        .stroke_rect(x + line / 2.0, y + line / 2.0, width, height - line);
+                } else if x > marked {
+                    marked = x;
+                    let width = (to - from).ceil().max(line);
+                    self.context.rect(x, y, width, line);
+                    self.context.rect(x, y + height - line, width, line);
                 }
             }
         }
+        self.context.fill();
     }
 
     fn frame_of_hit(&self) {
