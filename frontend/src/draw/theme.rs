@@ -6,6 +6,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, MutationObserver, MutationObserverInit};
 
 use super::canvas::{context, offscreen};
+use crate::panel::number;
 
 /// What canvases are painted with.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,7 +101,7 @@ fn parse_normal(text: &str) -> Option<RGBAColor> {
         .map(str::trim);
     let mut byte = || parts.next()?.parse::<u8>().ok();
     let (r, g, b) = (byte()?, byte()?, byte()?);
-    Some(RGBAColor(r, g, b, parts.next()?.parse().ok()?))
+    Some(RGBAColor(r, g, b, number::parse(parts.next()?)?))
 }
 
 /// How light a colour is, from 0 to 1.
