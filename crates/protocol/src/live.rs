@@ -75,7 +75,7 @@ pub struct TaskBatch {
     pub base_us: i64,
     /// Start of the rectangle minus start of the one before it (the first: minus `base_us`), microseconds.
     pub start_delta_us: Vec<i64>,
-    pub duration_us: Vec<u32>,
+    pub duration_us: Vec<u64>,
     pub lane: Vec<u16>,
     pub prefix: Vec<u16>,
     pub action: Vec<Action>,

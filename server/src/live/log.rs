@@ -43,7 +43,7 @@ struct Record {
 #[derive(Debug, Clone, Copy)]
 struct Rect {
     start_us: i64,
-    duration_us: u32,
+    duration_us: u64,
     lane: u16,
     prefix: u16,
     action: Action,
@@ -111,7 +111,10 @@ impl TaskLog {
                 _ => Action::Compute,
             };
             let start_us = microseconds(part.start);
-            let duration_us = u32::try_from((microseconds(part.stop) - start_us).max(0)).unwrap_or(u32::MAX);
+            let duration_us = microseconds(part.stop)
+                .saturating_sub(start_us)
+                .max(0)
+                .unsigned_abs();
             self.rects.push_back(Rect {
                 start_us,
                 duration_us,

@@ -92,7 +92,7 @@ impl Stream {
             start_us = start_us.saturating_add(batch.start_delta_us[i]);
             let rect = Rect {
                 start_us,
-                duration_us: u64::from(batch.duration_us[i]),
+                duration_us: batch.duration_us[i],
                 prefix: batch.prefix[i],
                 action: batch.action[i],
                 record: batch.first_record + u64::from(batch.record[i]),
