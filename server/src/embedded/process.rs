@@ -158,6 +158,11 @@ mod tests {
             .unwrap();
         let mark = Mark::of(child.id().unwrap());
         assert!(mark.is_alive());
+        // Until the new program is in place, the process is a copy of this one.
+        let began = std::time::Instant::now();
+        while !command_holds(mark.pid, "60") && began.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         assert!(command_holds(mark.pid, "60") && !command_holds(mark.pid, "61"));
         if has_proc() {
             assert_eq!(variable(mark.pid, "MARKED").as_deref(), Some("yes"));
