@@ -78,7 +78,7 @@ pub fn unmount(handle: u32) {
 pub fn run_command(host: JsHost, command: &str) {
     match Command::parse(command) {
         Some(command) => send_command(&base_url_of(&host), command),
-        None => gloo::console::warn!(format!("Gatehouse has no command {command:?}")),
+        None => gloo::console::warn!(format!("Gatehouse has no command \"{command}\"")),
     }
 }
 

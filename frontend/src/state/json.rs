@@ -83,7 +83,7 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
             "notice" => Event::Notice {
                 notice: Deserialize::deserialize(field("notice"))?,
             },
-            other => return Err(Error(format!("no event is called {other:?}"))),
+            other => return Err(Error(format!("no event is called \"{other}\""))),
         },
     )
 }

@@ -19,6 +19,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// Its own folder: two compilers would otherwise rebuild each other's work.
 const FOLDER: &str = "target/wasm";
 const MODULE: &str = "target/wasm/wasm32-unknown-unknown/wasm/gatehouse_frontend.wasm";
+/// This file: other flags make another module.
+const RECIPE: &str = "crates/xtask/src/setup/wasm.rs";
 const TOOLCHAIN: &str = "target/stamps/wasm-toolchain.json";
 /// Where rustup finds no server it waits for long.
 const RUSTUP_PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +34,24 @@ const FEATURES: [&str; 6] = [
     "--enable-nontrapping-float-to-int",
     "--enable-reference-types",
     "--enable-sign-ext",
+];
+
+/// A panic ends the module in either case; without its message the module is a fifth smaller. What `{:?}` would print
+/// is for developers: clippy keeps it out of the frontend.
+const SMALL: [&str; 4] = [
+    "-Zunstable-options",
+    "-Cpanic=immediate-abort",
+    "-Zlocation-detail=none",
+    "-Zfmt-debug=none",
+];
+
+/// Functions that are called once stay functions: inlined, they take fewer bytes raw and many more when compressed,
+/// because what they have in common is no longer alike.
+const SHRINK: [&str; 4] = [
+    "-Oz",
+    "--one-caller-inline-max-function-size=1",
+    "--strip-debug",
+    "--strip-producers",
 ];
 
 /// How the panel can be compiled on this machine.
@@ -52,6 +72,7 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
         "frontend/src",
         "crates/protocol",
         "crates/timeline",
+        RECIPE,
         TOOLCHAIN,
     ];
     let panel = workspace.panel();
@@ -78,6 +99,7 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
             needs: vec!["wasm", "npm"],
             inputs: Inputs::paths(workspace.paths(&[
                 MODULE,
+                RECIPE,
                 "frontend/index.html",
                 "frontend/start.js",
                 "frontend/style",
@@ -209,8 +231,7 @@ fn compile(workspace: &Workspace, job: &Job) -> Result<()> {
         command
             .args(["-Z", "build-std=std,panic_abort"])
             .args(["-Z", "build-std-features=optimize_for_size"])
-            // A panic ends the module in either case; without its message the module is a fifth smaller.
-            .env("RUSTFLAGS", "-Zunstable-options -Cpanic=immediate-abort")
+            .env("RUSTFLAGS", SMALL.join(" "))
             .env("RUSTC", rustc)
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
@@ -240,7 +261,7 @@ fn bind(workspace: &Workspace, job: &Job) -> Result<()> {
     let smaller = bound.join("smaller.wasm");
     job.run(
         Command::new(node::tool(workspace, "wasm-opt"))
-            .args(["-Oz", "--strip-debug", "--strip-producers"])
+            .args(SHRINK)
             .args(FEATURES)
             .arg(&module)
             .arg("-o")
