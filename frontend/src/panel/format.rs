@@ -77,7 +77,7 @@ pub fn title<'a>(label: Option<&'a str>, name: &'a str) -> &'a str {
 pub fn scaling(scaling: &Scaling) -> Option<String> {
     match *scaling {
         Scaling::Unknown => None,
-        Scaling::Manual { workers } => Some(format!("manual, {}", count(workers.into(), "worker"))),
+        Scaling::Manual { workers } => Some(format!("manual {workers}")),
         Scaling::Adaptive { minimum, maximum } => Some(format!("adaptive {minimum}\u{2013}{maximum}")),
     }
 }
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(scaling(&Scaling::Unknown), None);
         assert_eq!(
             scaling(&Scaling::Manual { workers: 1 }).as_deref(),
-            Some("manual, 1 worker")
+            Some("manual 1")
         );
         assert_eq!(
             scaling(&Scaling::Adaptive {

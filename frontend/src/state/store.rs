@@ -146,7 +146,7 @@ fn known(base_url: &str) -> Option<Rc<Inner>> {
 /// Gives a command to the panel of the server at `base_url`, or keeps it until there is one.
 pub fn send_command(base_url: &str, command: Command) {
     match known(base_url) {
-        Some(inner) if !inner.commands.is_empty() => inner.commands.emit(&command),
+        Some(inner) if !inner.commands.is_empty() => inner.commands.emit_last(&command),
         _ => {
             WAITING.with_borrow_mut(|waiting| {
                 waiting.retain(|(waits, _)| waits != base_url);
@@ -260,6 +260,14 @@ impl<T: Clone> Listeners<T> {
 
     fn is_empty(&self) -> bool {
         self.list.borrow().is_empty()
+    }
+
+    /// Tells only the one that came last.
+    fn emit_last(&self, value: &T) {
+        let last = self.list.borrow().last().map(|(_, callback)| callback.clone());
+        if let Some(callback) = last {
+            callback.emit(value.clone());
+        }
     }
 
     /// The list is copied first: a callback may add or remove one.

@@ -2,6 +2,7 @@
 
 pub mod run;
 pub mod stream;
+pub mod tail;
 pub mod view;
 
 use std::rc::Rc;

@@ -10,10 +10,14 @@ use super::super::context::{Panel, Sheet, use_panel};
 use super::super::format;
 use super::super::icons::{Icon, glyph};
 use super::super::output::{Block, Stream};
-use super::super::widgets::{Button, banner, sheet};
+use super::super::widgets::{Button, Tone, banner, sheet};
 use super::stream::use_output;
+use super::tail::use_tail;
 use super::{cancel_button, job_icon, job_key, job_time};
 use crate::state::socket::Task;
+
+/// Height of a line of output, as the style has it, in CSS pixels.
+const LINE_PX: usize = 18;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct JobViewProps {
@@ -29,29 +33,34 @@ pub fn JobView(props: &JobViewProps) -> Html {
     let panel = use_panel();
     let followed = use_output(panel.store.base_url(), &props.id);
     let scroller = use_node_ref();
-    let at_end = use_state_eq(|| true);
-
-    // Follows the end unless the user scrolled up.
-    use_effect_with((followed.version, *at_end), {
-        let scroller = scroller.clone();
-        move |(_, at_end)| {
-            if let Some(element) = scroller.cast::<web_sys::Element>().filter(|_| *at_end) {
-                element.set_scroll_top(element.scroll_height());
-            }
-        }
-    });
+    let (tail, follows) = use_tail(&scroller, followed.version);
     let onscroll = {
-        let (scroller, at_end) = (scroller.clone(), at_end.setter());
-        Callback::from(move |_: Event| {
-            if let Some(element) = scroller.cast::<web_sys::Element>() {
-                let below = element.scroll_height() - element.scroll_top() - element.client_height();
-                at_end.set(below < 24);
+        let tail = Rc::clone(&tail);
+        Callback::from(move |_: Event| tail.scrolled())
+    };
+    let onwheel = {
+        let tail = Rc::clone(&tail);
+        Callback::from(move |event: WheelEvent| {
+            if event.delta_y() < 0.0 {
+                tail.leave();
             }
         })
     };
+    let onkeydown = {
+        let tail = Rc::clone(&tail);
+        Callback::from(move |event: KeyboardEvent| {
+            if matches!(event.key().as_str(), "ArrowUp" | "PageUp" | "Home") {
+                tail.leave();
+            }
+        })
+    };
+    let onpointerdown = {
+        let tail = Rc::clone(&tail);
+        Callback::from(move |_: PointerEvent| tail.leave())
+    };
     let to_end = {
-        let at_end = at_end.setter();
-        Callback::from(move |_: MouseEvent| at_end.set(true))
+        let tail = Rc::clone(&tail);
+        Callback::from(move |_: MouseEvent| tail.go_to_end())
     };
     let copy = {
         let (panel, output) = (panel.clone(), Rc::clone(&followed.output));
@@ -112,6 +121,13 @@ pub fn JobView(props: &JobViewProps) -> Html {
                     {banner(NoticeLevel::Warning, "", html! { {"The output's connection was lost; trying again."} }, Html::default())}
                 }
                 <div class="gh-output-frame">
+                    <div class="gh-output-bar">
+                        <h3>{"Output"}</h3>
+                        if !follows {
+                            {Button::new("To the end").tone(Tone::Quiet).icon(Icon::Chevron).on(to_end).testid("job-output-end").view()}
+                        }
+                        {Button::new("Copy output").tone(Tone::Quiet).only_icon(Icon::Copy).on(copy).disabled(output.is_empty()).testid("job-output-copy").view()}
+                    </div>
                     <div
                         ref={scroller}
                         class="gh-output"
@@ -119,6 +135,9 @@ pub fn JobView(props: &JobViewProps) -> Html {
                         aria-label="Output"
                         tabindex="0"
                         {onscroll}
+                        {onwheel}
+                        {onkeydown}
+                        {onpointerdown}
                         data-testid="job-output"
                     >
                         if output.dropped() {
@@ -130,12 +149,6 @@ pub fn JobView(props: &JobViewProps) -> Html {
                         {for output.blocks().map(|block| html! {
                             <OutputBlock key={block.id} block={Shown(Rc::clone(block))} />
                         })}
-                    </div>
-                    <div class="gh-output-tools">
-                        if !*at_end {
-                            {Button::new("To the end").icon(Icon::Chevron).on(to_end).testid("job-output-end").view()}
-                        }
-                        {Button::new("Copy output").only_icon(Icon::Copy).on(copy).disabled(output.is_empty()).testid("job-output-copy").view()}
                     </div>
                 </div>
             </div>
@@ -207,5 +220,9 @@ fn OutputBlock(props: &OutputBlockProps) -> Html {
         Stream::Result => "gh-out gh-out--result",
         Stream::Error => "gh-out gh-out--error",
     };
-    html! { <pre {class}>{block.text.clone()}</pre> }
+    // Blocks out of sight are not laid out: their height is guessed, as if no line were wrapped.
+    let height = block.text.bytes().filter(|b| *b == b'\n').count() * LINE_PX;
+    html! {
+        <pre {class} style={format!("contain-intrinsic-block-size:auto {height}px")}>{block.text.clone()}</pre>
+    }
 }
