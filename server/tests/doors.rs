@@ -2,9 +2,11 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{PATIENCE, Server};
 use futures_util::{SinkExt, StreamExt};
-use protocol::live::{Frame, Request};
+use protocol::live::{CREDITS, Frame, Packet, Request};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -122,8 +124,9 @@ async fn nothing_secret_passes_the_browsers_door() {
     ))
     .await
     .expect("sent");
-    let (mut hello, mut workers) = (false, false);
-    while !(hello && workers) {
+    let (mut hello, mut workers, mut last) = (false, false, 0);
+    // A browser that acknowledges nothing gets so much and no more, whatever the topic.
+    while last < CREDITS {
         let message = tokio::time::timeout(PATIENCE, live.next())
             .await
             .expect("in time")
@@ -131,12 +134,25 @@ async fn nothing_secret_passes_the_browsers_door() {
             .expect("a frame");
         let Message::Binary(bytes) = message else { continue };
         check("live", &String::from_utf8_lossy(&bytes));
-        match protocol::live::decode::<Frame>(&bytes).expect("a frame") {
+        let packet: Packet = protocol::live::decode(&bytes).expect("a packet");
+        assert_eq!(packet.seq, last + 1);
+        last = packet.seq;
+        match packet.frame {
             Frame::Hello(_) => hello = true,
             Frame::Workers(list) => workers = list.len() == 1 && list[0].threads == 1,
             _ => {}
         }
     }
+    assert!(hello && workers);
+    let more = tokio::time::timeout(Duration::from_secs(3), live.next()).await;
+    assert!(more.is_err(), "{more:?}");
+    let ack = protocol::live::encode(&Request::Ack { seq: last }).expect("encodes");
+    live.send(Message::binary(ack)).await.expect("sent");
+    tokio::time::timeout(PATIENCE, live.next())
+        .await
+        .expect("more as soon as there is room")
+        .expect("open")
+        .expect("a frame");
 
     assert!(server.end().success());
     assert_eq!(server.processes(), Vec::<String>::new());

@@ -1,18 +1,19 @@
 //! Live data: binary frames (postcard) of the WebSocket `api/v1/clusters/{name}/live`.
 //!
 //! The browser subscribes; the server sends [`Frame::Hello`], then a snapshot in bounded chunks, then deltas. Every
-//! [`Frame::Tasks`] carries a sequence number which the browser acknowledges; a server that has [`CREDITS`] of them
-//! unacknowledged sends no more until one comes back, whatever lies buffered in between.
+//! [`Packet`] carries a sequence number which the browser acknowledges; a server that has [`CREDITS`] of them
+//! unacknowledged sends no more until one comes back, whatever lies buffered in between. What it held back is not
+//! queued: tasks are read from its log when there is room again, and of everything else only the latest is sent.
 //!
 //! Geometry travels in columns, one entry a rectangle; a task's key and details stay on the server until asked for.
 
 use serde::{Deserialize, Serialize};
 
 /// Raised when a frame's layout changes: a browser that holds an older module reloads it.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
-/// Task frames that may be on their way, unacknowledged.
-pub const CREDITS: u64 = 4;
+/// Packets that may be on their way, unacknowledged.
+pub const CREDITS: u64 = 8;
 
 /// Records in one task frame, at most: about 200 kB, far below the 10 MiB at which proxies close a WebSocket.
 pub const MAX_BATCH_RECORDS: usize = 10_000;
@@ -26,13 +27,20 @@ pub enum Request {
         progress: bool,
         workers: bool,
     },
-    /// Task frames up to and including `seq` were taken in.
+    /// Packets up to and including `seq` were taken in.
     Ack { seq: u64 },
     /// Ask for a task's details by its record number.
     Details { record: u64 },
 }
 
-/// Server to browser.
+/// Server to browser: one message of the WebSocket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Packet {
+    /// Counts up from 1 over the connection.
+    pub seq: u64,
+    pub frame: Frame,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Frame {
     /// A stream begins: forget all tasks, lanes and prefixes known before.
@@ -61,7 +69,6 @@ pub struct Hello {
 /// All columns have the same length; times are scheduler clock.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskBatch {
-    pub seq: u64,
     /// Number of the first record in here.
     pub first_record: u64,
     /// Records in here; one has a rectangle for each of its startstops, possibly none.
@@ -248,13 +255,17 @@ mod tests {
             record: (0..n).collect(),
             ..TaskBatch::default()
         };
-        let bytes = encode(&Frame::Tasks(batch.clone())).expect("encodes");
+        let packet = Packet {
+            seq: 1,
+            frame: Frame::Tasks(batch),
+        };
+        let bytes = encode(&packet).expect("encodes");
         assert!(
             bytes.len() <= 13 * n as usize,
             "{} bytes for {n} rectangles",
             bytes.len()
         );
-        assert_eq!(decode::<Frame>(&bytes).expect("decodes"), Frame::Tasks(batch));
+        assert_eq!(decode::<Packet>(&bytes).expect("decodes"), packet);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What goes over the wire, as snapshots: a change here breaks panels and servers of different versions.
 
 use protocol::events::{Event, Notice, NoticeLevel};
-use protocol::live::{Action, Frame, Health, Hello, Lane, Prefix, Request, TaskBatch};
+use protocol::live::{Action, Frame, Health, Hello, Lane, Packet, Prefix, Request, TaskBatch};
 use protocol::rest::{
     ApiError, Cluster, ClusterState, ClusterSummary, CreateCluster, GatewayKind, GatewayState, GatewayStatus,
     Job, JobOutput, JobState, JupyterStatus, LiveState, OptionKind, OptionSpec, Scaling, Status,
@@ -163,7 +163,6 @@ fn live_frames() {
             records: 300,
         }),
         Frame::Tasks(TaskBatch {
-            seq: 1,
             records: 1,
             caught_up: true,
             lanes: vec![Lane {
@@ -202,8 +201,8 @@ fn live_frames() {
     ];
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let frames = frames
-        .iter()
-        .map(|frame| hex(protocol::live::encode(frame).expect("encodes")));
+        .into_iter()
+        .map(|frame| hex(protocol::live::encode(&Packet { seq: 1, frame }).expect("encodes")));
     let requests = requests
         .iter()
         .map(|request| hex(protocol::live::encode(request).expect("encodes")));

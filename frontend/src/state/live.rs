@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use gloo::timers::future::TimeoutFuture;
-use protocol::live::{Details, Frame, Health, Progress, Request, VERSION, Worker, decode};
+use protocol::live::{Details, Frame, Health, Packet, Progress, Request, VERSION, Worker, decode};
 use protocol::rest::ClusterState;
 use yew::prelude::*;
 
@@ -82,8 +82,8 @@ impl Live {
             .cloned()
     }
 
-    /// Takes a frame in. The answer is the sequence number to acknowledge.
-    fn take(&mut self, frame: Frame) -> Result<Option<u64>, StreamError> {
+    /// Takes a frame in.
+    fn take(&mut self, frame: Frame) -> Result<(), StreamError> {
         match frame {
             Frame::Hello(hello) => {
                 let stream = Stream::new(&hello);
@@ -98,13 +98,12 @@ impl Live {
                 }
             }
             Frame::Tasks(batch) => {
-                let (seq, caught_up) = (batch.seq, batch.caught_up);
+                let caught_up = batch.caught_up;
                 self.incoming.as_mut().unwrap_or(&mut self.stream).extend(batch)?;
                 if caught_up && let Some(whole) = self.incoming.take() {
                     self.stream = whole;
                     self.generation += 1;
                 }
-                return Ok(Some(seq));
             }
             Frame::Progress(progress) => self.progress = Some(Rc::new(progress)),
             Frame::Workers(workers) => self.workers = workers.into(),
@@ -114,7 +113,7 @@ impl Live {
                 self.details.push_front(Rc::new(details));
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 
@@ -344,8 +343,8 @@ impl LiveClient {
     }
 
     fn received(self: &Rc<Self>, bytes: &[u8]) {
-        let frame = match decode::<Frame>(bytes) {
-            Ok(frame) => frame,
+        let Packet { seq, frame } = match decode(bytes) {
+            Ok(packet) => packet,
             Err(error) => return self.give_up(&error.to_string()),
         };
         if matches!(&frame, Frame::Hello(hello) if hello.version != VERSION) {
@@ -353,11 +352,10 @@ impl LiveClient {
             return self.set_link(Link::Outdated);
         }
         let taken = self.live.borrow_mut().take(frame);
-        match taken {
-            Ok(Some(seq)) => self.send(&Request::Ack { seq }),
-            Ok(None) => {}
-            Err(error) => return self.give_up(&error.to_string()),
+        if let Err(error) = taken {
+            return self.give_up(&error.to_string());
         }
+        self.send(&Request::Ack { seq });
         self.notify.request();
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use protocol::live::{CREDITS, Frame, Hello, MAX_BATCH_RECORDS, Request, VERSION};
+use protocol::live::{CREDITS, Frame, Hello, MAX_BATCH_RECORDS, Packet, Request, VERSION};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -82,11 +82,13 @@ impl Session {
         health.mark_changed();
         let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
         loop {
-            while self.tasks && self.sent_seq - self.acked_seq < CREDITS {
+            while self.tasks && self.has_room() {
                 log_version.mark_unchanged();
                 let Some(frame) = self.next_tasks() else { break };
-                send(socket, &frame).await?;
+                self.send(socket, frame).await?;
             }
+            // What waits for room is not lost: each of these keeps its latest value.
+            let room = self.has_room();
             tokio::select! {
                 _ = keep_alive.tick() => {
                     let ping = Message::Ping(Vec::new().into());
@@ -114,31 +116,52 @@ impl Session {
                         Request::Details { record } => {
                             let details = self.feed.log().details(record);
                             if let Some(details) = details {
-                                send(socket, &Frame::Details(details)).await?;
+                                self.send(socket, Frame::Details(details)).await?;
                             }
                         }
                     }
                 }
-                changed = log_version.changed(), if self.tasks && self.sent_seq - self.acked_seq < CREDITS => {
+                changed = log_version.changed(), if room && self.tasks => {
                     changed.map_err(|_closed| End::Ended)?;
                 }
-                changed = progress.changed(), if self.progress => {
+                changed = progress.changed(), if room && self.progress => {
                     changed.map_err(|_closed| End::Ended)?;
                     let frame = Frame::Progress(latest(&mut progress).as_ref().clone());
-                    send(socket, &frame).await?;
+                    self.send(socket, frame).await?;
                 }
-                changed = workers.changed(), if self.workers => {
+                changed = workers.changed(), if room && self.workers => {
                     changed.map_err(|_closed| End::Ended)?;
                     let frame = Frame::Workers(latest(&mut workers).as_ref().clone());
-                    send(socket, &frame).await?;
+                    self.send(socket, frame).await?;
                 }
-                changed = health.changed() => {
+                changed = health.changed(), if room => {
                     changed.map_err(|_closed| End::Ended)?;
                     let frame = Frame::Health(latest(&mut health));
-                    send(socket, &frame).await?;
+                    self.send(socket, frame).await?;
                 }
             }
         }
+    }
+
+    /// Whether the browser has taken in so much of what it was sent that it may be sent more.
+    fn has_room(&self) -> bool {
+        self.sent_seq - self.acked_seq < CREDITS
+    }
+
+    async fn send(&mut self, socket: &mut WebSocket, frame: Frame) -> Result<(), End> {
+        self.sent_seq += 1;
+        let packet = Packet {
+            seq: self.sent_seq,
+            frame,
+        };
+        let bytes = protocol::live::encode(&packet).map_err(|error| {
+            tracing::error!(%error, "a live frame could not be written");
+            End::Ended
+        })?;
+        socket
+            .send(Message::Binary(bytes.into()))
+            .await
+            .map_err(|_gone| End::Gone)
     }
 
     /// The next task frame, or `None` if the browser has everything.
@@ -162,7 +185,7 @@ impl Session {
         if self.next_record >= log.next_record() {
             return None;
         }
-        let mut batch = log.batch(
+        let batch = log.batch(
             self.next_record,
             MAX_BATCH_RECORDS,
             self.known_lanes,
@@ -170,25 +193,12 @@ impl Session {
         );
         self.next_record = batch.first_record + u64::from(batch.records);
         (self.known_lanes, self.known_prefixes) = log.dictionary_sizes();
-        self.sent_seq += 1;
-        batch.seq = self.sent_seq;
         Some(Frame::Tasks(batch))
     }
 }
 
 fn latest<T: Clone>(receiver: &mut watch::Receiver<T>) -> T {
     receiver.borrow_and_update().clone()
-}
-
-async fn send(socket: &mut WebSocket, frame: &Frame) -> Result<(), End> {
-    let bytes = protocol::live::encode(frame).map_err(|error| {
-        tracing::error!(%error, "a live frame could not be written");
-        End::Ended
-    })?;
-    socket
-        .send(Message::Binary(bytes.into()))
-        .await
-        .map_err(|_gone| End::Gone)
 }
 
 #[cfg(test)]
@@ -236,10 +246,10 @@ mod tests {
         );
         let mut seen = Vec::new();
         while let Some(Frame::Tasks(batch)) = session.next_tasks() {
-            seen.push((batch.seq, batch.records, batch.lanes.len(), batch.caught_up));
+            seen.push((batch.records, batch.lanes.len(), batch.caught_up));
         }
         let full = MAX_BATCH_RECORDS as u32;
-        assert_eq!(seen, [(1, full, 1, false), (2, full, 0, false), (3, 5, 0, true)]);
+        assert_eq!(seen, [(full, 1, false), (full, 0, false), (5, 0, true)]);
     }
 
     #[test]

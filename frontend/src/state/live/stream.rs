@@ -117,11 +117,12 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use protocol::live::VERSION;
+
     use super::*;
 
     fn batch() -> TaskBatch {
         TaskBatch {
-            seq: 1,
             first_record: 10,
             records: 3,
             caught_up: true,
@@ -146,7 +147,7 @@ mod tests {
 
     fn stream() -> Stream {
         Stream::new(&Hello {
-            version: 1,
+            version: VERSION,
             scheduler: "Scheduler-1".into(),
             first_record: 10,
             records: 3,
