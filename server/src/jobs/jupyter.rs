@@ -257,10 +257,11 @@ impl JupyterClient {
             format!("api/kernels/{}", ids.kernel),
         ] {
             let response = self.send(Method::DELETE, &path, None).await?;
-            let status = response.status();
-            // A session can be lost while its kernel lives; then the kernel is ended by its own name.
-            if !status.is_success() && status != StatusCode::NOT_FOUND && status != StatusCode::GONE {
-                return Err(refusal("shut a kernel down", response).await);
+            match response.status() {
+                status if status.is_success() => return Ok(()),
+                // A session can be lost while its kernel lives; then the kernel is ended by its own name.
+                StatusCode::NOT_FOUND | StatusCode::GONE => {}
+                _ => return Err(refusal("shut a kernel down", response).await),
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use super::super::widgets::{Button, Tone, banner, sheet};
 use super::stream::use_output;
 use super::tail::use_tail;
 use super::{cancel_button, job_icon, job_key, job_time};
-use crate::state::socket::Task;
+use crate::state::socket::{Backoff, Task};
 
 /// Height of a line of output, as the style has it, in CSS pixels.
 const LINE_PX: usize = 18;
@@ -166,11 +166,18 @@ fn use_code(panel: &Panel, job: Option<&Rc<Job>>) -> Option<String> {
         move |cut| {
             let task = cut.clone().map(|id| {
                 Task::spawn(async move {
-                    match panel.store.api().job(&id).await {
-                        Ok(job) => asked.set(Some(job)),
-                        Err(error) => {
-                            panel.fail(&format!("The job's code could not be read: {}", error.message));
+                    let mut backoff = Backoff::default();
+                    let mut told = false;
+                    loop {
+                        match panel.store.api().job(&id).await {
+                            Ok(job) => return asked.set(Some(job)),
+                            Err(error) if !told => {
+                                told = true;
+                                panel.fail(&format!("The job's code could not be read: {}", error.message));
+                            }
+                            Err(_told) => {}
                         }
+                        backoff.pause().await;
                     }
                 })
             });
