@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{PATIENCE, Server};
 use futures_util::{SinkExt, StreamExt};
-use protocol::live::{CREDITS, Frame, Packet, Request};
+use protocol::live::{CREDITS, Frame, Packet, Request, Topics};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -114,11 +114,13 @@ async fn nothing_secret_passes_the_browsers_door() {
     check("events", &first);
 
     let mut live = websocket(&server, &format!("api/v1/clusters/{name}/live")).await;
-    let subscribe = Request::Subscribe {
+    let subscribe = Request::Subscribe(Topics {
         tasks: true,
         progress: true,
         workers: true,
-    };
+        series: true,
+        errors: true,
+    });
     live.send(Message::binary(
         protocol::live::encode(&subscribe).expect("encodes"),
     ))

@@ -14,7 +14,9 @@
 
 mod address;
 mod error;
+mod feed;
 pub mod frame;
+mod inspect;
 mod key;
 mod rpc;
 mod scheduler;
@@ -24,12 +26,15 @@ pub mod value;
 
 pub use address::Address;
 pub use error::CommError;
+pub use feed::{Feed, SchedulerState, WorkerState};
 pub use frame::Limits;
+pub use inspect::{LogEntry, ProfileNode, Transition};
 pub use key::TaskKey;
 pub use rmpv::Value;
 pub use rpc::{Connection, Timeouts};
 pub use scheduler::{
-    Identity, Metrics, PrefixStates, TaskCounts, TaskStreamQuery, Version, Versions, WorkerInfo,
+    Identity, Metrics, PrefixStates, Rates, TaskCounts, TaskStreamQuery, Transfers, Version, Versions,
+    WorkerInfo,
 };
 pub use task_stream::{Polled, StartStop, TaskRecord, TaskStreamCursor};
 pub use tls::ClusterCert;

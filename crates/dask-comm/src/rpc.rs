@@ -161,6 +161,20 @@ impl Connection {
         Ok(reply)
     }
 
+    /// Waits for the next message of an operation that goes on sending; [`Connection::call`] gave the first. However long
+    /// it takes: it is for the caller to say how long that may be. Not cancel-safe, as `call`.
+    ///
+    /// # Errors
+    /// After each the connection is not usable.
+    pub(crate) async fn next_message(&mut self) -> Result<Value, CommError> {
+        self.answer_due = true;
+        match frame::read(&mut self.stream, &self.limits).await {
+            Ok(body) => Ok(value::decode(&body, &self.limits)?),
+            Err(FrameError::Io(error)) => Err(self.broken(error)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Says goodbye. Errors no longer matter then, so there are none.
     pub async fn close(mut self) {
         let goodbye = map([("op", "close".into()), ("reply", false.into())]);

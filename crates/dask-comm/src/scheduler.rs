@@ -50,9 +50,34 @@ pub struct Metrics {
     pub memory: u64,
     /// Bytes of results that Dask accounts for.
     pub managed_bytes: u64,
-    /// Bytes of results in memory's stead on disk.
+    /// Bytes of results in memory's stead on disk, as they lie there and as they were accounted for in memory.
     pub spilled_bytes: u64,
+    pub spilled_memory: u64,
+    /// Open file descriptors.
+    pub num_fds: u64,
+    /// Between two turns of its event loop, seconds.
+    pub event_loop_interval: f64,
+    /// Of its whole host.
+    pub host_net_io: Rates,
+    pub host_disk_io: Rates,
+    pub transfer: Transfers,
     pub task_counts: TaskCounts,
+}
+
+/// Bytes a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    pub read_bps: f64,
+    pub write_bps: f64,
+}
+
+/// A worker's transfers that are going on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    pub incoming_bytes: u64,
+    pub incoming_count: u64,
+    pub outgoing_bytes: u64,
+    pub outgoing_count: u64,
 }
 
 /// Tasks of a worker by its own states.
@@ -186,11 +211,11 @@ impl Connection {
     }
 }
 
-fn unexpected(op: &'static str, reason: &'static str) -> CommError {
+pub(crate) fn unexpected(op: &'static str, reason: &'static str) -> CommError {
     CommError::UnexpectedReply { op, reason }
 }
 
-fn parse_counts(states: &Value) -> BTreeMap<String, u64> {
+pub(crate) fn parse_counts(states: &Value) -> BTreeMap<String, u64> {
     let pairs = states.as_map().map(Vec::as_slice).unwrap_or_default();
     pairs
         .iter()
@@ -243,12 +268,40 @@ fn parse_metrics(metrics: &Value) -> Metrics {
             .and_then(|counts| get_u64(counts, state))
             .unwrap_or(0)
     };
-    let spilled = get(metrics, "spilled_bytes");
+    let spilled = |place| {
+        get(metrics, "spilled_bytes")
+            .and_then(|bytes| get_u64(bytes, place))
+            .unwrap_or(0)
+    };
+    let rates = |device| {
+        let rates = get(metrics, device);
+        let of = |direction| rates.and_then(|rates| get_f64(rates, direction)).unwrap_or(0.0);
+        Rates {
+            read_bps: of("read_bps"),
+            write_bps: of("write_bps"),
+        }
+    };
+    let transfer = |what| {
+        get(metrics, "transfer")
+            .and_then(|t| get_u64(t, what))
+            .unwrap_or(0)
+    };
     Metrics {
         cpu: get_f64(metrics, "cpu").unwrap_or(0.0),
         memory: get_u64(metrics, "memory").unwrap_or(0),
         managed_bytes: get_u64(metrics, "managed_bytes").unwrap_or(0),
-        spilled_bytes: spilled.and_then(|bytes| get_u64(bytes, "disk")).unwrap_or(0),
+        spilled_bytes: spilled("disk"),
+        spilled_memory: spilled("memory"),
+        num_fds: get_u64(metrics, "num_fds").unwrap_or(0),
+        event_loop_interval: get_f64(metrics, "event_loop_interval").unwrap_or(0.0),
+        host_net_io: rates("host_net_io"),
+        host_disk_io: rates("host_disk_io"),
+        transfer: Transfers {
+            incoming_bytes: transfer("incoming_bytes"),
+            incoming_count: transfer("incoming_count"),
+            outgoing_bytes: transfer("outgoing_bytes"),
+            outgoing_count: transfer("outgoing_count"),
+        },
         task_counts: TaskCounts {
             executing: count("executing"),
             ready: count("ready"),

@@ -24,6 +24,10 @@ pub struct TaskRecord {
     pub nbytes: Option<u64>,
     /// `exception_text` if the task erred.
     pub error: Option<String>,
+    /// `traceback_text` if the task erred.
+    pub traceback: Option<String>,
+    /// Key of the task that raised, if this one erred.
+    pub cause: Option<String>,
     /// What the thread did for it.
     pub startstops: Vec<StartStop>,
 }
@@ -58,6 +62,10 @@ impl TaskRecord {
             typename: text("typename"),
             nbytes: get_u64(record, "nbytes"),
             error: erred.then(|| text("exception_text").unwrap_or_default()),
+            traceback: text("traceback_text").filter(|_| erred),
+            cause: get(record, "cause")
+                .filter(|cause| erred && !cause.is_nil())
+                .map(|cause| TaskKey(cause).to_string()),
             startstops: startstops.iter().map(StartStop::parse).collect(),
         }
     }

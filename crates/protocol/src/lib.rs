@@ -6,5 +6,6 @@
 pub mod connect;
 pub mod events;
 mod flat;
+pub mod inspect;
 pub mod live;
 pub mod rest;

@@ -22,15 +22,35 @@ pub const MAX_BATCH_RECORDS: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Replaces the topics of this connection.
-    Subscribe {
-        tasks: bool,
-        progress: bool,
-        workers: bool,
-    },
+    Subscribe(Topics),
     /// Packets up to and including `seq` were taken in.
     Ack { seq: u64 },
     /// Ask for a task's details by its record number.
     Details { record: u64 },
+}
+
+/// What a browser wants to be told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topics {
+    pub tasks: bool,
+    pub progress: bool,
+    pub workers: bool,
+    pub series: bool,
+    pub errors: bool,
+}
+
+impl std::ops::BitOr for Topics {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self {
+            tasks: self.tasks | other.tasks,
+            progress: self.progress | other.progress,
+            workers: self.workers | other.workers,
+            series: self.series | other.series,
+            errors: self.errors | other.errors,
+        }
+    }
 }
 
 /// Server to browser: one message of the WebSocket.
@@ -50,6 +70,8 @@ pub enum Frame {
     Workers(Vec<Worker>),
     Health(Health),
     Details(Details),
+    Series(Series),
+    Errors(Errors),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,21 +201,126 @@ impl std::ops::AddAssign for StateCounts {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A worker as of its last heartbeat; the columns of Dask's Workers page.
+///
+/// What is optional comes over the scheduler's `feed`, which a site may refuse.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Worker {
     pub address: String,
     pub name: String,
+    /// `running`, `paused`, `closing`, …
     pub status: String,
     pub threads: u32,
-    /// Bytes; 0 where the worker has no limit.
-    pub memory_limit: u64,
-    /// Resident memory, bytes.
-    pub memory: u64,
+    /// Last heartbeat, microseconds since the Unix epoch, the scheduler's clock; 0 where it is not known.
+    pub last_seen_us: i64,
     /// Sum over its threads, in percent of one core.
     pub cpu: f64,
+    pub memory: WorkerMemory,
+    /// Open file descriptors.
+    pub fds: u32,
+    /// Bytes a second of the whole host.
+    pub net_read: f64,
+    pub net_write: f64,
+    pub disk_read: f64,
+    pub disk_write: f64,
+    /// Bytes of the transfers that are going on, and how many there are.
+    pub incoming_bytes: u64,
+    pub outgoing_bytes: u64,
+    pub incoming: u32,
+    pub outgoing: u32,
+    /// Between two turns of its event loop, seconds.
+    pub event_loop_interval: f64,
     pub executing: u32,
     pub ready: u32,
     pub in_memory: u32,
+    /// Tasks that the scheduler has given it.
+    pub processing: Option<u32>,
+    /// Expected seconds of work that it was given.
+    pub occupancy: Option<f64>,
+    pub load: Option<Load>,
+}
+
+/// A worker's memory in bytes, as Dask divides it. `managed`, `unmanaged_old` and `unmanaged_recent` add up to `process`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerMemory {
+    /// 0 where the worker has no limit.
+    pub limit: u64,
+    /// Resident memory.
+    pub process: u64,
+    /// Results that Dask accounts for.
+    pub managed: u64,
+    /// Other memory, for longer than 30 s.
+    pub unmanaged_old: u64,
+    /// Other memory, since less than 30 s.
+    pub unmanaged_recent: u64,
+    /// Results on disk.
+    pub spilled: u64,
+}
+
+/// How busy the scheduler thinks a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Load {
+    Idle,
+    Normal,
+    Saturated,
+}
+
+/// Samples of all workers together, oldest first: the history that is kept when a stream begins, then what is new.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Whether these replace all samples that came before.
+    pub begins: bool,
+    pub samples: Vec<Sample>,
+}
+
+/// Sums over the workers at one moment; bytes, and bytes a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Microseconds since the Unix epoch.
+    pub at_us: i64,
+    pub workers: u32,
+    pub threads: u32,
+    /// In percent of one core.
+    pub cpu: f32,
+    pub memory: u64,
+    pub memory_limit: u64,
+    pub managed: u64,
+    pub spilled: u64,
+    pub net_read: f32,
+    pub net_write: f32,
+    pub disk_read: f32,
+    pub disk_write: f32,
+    pub executing: u32,
+}
+
+/// What went wrong, by prefix and exception, the latest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errors {
+    pub groups: Vec<ErrorGroup>,
+    /// Records of erred tasks, those that are in no group because there were too many different ones included.
+    pub total: u64,
+}
+
+/// Tasks of one prefix that raised the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorGroup {
+    pub prefix: String,
+    pub color: u8,
+    /// Such as `ValueError('boom')`.
+    pub exception: String,
+    /// Of the latest; empty where the scheduler sent none.
+    pub traceback: String,
+    pub count: u64,
+    /// Key of the latest, and of the task that raised where that is another one.
+    pub key: String,
+    pub cause: Option<String>,
+    /// Address of the latest one's worker.
+    pub worker: String,
+    /// End of the first and the latest, microseconds since the Unix epoch.
+    pub first_us: i64,
+    pub last_us: i64,
+    /// Record number of the latest.
+    pub record: u64,
 }
 
 /// How well the watcher hears the scheduler.
@@ -205,6 +332,8 @@ pub struct Health {
     /// Records that the scheduler had dropped before we could read them.
     pub lost_records: u64,
     pub message: Option<String>,
+    /// A sentence where the scheduler's `feed` is refused or off: what is optional in these frames is missing then.
+    pub limited: Option<String>,
 }
 
 /// A task's record in full.

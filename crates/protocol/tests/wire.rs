@@ -1,7 +1,7 @@
 //! What goes over the wire, as snapshots: a change here breaks panels and servers of different versions.
 
 use protocol::events::{Event, Notice, NoticeLevel};
-use protocol::live::{Action, Frame, Health, Hello, Lane, Packet, Prefix, Request, TaskBatch};
+use protocol::live::{Action, Frame, Health, Hello, Lane, Packet, Prefix, Request, TaskBatch, Topics};
 use protocol::rest::{
     ApiError, Cluster, ClusterState, ClusterSummary, CreateCluster, GatewayKind, GatewayState, GatewayStatus,
     Job, JobOutput, JobState, JupyterStatus, LiveState, OptionKind, OptionSpec, Scaling, Status,
@@ -188,14 +188,14 @@ fn live_frames() {
             poll_ms: 1.0,
             lost_records: 0,
             message: None,
+            limited: None,
         }),
     ];
     let requests = [
-        Request::Subscribe {
+        Request::Subscribe(Topics {
             tasks: true,
-            progress: false,
-            workers: false,
-        },
+            ..Topics::default()
+        }),
         Request::Ack { seq: 3 },
         Request::Details { record: 300 },
     ];

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use gloo::timers::future::TimeoutFuture;
-use protocol::live::{Details, Frame, Health, Packet, Progress, Request, VERSION, Worker, decode};
+use protocol::live::{
+    Details, Errors, Frame, Health, Packet, Progress, Request, Sample, Topics, VERSION, Worker, decode,
+};
 use protocol::rest::ClusterState;
 use yew::prelude::*;
 
@@ -22,6 +24,9 @@ use wire::Socket;
 /// Details kept for tooltips.
 const KEEP_DETAILS: usize = 300;
 
+/// Samples kept: what the server keeps, and as many again.
+const KEEP_SAMPLES: usize = 15_000;
+
 /// A connection that held this long, milliseconds, worked: the next attempt after it comes at once.
 const STEADY_MS: f64 = 5_000.0;
 
@@ -30,14 +35,6 @@ const AWAY: u16 = 1001;
 
 /// After that it is time for the news of it to come, milliseconds.
 const NEWS_MS: u32 = 2_500;
-
-/// What a listener wants to be sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Topics {
-    pub tasks: bool,
-    pub progress: bool,
-    pub workers: bool,
-}
 
 /// How the connection stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +61,11 @@ pub struct Live {
     pub health: Option<Health>,
     pub stream: Stream,
     pub progress: Option<Rc<Progress>>,
-    pub workers: Rc<[Worker]>,
+    /// `None` until they came once.
+    pub workers: Option<Rc<[Worker]>>,
+    /// Oldest first.
+    pub samples: VecDeque<Sample>,
+    pub errors: Option<Rc<Errors>>,
     /// Raised whenever `stream` is another one than before.
     pub generation: u64,
     /// Those asked for last.
@@ -94,6 +95,7 @@ impl Live {
                     self.generation += 1;
                     self.incoming = None;
                     self.progress = None;
+                    self.errors = None;
                     self.details.clear();
                 }
             }
@@ -106,8 +108,17 @@ impl Live {
                 }
             }
             Frame::Progress(progress) => self.progress = Some(Rc::new(progress)),
-            Frame::Workers(workers) => self.workers = workers.into(),
+            Frame::Workers(workers) => self.workers = Some(workers.into()),
             Frame::Health(health) => self.health = Some(health),
+            Frame::Series(series) => {
+                if series.begins {
+                    self.samples.clear();
+                }
+                self.samples.extend(series.samples);
+                let surplus = self.samples.len().saturating_sub(KEEP_SAMPLES);
+                self.samples.drain(..surplus);
+            }
+            Frame::Errors(errors) => self.errors = Some(Rc::new(errors)),
             Frame::Details(details) => {
                 self.details.truncate(KEEP_DETAILS - 1);
                 self.details.push_front(Rc::new(details));
@@ -239,24 +250,11 @@ impl LiveClient {
         self.listeners
             .borrow()
             .iter()
-            .fold(Topics::default(), |all, listener| Topics {
-                tasks: all.tasks | listener.topics.tasks,
-                progress: all.progress | listener.topics.progress,
-                workers: all.workers | listener.topics.workers,
-            })
+            .fold(Topics::default(), |all, listener| all | listener.topics)
     }
 
     fn send_topics(&self) {
-        let Topics {
-            tasks,
-            progress,
-            workers,
-        } = self.topics();
-        self.send(&Request::Subscribe {
-            tasks,
-            progress,
-            workers,
-        });
+        self.send(&Request::Subscribe(self.topics()));
     }
 
     fn send(&self, request: &Request) {

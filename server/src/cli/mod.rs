@@ -7,7 +7,7 @@ mod signals;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Dask clusters from JupyterLab: create, watch, use and shut them down.
 #[derive(Debug, Parser)]
@@ -64,9 +64,20 @@ pub struct ServeArgs {
     /// Further prefixes below which Dask's configuration may be.
     #[arg(long)]
     site_prefix: Vec<PathBuf>,
+    /// Whether schedulers are asked for queued tasks, occupancy and exact memory by a small read-only expression that runs
+    /// there while somebody looks; a site may refuse it, too.
+    #[arg(long, value_enum, default_value_t = Switch::On, env = "GATEHOUSE_SCHEDULER_FEED")]
+    scheduler_feed: Switch,
     /// Print one line of JSON when listening, for the program that started this one.
     #[arg(long)]
     ready_json: bool,
+}
+
+/// A setting that is on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// Runs the command that was asked for.

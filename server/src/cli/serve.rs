@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::signals::Signals;
-use super::{ServeArgs, listen};
+use super::{ServeArgs, Switch, listen};
 use crate::clusters::{Clusters, GatewayOrigin};
 use crate::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
 use crate::embedded::{Embedded, Settings};
@@ -71,7 +71,10 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         .clone()
         .map_or(GatewayOrigin::Remote, GatewayOrigin::Embedded);
     let store = Store::open(&state_dir.store()).await?;
-    let clusters = Clusters::new(config.clone(), origin, store.clone(), instance.clone()).await?;
+    let live = crate::live::Settings {
+        feed: args.scheduler_feed == Switch::On,
+    };
+    let clusters = Clusters::new(config.clone(), origin, store.clone(), instance.clone(), live).await?;
     let outbound = crate::outbound::client(&config.http_proxy).context("The HTTP client can't be made")?;
     let stop = CancellationToken::new();
     let requests = TaskTracker::new();

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, broadcast, watch};
 use tracing::{info, warn};
 
-use crate::live::{Feed, Watcher};
+use crate::live::{self, Feed, Watcher};
 use crate::store::{ClusterNote, Store};
 pub use error::ClusterError;
 pub use poll::GatewayOrigin;
@@ -38,6 +38,7 @@ struct Inner {
     store: Store,
     /// Name of this server, which marks the clusters that were created through it.
     instance: String,
+    live: live::Settings,
     book: Mutex<Book>,
     list: watch::Sender<Arc<Vec<Cluster>>>,
     gateway: watch::Sender<GatewayStatus>,
@@ -98,6 +99,7 @@ impl Clusters {
         origin: GatewayOrigin,
         store: Store,
         instance: String,
+        live: live::Settings,
     ) -> Result<Self, ClusterError> {
         let client = GatewayClient::new(&config)?;
         let remembered = store.clusters().await?;
@@ -108,6 +110,7 @@ impl Clusters {
             origin,
             store,
             instance,
+            live,
             book: Mutex::new(Book {
                 remembered,
                 ..Book::default()

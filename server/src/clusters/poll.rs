@@ -278,7 +278,7 @@ impl Clusters {
             {
                 match Target::gateway(&self.0.config, name, tls) {
                     Ok(target) => {
-                        let watcher = Watcher::start(target, self.0.dirty.clone());
+                        let watcher = Watcher::start(target, self.0.live, self.0.dirty.clone());
                         book.watchers.insert(name.clone(), watcher);
                     }
                     Err(error) => warn!(cluster = %name, %error, "the cluster can't be watched"),

@@ -256,6 +256,8 @@ mod tests {
             typename: Some("int".to_owned()),
             nbytes: Some(28),
             error: None,
+            traceback: None,
+            cause: None,
             startstops: vec![
                 StartStop {
                     action: "transfer".to_owned(),

@@ -3,19 +3,25 @@
 //! A watcher reduces what the scheduler says to columns ([`log::TaskLog`]) and latest values; a session reads from there
 //! at its own pace. Nothing is queued for a browser, so a slow one costs no memory.
 
+mod errors;
+mod feeder;
 mod log;
+mod progress;
+mod series;
 mod session;
 mod watcher;
+mod workers;
 
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use protocol::live::{Health, Progress, Worker};
+use protocol::live::{Errors, Health, Progress, Worker};
 use protocol::rest::{ClusterSummary, LiveState};
 use tokio::sync::watch;
 
 pub use log::TaskLog;
+use series::SampleLog;
 pub use session::serve;
-pub use watcher::{Target, Watcher};
+pub use watcher::{Settings, Target, Watcher};
 
 /// What is known of one scheduler, shared between its watcher and the sessions.
 #[derive(Debug)]
@@ -25,7 +31,13 @@ pub struct Feed {
     log_version: watch::Sender<u64>,
     progress: watch::Sender<Arc<Progress>>,
     workers: watch::Sender<Arc<Vec<Worker>>>,
+    series: RwLock<SampleLog>,
+    /// Raised after each sample.
+    series_version: watch::Sender<u64>,
+    errors: watch::Sender<Arc<Errors>>,
     health: watch::Sender<Health>,
+    /// Sessions that are being served.
+    viewers: watch::Sender<usize>,
     summary: watch::Sender<Option<ClusterSummary>>,
 }
 
@@ -36,12 +48,17 @@ impl Default for Feed {
             log_version: watch::Sender::new(0),
             progress: watch::Sender::default(),
             workers: watch::Sender::default(),
+            series: RwLock::default(),
+            series_version: watch::Sender::new(0),
+            errors: watch::Sender::default(),
             health: watch::Sender::new(Health {
                 state: LiveState::Connecting,
                 poll_ms: 0.0,
                 lost_records: 0,
                 message: None,
+                limited: None,
             }),
+            viewers: watch::Sender::new(0),
             summary: watch::Sender::default(),
         }
     }
@@ -59,6 +76,24 @@ impl Feed {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    fn series(&self) -> RwLockReadGuard<'_, SampleLog> {
+        self.series
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn series_mut(&self) -> RwLockWriteGuard<'_, SampleLog> {
+        self.series
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Counts as one that looks, until it is dropped.
+    fn viewer(self: &Arc<Self>) -> Viewer {
+        self.viewers.send_modify(|viewers| *viewers += 1);
+        Viewer(Arc::clone(self))
+    }
+
     /// The scheduler's totals, changing; `None` until it was reached once.
     pub fn summary(&self) -> watch::Receiver<Option<ClusterSummary>> {
         self.summary.subscribe()
@@ -66,5 +101,14 @@ impl Feed {
 
     pub fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
+    }
+}
+
+/// A session that is being served.
+struct Viewer(Arc<Feed>);
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.0.viewers.send_modify(|viewers| *viewers -= 1);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use protocol::live::{CREDITS, Frame, Hello, MAX_BATCH_RECORDS, Packet, Request, VERSION};
+use protocol::live::{CREDITS, Frame, Hello, MAX_BATCH_RECORDS, Packet, Request, Topics, VERSION};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -16,6 +16,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// Serves `feed` over `socket` until the browser leaves, the watcher ends or `shutdown` comes.
 pub async fn serve(mut socket: WebSocket, feed: Arc<Feed>, ended: CancellationToken) {
+    let _viewer = feed.viewer();
     let mut session = Session::new(feed);
     // A browser that reads no more must not keep the session once the watcher has ended.
     let served = ended.run_until_cancelled(session.run(&mut socket));
@@ -46,12 +47,12 @@ enum End {
 
 struct Session {
     feed: Arc<Feed>,
-    tasks: bool,
-    progress: bool,
-    workers: bool,
+    topics: Topics,
     /// Scheduler whose stream this browser holds; `None` before the first `Hello`.
     scheduler: Option<String>,
     next_record: u64,
+    /// Number of the sample that it needs next; `None` before the first.
+    next_sample: Option<u64>,
     known_lanes: usize,
     known_prefixes: usize,
     sent_seq: u64,
@@ -62,11 +63,10 @@ impl Session {
     fn new(feed: Arc<Feed>) -> Self {
         Self {
             feed,
-            tasks: false,
-            progress: false,
-            workers: false,
+            topics: Topics::default(),
             scheduler: None,
             next_record: 0,
+            next_sample: None,
             known_lanes: 0,
             known_prefixes: 0,
             sent_seq: 0,
@@ -78,11 +78,13 @@ impl Session {
         let mut log_version = self.feed.log_version.subscribe();
         let mut progress = self.feed.progress.subscribe();
         let mut workers = self.feed.workers.subscribe();
+        let mut series = self.feed.series_version.subscribe();
+        let mut errors = self.feed.errors.subscribe();
         let mut health = self.feed.health.subscribe();
         health.mark_changed();
         let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
         loop {
-            while self.tasks && self.has_room() {
+            while self.topics.tasks && self.has_room() {
                 log_version.mark_unchanged();
                 let Some(frame) = self.next_tasks() else { break };
                 self.send(socket, frame).await?;
@@ -105,12 +107,15 @@ impl Session {
                         Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
                     };
                     match request {
-                        Request::Subscribe { tasks, progress: wants_progress, workers: wants_workers } => {
-                            self.tasks = tasks;
-                            self.progress = wants_progress;
-                            self.workers = wants_workers;
+                        Request::Subscribe(topics) => {
+                            if topics.series && !self.topics.series {
+                                self.next_sample = None;
+                            }
+                            self.topics = topics;
                             progress.mark_changed();
                             workers.mark_changed();
+                            series.mark_changed();
+                            errors.mark_changed();
                         }
                         Request::Ack { seq } => self.acked_seq = seq.clamp(self.acked_seq, self.sent_seq),
                         Request::Details { record } => {
@@ -121,17 +126,28 @@ impl Session {
                         }
                     }
                 }
-                changed = log_version.changed(), if room && self.tasks => {
+                changed = log_version.changed(), if room && self.topics.tasks => {
                     changed.map_err(|_closed| End::Ended)?;
                 }
-                changed = progress.changed(), if room && self.progress => {
+                changed = progress.changed(), if room && self.topics.progress => {
                     changed.map_err(|_closed| End::Ended)?;
                     let frame = Frame::Progress(latest(&mut progress).as_ref().clone());
                     self.send(socket, frame).await?;
                 }
-                changed = workers.changed(), if room && self.workers => {
+                changed = workers.changed(), if room && self.topics.workers => {
                     changed.map_err(|_closed| End::Ended)?;
                     let frame = Frame::Workers(latest(&mut workers).as_ref().clone());
+                    self.send(socket, frame).await?;
+                }
+                changed = series.changed(), if room && self.topics.series => {
+                    changed.map_err(|_closed| End::Ended)?;
+                    let (frame, next) = self.feed.series().since(self.next_sample);
+                    self.next_sample = Some(next);
+                    self.send(socket, Frame::Series(frame)).await?;
+                }
+                changed = errors.changed(), if room && self.topics.errors => {
+                    changed.map_err(|_closed| End::Ended)?;
+                    let frame = Frame::Errors(latest(&mut errors).as_ref().clone());
                     self.send(socket, frame).await?;
                 }
                 changed = health.changed(), if room => {
@@ -217,6 +233,8 @@ mod tests {
             typename: None,
             nbytes: None,
             error: None,
+            traceback: None,
+            cause: None,
             startstops: vec![StartStop {
                 action: "compute".to_owned(),
                 start: i as f64,

@@ -1,26 +1,40 @@
 //! One task a scheduler: connects, arms the task stream, asks at a steady rate, and comes back when the connection is lost.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dask_comm::{Address, ClusterCert, CommError, Connection, Identity, TaskStreamCursor, Timeouts, Version};
+use dask_comm::{
+    Address, ClusterCert, CommError, Connection, Identity, SchedulerState, TaskStreamCursor, Timeouts,
+    Version,
+};
 use dask_gateway::{ClusterTls, GatewayConfig};
-use protocol::live::{Health, PrefixProgress, Progress, StateCounts, Worker};
+use protocol::live::Health;
 use protocol::rest::{ClusterSummary, LiveState};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::errors::ErrorLog;
+use super::feeder::Feeder;
+use super::progress::progress;
+use super::series::sample;
+use super::workers::Workers;
 use super::{Feed, TaskLog};
+use crate::clock;
 
-/// New task records are asked for at this rate.
+/// New task records are asked for at this rate while somebody looks, and at that one while nobody does. The scheduler
+/// keeps the last 100,000, so none is lost at either.
 const TASKS_EVERY: Duration = Duration::from_millis(200);
+const TASKS_UNSEEN_EVERY: Duration = Duration::from_secs(1);
 
 /// Prefix states follow every second poll of the tasks.
 const PROGRESS_EVERY: u32 = 2;
+
+/// What is said where the feed is switched off.
+const OFF: &str = "The scheduler\u{2019}s feed is switched off (--scheduler-feed off), so queued tasks, tasks without a worker and \
+                   occupancy are not known, and what is in memory is what the workers report.";
 
 /// A scheduler that has not answered for so long is shown as busy; it is waited for all the same.
 const BUSY_AFTER: Duration = Duration::from_secs(2);
@@ -31,14 +45,18 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(600);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
-/// Prefixes in a progress frame; Dask shows 24.
-const MAX_PREFIXES: usize = 500;
+/// How schedulers are watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Whether the scheduler is asked for what only its `feed` gives: it runs a small expression there.
+    pub feed: bool,
+}
 
 /// A scheduler, and what it takes to speak to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Target {
-    address: Address,
-    cert: Option<ClusterCert>,
+    pub(super) address: Address,
+    pub(super) cert: Option<ClusterCert>,
 }
 
 impl Target {
@@ -64,7 +82,7 @@ pub struct Watcher {
 
 impl Watcher {
     /// Begins to watch; `changed` is notified when the summary or the health may look different.
-    pub fn start(target: Target, changed: Arc<Notify>) -> Self {
+    pub fn start(target: Target, settings: Settings, changed: Arc<Notify>) -> Self {
         let feed = Arc::new(Feed::default());
         let cancel = CancellationToken::new();
         let task = tokio::spawn({
@@ -72,9 +90,12 @@ impl Watcher {
             async move {
                 let mut watch = Watch {
                     target,
+                    settings,
                     feed,
                     changed,
                     stream: None,
+                    errors: ErrorLog::default(),
+                    workers: Workers::default(),
                 };
                 cancel.run_until_cancelled(watch.run()).await;
             }
@@ -101,10 +122,13 @@ impl Watcher {
 
 struct Watch {
     target: Target,
+    settings: Settings,
     feed: Arc<Feed>,
     changed: Arc<Notify>,
     /// Where we are in the task stream of the scheduler with that identity.
     stream: Option<(String, TaskStreamCursor)>,
+    errors: ErrorLog,
+    workers: Workers,
 }
 
 impl Watch {
@@ -132,7 +156,7 @@ impl Watch {
         let versions = self.patiently(scheduler.versions()).await?;
         let identity = self.patiently(scheduler.identity()).await?;
         self.begin(&identity, versions.distributed);
-        self.take_identity(&identity);
+        self.take_identity(&identity, None);
         let (_, mut cursor) = self
             .stream
             .clone()
@@ -141,32 +165,72 @@ impl Watch {
         info!(address = %self.target.address, version = %versions.packages.get("distributed").map_or("", String::as_str), "watching a scheduler");
         *pause = FIRST_RETRY;
 
-        let mut ticks = tokio::time::interval(TASKS_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next_identity = Instant::now() + heartbeat(identity.workers.len());
+        let mut viewers = self.feed.viewers.subscribe();
+        let mut feeder = None::<Feeder>;
+        let mut next_identity = Instant::now();
+        let mut every = heartbeat(identity.workers.len());
         let mut round: u32 = 0;
         loop {
-            ticks.tick().await;
+            let seen = *viewers.borrow_and_update() > 0;
+            self.keep_feeder(&mut feeder, seen, timeouts, every);
+            let state = feeder.as_ref().and_then(Feeder::state);
+
             let began = Instant::now();
             let polled = self.patiently(cursor.poll(&mut scheduler)).await?;
             let more = polled.more;
             self.take_tasks(polled);
             self.stream = Some((identity.id.clone(), cursor.clone()));
             self.answered(began.elapsed());
-            if more {
-                ticks.reset_immediately();
-            }
             if round.is_multiple_of(PROGRESS_EVERY) {
-                let states = self.patiently(scheduler.get_task_prefix_states()).await?;
-                self.take_progress(states);
+                match &state {
+                    Some(state) => self.take_progress(&state.prefixes),
+                    None => {
+                        let states = self.patiently(scheduler.get_task_prefix_states()).await?;
+                        self.take_progress(&states);
+                    }
+                }
             }
             if Instant::now() >= next_identity {
                 let now = self.patiently(scheduler.identity()).await?;
-                next_identity = Instant::now() + heartbeat(now.workers.len());
-                self.take_identity(&now);
+                every = heartbeat(now.workers.len());
+                next_identity = Instant::now() + every;
+                self.take_identity(&now, state.as_deref());
             }
             round = round.wrapping_add(1);
+            if !more {
+                let next = if seen { TASKS_EVERY } else { TASKS_UNSEEN_EVERY };
+                tokio::select! {
+                    () = tokio::time::sleep_until(began + next) => {}
+                    // Who comes need not wait; who leaves changes nothing before the next turn.
+                    Ok(_) = viewers.wait_for(|viewers| *viewers > 0), if !seen => {}
+                }
+            }
         }
+    }
+
+    /// Runs the feed while somebody looks, at the rate of the workers' reports.
+    fn keep_feeder(&self, feeder: &mut Option<Feeder>, seen: bool, timeouts: Timeouts, every: Duration) {
+        if !self.settings.feed {
+            return self.limited(Some(OFF));
+        }
+        // A scheduler that refused is not asked again: it would log an error each time.
+        if let Some(why) = feeder.as_ref().and_then(Feeder::refusal) {
+            return self.limited(Some(why));
+        }
+        self.limited(None);
+        if !seen {
+            *feeder = None;
+        } else if feeder.as_ref().is_none_or(|feeder| feeder.every != every) {
+            *feeder = Some(Feeder::start(self.target.clone(), timeouts, every));
+        }
+    }
+
+    fn limited(&self, why: Option<&str>) {
+        self.health(|health| {
+            if health.limited.as_deref() != why {
+                health.limited = why.map(str::to_owned);
+            }
+        });
     }
 
     /// Waits for an answer for as long as it takes, and says so when it takes long.
@@ -191,6 +255,9 @@ impl Watch {
     fn begin(&mut self, identity: &Identity, version: Version) {
         if self.stream.as_ref().is_none_or(|(id, _)| *id != identity.id) {
             *self.feed.log_mut() = TaskLog::new(identity.id.clone());
+            self.errors = ErrorLog::default();
+            self.workers = Workers::default();
+            self.feed.errors.send_replace(Arc::default());
             self.stream = Some((identity.id.clone(), TaskStreamCursor::new(version)));
             self.feed.log_version.send_modify(|version| *version += 1);
         }
@@ -209,25 +276,35 @@ impl Watch {
         let seen = self.feed.health.send_if_modified(|health| {
             let before = health.clone();
             change(health);
-            (before.state, before.lost_records, &before.message)
-                != (health.state, health.lost_records, &health.message)
+            (before.state, before.lost_records, before.message, before.limited)
+                != (
+                    health.state,
+                    health.lost_records,
+                    health.message.clone(),
+                    health.limited.clone(),
+                )
         });
         if seen {
             self.changed.notify_one();
         }
     }
 
-    fn take_tasks(&self, polled: dask_comm::Polled) {
+    fn take_tasks(&mut self, polled: dask_comm::Polled) {
         if polled.lost > 0 {
             self.health(|health| health.lost_records += polled.lost);
         }
-        if !polled.records.is_empty() {
-            self.feed.log_mut().extend(polled.records);
-            self.feed.log_version.send_modify(|version| *version += 1);
+        if polled.records.is_empty() {
+            return;
         }
+        let first_record = self.feed.log().next_record();
+        if self.errors.extend(&polled.records, first_record) {
+            self.feed.errors.send_replace(Arc::new(self.errors.errors()));
+        }
+        self.feed.log_mut().extend(polled.records);
+        self.feed.log_version.send_modify(|version| *version += 1);
     }
 
-    fn take_progress(&self, states: dask_comm::PrefixStates) {
+    fn take_progress(&self, states: &dask_comm::PrefixStates) {
         let progress = progress(states);
         let totals = progress.totals;
         let changed = self.feed.progress.send_if_modified(|old| {
@@ -245,18 +322,22 @@ impl Watch {
         }
     }
 
-    fn take_identity(&self, identity: &Identity) {
-        let workers = workers(identity);
+    fn take_identity(&mut self, identity: &Identity, state: Option<&SchedulerState>) {
+        let workers = self.workers.join(identity, state, Instant::now());
         self.feed
             .log_mut()
             .name_workers(workers.iter().map(|w| (w.address.as_str(), w.name.as_str())));
         self.summarise(|summary| {
             summary.workers = workers.len() as u32;
             summary.threads = workers.iter().map(|w| w.threads).sum();
-            summary.memory_limit = workers.iter().map(|w| w.memory_limit).sum();
-            summary.memory_used = workers.iter().map(|w| w.memory).sum();
+            summary.memory_limit = workers.iter().map(|w| w.memory.limit).sum();
+            summary.memory_used = workers.iter().map(|w| w.memory.process).sum();
             summary.cpu = workers.iter().map(|w| w.cpu).sum();
         });
+        self.feed
+            .series_mut()
+            .push(sample(clock::now_ms() * 1000, &workers));
+        self.feed.series_version.send_modify(|version| *version += 1);
         self.feed.workers.send_if_modified(|old| {
             let changed = **old != workers;
             if changed {
@@ -285,89 +366,5 @@ fn heartbeat(workers: usize) -> Duration {
         11..50 => Duration::from_secs(1),
         50..200 => Duration::from_secs(2),
         _ => Duration::from_secs_f64(workers as f64 / 200.0 + 1.0),
-    }
-}
-
-fn workers(identity: &Identity) -> Vec<Worker> {
-    let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    let mut workers: Vec<Worker> = identity
-        .workers
-        .iter()
-        .map(|worker| Worker {
-            address: worker.address.clone(),
-            name: worker.name.clone(),
-            status: worker.status.clone(),
-            threads: worker.nthreads,
-            memory_limit: worker.memory_limit.unwrap_or(0),
-            memory: worker.metrics.memory,
-            cpu: worker.metrics.cpu,
-            executing: count(worker.metrics.task_counts.executing),
-            ready: count(worker.metrics.task_counts.ready),
-            in_memory: count(worker.metrics.task_counts.memory),
-        })
-        .collect();
-    workers.sort_by(|a, b| a.address.cmp(&b.address));
-    workers
-}
-
-/// Counts by prefix, the largest first; what the scheduler has forgotten does not count.
-fn progress(states: dask_comm::PrefixStates) -> Progress {
-    let mut progress = Progress::default();
-    for (name, counts) in states {
-        let counts = state_counts(&counts);
-        if counts.all() > 0 {
-            progress.totals += counts;
-            progress.prefixes.push(PrefixProgress {
-                color: timeline::color_index(&name),
-                name,
-                counts,
-            });
-        }
-    }
-    progress.prefixes.sort_by(|a, b| {
-        b.counts
-            .all()
-            .cmp(&a.counts.all())
-            .then_with(|| a.name.cmp(&b.name))
-    });
-    progress.prefixes.truncate(MAX_PREFIXES);
-    progress
-}
-
-fn state_counts(counts: &BTreeMap<String, u64>) -> StateCounts {
-    let of = |state: &str| counts.get(state).copied().unwrap_or(0);
-    StateCounts {
-        released: of("released"),
-        waiting: of("waiting"),
-        queued: of("queued"),
-        no_worker: of("no-worker"),
-        processing: of("processing"),
-        memory: of("memory"),
-        erred: of("erred"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_leaves_out_what_is_forgotten() {
-        let states = |pairs: &[(&str, u64)]| pairs.iter().map(|(s, n)| ((*s).to_owned(), *n)).collect();
-        let progress = progress(vec![
-            ("small".to_owned(), states(&[("memory", 1)])),
-            ("gone".to_owned(), states(&[("forgotten", 9)])),
-            (
-                "big".to_owned(),
-                states(&[("memory", 3), ("no-worker", 2), ("erred", 1), ("forgotten", 4)]),
-            ),
-        ]);
-        let names: Vec<_> = progress
-            .prefixes
-            .iter()
-            .map(|p| (p.name.as_str(), p.counts.all()))
-            .collect();
-        assert_eq!(names, [("big", 6), ("small", 1)]);
-        assert_eq!((progress.totals.memory, progress.totals.all()), (4, 7));
     }
 }

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo::events::EventListener;
-use protocol::live::{PrefixProgress, Progress};
+use protocol::live::{PrefixProgress, Progress, Topics};
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlCanvasElement, HtmlElement, MouseEvent, ResizeObserver};
 use yew::prelude::*;
@@ -19,7 +19,7 @@ use crate::draw::canvas::{Size, resize};
 use crate::draw::frame::{FrameRequest, FrameTimes};
 use crate::draw::theme::{Theme, ThemeWatch};
 use crate::draw::units::{count, plural};
-use crate::state::live::{LiveClient, Subscription, Topics, use_live};
+use crate::state::live::{LiveClient, Subscription, use_live};
 use bars::Grid;
 pub use segments::states;
 

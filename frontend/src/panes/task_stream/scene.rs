@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 
 use gloo::events::EventListener;
 use gloo::timers::callback::Timeout;
+use protocol::live::Topics;
 use timeline::{Colors, View};
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, ResizeObserver};
@@ -21,7 +22,7 @@ use crate::draw::canvas::{Size, clear, context};
 use crate::draw::frame::{FrameRequest, FrameTimes};
 use crate::draw::gesture::{Gesture, Gestures, Key};
 use crate::draw::theme::{Theme, ThemeWatch};
-use crate::state::live::{Live, LiveClient, Subscription, Topics};
+use crate::state::live::{Live, LiveClient, Subscription};
 
 /// How far beside a rectangle the pointer still means it, CSS pixels.
 const SLACK: f64 = 2.0;

@@ -1,0 +1,176 @@
+//! What went wrong on a cluster: erred task records in groups of the same prefix and exception, bounded.
+
+use std::collections::HashMap;
+
+use dask_comm::TaskRecord;
+use protocol::live::{ErrorGroup, Errors};
+
+/// Groups kept; the one whose latest error is the longest ago gives way.
+const MAX_GROUPS: usize = 200;
+
+/// Bytes of an exception's text, and of a traceback. The end of a traceback tells most.
+const MAX_EXCEPTION: usize = 2_000;
+const MAX_TRACEBACK: usize = 16_000;
+
+/// The errors of one life of one scheduler.
+#[derive(Debug, Default)]
+pub(super) struct ErrorLog {
+    groups: HashMap<(String, String), ErrorGroup>,
+    total: u64,
+}
+
+impl ErrorLog {
+    /// Takes the erred ones of `records` in, the first of which has the number `first_record`; whether there were any.
+    pub(super) fn extend(&mut self, records: &[TaskRecord], first_record: u64) -> bool {
+        let before = self.total;
+        for (record, number) in records.iter().zip(first_record..) {
+            if let Some(exception) = &record.error {
+                self.push(record, exception, number);
+            }
+        }
+        self.total > before
+    }
+
+    fn push(&mut self, record: &TaskRecord, exception: &str, number: u64) {
+        self.total += 1;
+        let prefix = record
+            .stem
+            .as_deref()
+            .map_or_else(|| "Other".to_owned(), timeline::key_split);
+        let exception = head(exception, MAX_EXCEPTION);
+        let at_us = record
+            .startstops
+            .iter()
+            .map(|part| (part.stop * 1e6) as i64)
+            .max()
+            .unwrap_or(0);
+        let key = (prefix, exception.to_owned());
+        if !self.groups.contains_key(&key) && self.groups.len() == MAX_GROUPS {
+            let oldest = self.groups.iter().min_by_key(|(_, group)| group.record);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.groups.remove(&oldest);
+            }
+        }
+        let group = self.groups.entry(key.clone()).or_insert_with(|| ErrorGroup {
+            color: timeline::color_index(&key.0),
+            prefix: key.0,
+            exception: key.1,
+            first_us: at_us,
+            ..ErrorGroup::default()
+        });
+        group.count += 1;
+        group.last_us = group.last_us.max(at_us);
+        group.record = number;
+        group.traceback = tail(record.traceback.as_deref().unwrap_or_default(), MAX_TRACEBACK).to_owned();
+        group.cause = record.cause.clone().filter(|cause| *cause != record.key);
+        group.key.clone_from(&record.key);
+        group.worker.clone_from(&record.worker);
+    }
+
+    /// What there is, the latest first.
+    pub(super) fn errors(&self) -> Errors {
+        let mut groups: Vec<_> = self.groups.values().cloned().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.record));
+        Errors {
+            groups,
+            total: self.total,
+        }
+    }
+}
+
+/// The first bytes of a text, whole characters.
+fn head(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+/// The last bytes of a text, whole characters.
+fn tail(text: &str, bytes: usize) -> &str {
+    &text[text.ceil_char_boundary(text.len().saturating_sub(bytes))..]
+}
+
+#[cfg(test)]
+mod tests {
+    use dask_comm::StartStop;
+
+    use super::*;
+
+    fn erred(key: &str, error: &str) -> TaskRecord {
+        TaskRecord {
+            key: key.to_owned(),
+            stem: Some(key.to_owned()),
+            error: Some(error.to_owned()),
+            traceback: Some("Traceback\u{2026} line 1".to_owned()),
+            cause: Some("load-1".to_owned()),
+            startstops: vec![StartStop {
+                action: "compute".to_owned(),
+                start: 1.0,
+                stop: 2.5,
+                source: None,
+            }],
+            ..TaskRecord::default()
+        }
+    }
+
+    #[test]
+    fn the_same_exception_of_a_prefix_is_one_group() {
+        let mut log = ErrorLog::default();
+        let fine = TaskRecord::default();
+        assert!(!log.extend(std::slice::from_ref(&fine), 0));
+        let records = [
+            erred("inc-1", "ValueError('a')"),
+            fine,
+            erred("inc-2", "ValueError('a')"),
+            erred("inc-3", "KeyError('b')"),
+        ];
+        assert!(log.extend(&records, 10));
+        let errors = log.errors();
+        assert_eq!(errors.total, 3);
+        let seen: Vec<_> = errors
+            .groups
+            .iter()
+            .map(|group| {
+                (
+                    group.exception.as_str(),
+                    group.count,
+                    group.record,
+                    group.key.as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("KeyError('b')", 1, 13, "inc-3"),
+                ("ValueError('a')", 2, 12, "inc-2")
+            ]
+        );
+        assert_eq!(
+            (errors.groups[0].last_us, errors.groups[0].cause.as_deref()),
+            (2_500_000, Some("load-1"))
+        );
+    }
+
+    #[test]
+    fn neither_groups_nor_texts_grow_without_bound() {
+        let mut log = ErrorLog::default();
+        let records: Vec<_> = (0..MAX_GROUPS + 50)
+            .map(|i| TaskRecord {
+                traceback: Some("\u{e9}".repeat(MAX_TRACEBACK)),
+                ..erred("inc-1", &format!("{i} {}", "\u{e9}".repeat(MAX_EXCEPTION)))
+            })
+            .collect();
+        log.extend(&records, 0);
+        let errors = log.errors();
+        assert_eq!(
+            (errors.groups.len(), errors.total),
+            (MAX_GROUPS, MAX_GROUPS as u64 + 50)
+        );
+        assert!(errors.groups[0].exception.starts_with("249 "));
+        assert!(
+            errors
+                .groups
+                .iter()
+                .all(|g| g.exception.len() <= MAX_EXCEPTION && g.traceback.len() <= MAX_TRACEBACK)
+        );
+    }
+}
