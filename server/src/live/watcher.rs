@@ -18,6 +18,7 @@ use tracing::{debug, info};
 
 use super::errors::ErrorLog;
 use super::feeder::Feeder;
+use super::inspect::Inspector;
 use super::progress::progress;
 use super::series::sample;
 use super::workers::Workers;
@@ -76,6 +77,7 @@ impl Target {
 /// The running task of one scheduler.
 pub struct Watcher {
     feed: Arc<Feed>,
+    inspector: Arc<Inspector>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -84,6 +86,7 @@ impl Watcher {
     /// Begins to watch; `changed` is notified when the summary or the health may look different.
     pub fn start(target: Target, settings: Settings, changed: Arc<Notify>) -> Self {
         let feed = Arc::new(Feed::default());
+        let inspector = Arc::new(Inspector::new(target.clone(), feed.clone()));
         let cancel = CancellationToken::new();
         let task = tokio::spawn({
             let (feed, cancel) = (feed.clone(), cancel.clone());
@@ -100,11 +103,20 @@ impl Watcher {
                 cancel.run_until_cancelled(watch.run()).await;
             }
         });
-        Self { feed, cancel, task }
+        Self {
+            feed,
+            inspector,
+            cancel,
+            task,
+        }
     }
 
     pub fn feed(&self) -> Arc<Feed> {
         self.feed.clone()
+    }
+
+    pub fn inspector(&self) -> Arc<Inspector> {
+        self.inspector.clone()
     }
 
     /// Cancelled when the watcher ends.
