@@ -81,7 +81,7 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
             name: "wasm-toolchain",
             title: "WebAssembly toolchain",
             needs: vec![],
-            inputs: Inputs::default().fact(rustc),
+            inputs: Inputs::default().fact(rustc).fact(standing()),
             outputs: vec![workspace.path(TOOLCHAIN)],
             work: Box::new(|job| find_toolchain(workspace, job)),
         },
@@ -113,6 +113,18 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
             work: Box::new(|job| bind(workspace, job)),
         },
     ]
+}
+
+/// What is there to choose from: a compiler that lost its parts since is no longer the one that was chosen.
+fn standing() -> String {
+    let own = sysroot(Path::new("rustc")).ok();
+    let has = |part: fn(&Path) -> bool| own.as_deref().is_some_and(part);
+    format!(
+        "source {}, target {}, Debian {}",
+        has(has_library_source),
+        has(has_target),
+        debian_compiler()
+    )
 }
 
 fn find_toolchain(workspace: &Workspace, job: &Job) -> Result<()> {
@@ -197,7 +209,8 @@ fn has_target(sysroot: &Path) -> bool {
 
 fn has_library_source(sysroot: &Path) -> bool {
     sysroot
-        .join("lib/rustlib/src/rust/library/std/Cargo.toml")
+        // As Cargo asks for it.
+        .join("lib/rustlib/src/rust/library/Cargo.lock")
         .is_file()
 }
 
