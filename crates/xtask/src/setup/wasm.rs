@@ -1,11 +1,13 @@
 //! The browser module: a toolchain for it, the compilation, and what makes it small.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use flate2::{Compression, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -108,7 +110,7 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
             outputs: vec![
                 panel.join("gatehouse_bg.wasm"),
                 panel.join("index.html"),
-                workspace.path("jupyter-extension/wasm/gatehouse_bg.wasm"),
+                workspace.path("jupyter-extension/wasm/gatehouse_bg.wasm.gz"),
             ],
             work: Box::new(|job| bind(workspace, job)),
         },
@@ -289,12 +291,16 @@ fn bind(workspace: &Workspace, job: &Job) -> Result<()> {
     lay_out(workspace, &bound)
 }
 
-/// Puts the module where the extension's bundler and the server look for it.
+/// Puts the module where the extension's bundler and the server look for it. The server compresses what it sends, Jupyter
+/// does not.
 fn lay_out(workspace: &Workspace, bound: &Path) -> Result<()> {
     let panel = workspace.panel();
     let bundled = workspace.path("jupyter-extension/wasm");
     copy_folder(bound, &panel)?;
     copy_folder(bound, &bundled)?;
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&fs::read(bound.join("gatehouse_bg.wasm"))?)?;
+    fs::write(bundled.join("gatehouse_bg.wasm.gz"), packed.finish()?)?;
     let style = workspace.path("frontend/style");
     copy_folder(&style, &panel)?;
     copy_folder(&style, &bundled)?;
