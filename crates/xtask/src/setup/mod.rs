@@ -7,7 +7,7 @@ mod extension;
 pub(crate) mod node;
 pub(crate) mod python;
 mod server;
-mod wasm;
+pub(crate) mod wasm;
 
 use std::fs;
 use std::path::Path;

@@ -1,13 +1,11 @@
 //! The browser module: a toolchain for it, the compilation, and what makes it small.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use flate2::{Compression, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -16,6 +14,9 @@ use crate::job::Job;
 use crate::plan::Step;
 use crate::stamp::Inputs;
 use crate::workspace::Workspace;
+
+/// The module as JupyterLab sends it, beside the one as it is.
+pub(crate) const PACKED: &str = "gatehouse_bg.wasm.gz";
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Its own folder: two compilers would otherwise rebuild each other's work.
@@ -110,7 +111,7 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
             outputs: vec![
                 panel.join("gatehouse_bg.wasm"),
                 panel.join("index.html"),
-                workspace.path("jupyter-extension/wasm/gatehouse_bg.wasm.gz"),
+                workspace.path("jupyter-extension/wasm").join(PACKED),
             ],
             work: Box::new(|job| bind(workspace, job)),
         },
@@ -298,9 +299,15 @@ fn lay_out(workspace: &Workspace, bound: &Path) -> Result<()> {
     let bundled = workspace.path("jupyter-extension/wasm");
     copy_folder(bound, &panel)?;
     copy_folder(bound, &bundled)?;
-    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-    packed.write_all(&fs::read(bound.join("gatehouse_bg.wasm"))?)?;
-    fs::write(bundled.join("gatehouse_bg.wasm.gz"), packed.finish()?)?;
+    let mut packed = Vec::new();
+    let module = fs::read(bound.join("gatehouse_bg.wasm"))?;
+    zopfli::compress(
+        zopfli::Options::default(),
+        zopfli::Format::Gzip,
+        module.as_slice(),
+        &mut packed,
+    )?;
+    fs::write(bundled.join(PACKED), packed)?;
     let style = workspace.path("frontend/style");
     copy_folder(&style, &panel)?;
     copy_folder(&style, &bundled)?;
