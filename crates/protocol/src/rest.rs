@@ -39,8 +39,7 @@ pub struct GatewayStatus {
     pub version: Option<String>,
     /// A sentence for the user: what is wrong and what to do. `None` while all is well.
     pub message: Option<String>,
-    /// Python that makes `gateway`, without a secret in it, where there are no kernels whose configuration leads
-    /// `Gateway()` there: beside the standalone page.
+    /// Python that makes `gateway`, without a secret in it, where no kernel's configuration leads `Gateway()` there.
     pub access: Option<String>,
 }
 
