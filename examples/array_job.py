@@ -38,7 +38,7 @@ def array_job(client):
     print(f"shape: {result.shape}")
     print(f"mean: {result.mean():.4f}")
     for worker, greeting in client.run(os.getenv, "GREETING").items():
-        print(f"GREETING on {worker}: {greeting}")
+        print(f"GREETING on {worker}: {greeting or 'not set (an environment variable of the cluster)'}")
 
 
 if __name__ == "__main__":

@@ -62,6 +62,17 @@ pub fn Standalone() -> Html {
         let page = page.clone();
         move |_| page.remember()
     });
+    // Side by side, the chosen one may be out of sight.
+    use_effect_with((page.active, page.panes.len(), page.tiled), {
+        let page = page.clone();
+        move |_| {
+            let id = page.panes.get(page.active).map(page::OpenPane::element_id);
+            let slot = id.and_then(|id| gloo::utils::document().get_element_by_id(&id));
+            if let Some(slot) = slot.filter(|_| page.tiled) {
+                slot.scroll_into_view_with_bool(false);
+            }
+        }
+    });
     let on_width = {
         let width = width.setter();
         Callback::from(move |to: i32| {

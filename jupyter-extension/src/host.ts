@@ -38,8 +38,9 @@ export class LabHost implements Host {
     const { app } = this._services;
     const target = this._target();
     if (target?.kind === 'notebook') {
-      await insertCell(target.panel, code);
+      // In sight first: a hidden notebook has no layout to scroll in.
       app.shell.activateById(target.panel.id);
+      await insertCell(target.panel, code);
       return 'inserted';
     }
     if (target?.kind === 'console') {
@@ -59,7 +60,9 @@ export class LabHost implements Host {
     const result = await showDialog({
       title,
       body,
-      buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.warnButton({ label: action })]
+      buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.warnButton({ label: action })],
+      // Enter must not do what can't be undone.
+      defaultButton: 0
     });
     return result.button.accept;
   }
@@ -86,7 +89,7 @@ export class LabHost implements Host {
 }
 
 async function insertCell(panel: NotebookPanel, code: string): Promise<void> {
-  await panel.context.ready;
+  await panel.revealed;
   const notebook = panel.content;
   NotebookActions.insertBelow(notebook);
   // The kind of a new cell is the user's to set.
@@ -94,6 +97,8 @@ async function insertCell(panel: NotebookPanel, code: string): Promise<void> {
   const cell = notebook.activeCell;
   if (cell) {
     cell.model.sharedModel.setSource(code);
+    // The new cell has its place once it was drawn.
+    await new Promise(requestAnimationFrame);
     await notebook.scrollToCell(cell);
   }
 }

@@ -49,6 +49,9 @@ const MIGRATIONS: &[&str] = &[
     "
     CREATE INDEX jobs_over ON jobs (ended_at) WHERE step = 'over';
 ",
+    "
+    ALTER TABLE jobs ADD COLUMN cluster_label TEXT;
+",
 ];
 
 /// Why the store did not answer.

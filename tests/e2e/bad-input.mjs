@@ -63,11 +63,14 @@ await scenario('bad-input', async t => {
     t.equal((await api('GET', 'clusters')).body.length, 0, 'clusters made');
     await panel.setOption(page, 'environment_vars', 'GREETING: [closed]');
     t.ok(await error.isVisible(), 'a list is no value of a variable');
+    await panel.setOption(page, 'environment_vars', '1A B: x');
+    t.match(await error.innerText(), /name of a variable/, 'a name that is none');
     await panel.setOption(page, 'environment_vars', 'GREETING: hello');
     t.ok(!(await error.isVisible()), 'the error leaves with its cause');
     for (const [what, value] of [
       ['a list', ['a']],
       ['a text', 'a'],
+      ['a name that is none', { '1A B': 'x' }],
       ['a value that is no text', { A: { b: 1 } }]
     ]) {
       const { status, body } = await api('POST', 'clusters', { options: { environment_vars: value } });
@@ -111,6 +114,12 @@ await scenario('bad-input', async t => {
     const warning = panel.part(panel.card(page, name), 'scale-warning');
     await warning.waitFor();
     t.match(await warning.innerText(), /limit of 2 workers/, "the gateway's own words");
+    await t.until(
+      async () => (await panel.part(panel.card(page, name), 'scale-workers').inputValue()) === '2',
+      {
+        what: () => 'what is in force in the field'
+      }
+    );
     await t.shot(page, 'limited');
     await panel.workerCount(page, name, 2);
   });
@@ -130,6 +139,31 @@ await scenario('bad-input', async t => {
     t.match(remote.text, /ZeroDivisionError/, 'the error of the task');
     await panel.home(page);
     await panel.clusterState(page, name, 'RUNNING');
+  });
+
+  await t.step('a job that is cancelled', async () => {
+    const long = `print("${'wide '.repeat(80)}")\nimport time\ntime.sleep(600)`;
+    await panel.startJob(page, name, long);
+    const view = panel.part(page, 'job-view');
+    const output = panel.part(view, 'job-output');
+    await output.filter({ hasText: 'wide' }).waitFor({ timeout: 60_000 });
+    const overflows = () => output.evaluate(element => element.scrollWidth > element.clientWidth);
+    t.ok(await overflows(), 'a wide line is scrolled to, not wrapped');
+    await panel.part(view, 'job-output-wrap').click();
+    t.ok(!(await overflows()), 'unless that is asked for');
+    await panel.part(view, 'job-output-wrap').click();
+    const before = await panel.part(view, 'job-cancel').boundingBox();
+    await panel.part(view, 'job-cancel').click();
+    await view.locator('[data-state="cancelled"]').waitFor({ timeout: 30_000 });
+    const folded = panel.part(view, 'job-interrupted');
+    await folded.waitFor();
+    t.ok(!/KeyboardInterrupt/.test(await output.innerText()), 'the traceback is folded');
+    await t.shot(page, 'job-cancelled');
+    await folded.locator('summary').click();
+    t.match(await output.innerText(), /KeyboardInterrupt/, 'the traceback');
+    const after = await panel.part(view, 'job-again').boundingBox();
+    t.ok(after.y >= before.y + before.height, 'Run again is not where Cancel was');
+    await panel.home(page);
   });
 
   await t.step('a cluster that fails to start', async () => {

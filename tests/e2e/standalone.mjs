@@ -1,6 +1,6 @@
 // The same panel in a browser without JupyterLab: form, panes, job; and nothing without the token.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { scenario } from './harness.mjs';
@@ -24,6 +24,8 @@ await scenario('standalone', async t => {
     }
     const stranger = await t.page(base.href, { expectErrors: /401|403/ });
     t.ok(!(await panel.part(stranger, 'new-cluster').isVisible()), 'no panel without the token');
+    const said = await stranger.locator('body').innerText();
+    t.match(said, /Open the whole address/, 'a page that says what to do');
     await t.shot(stranger, 'no-token');
     await stranger.context().close();
   });
@@ -39,11 +41,47 @@ await scenario('standalone', async t => {
     await panel.openForm(page);
     await panel.setOption(page, 'profile', 'Medium Worker');
     await panel.setOption(page, 'environment_vars', '{"GREETING": "hello from the page"}');
+    t.match(
+      await page.locator('[data-field="profile"]').innerText(),
+      /2 threads, 4 GiB/,
+      'what the profile means'
+    );
+    await panel.setOption(page, 'idle_timeout', '-5');
+    await panel.part(page, 'error-idle_timeout').waitFor();
+    await panel.setOption(page, 'idle_timeout', '0');
+    await panel.part(page, 'cluster-label').fill('x'.repeat(100));
+    t.match(
+      await panel.part(page, 'error-label').innerText(),
+      /80 characters.*100/,
+      'a label that is too long'
+    );
+    await panel.part(page, 'create-cluster').click();
+    t.equal((await panel.part(page, 'cluster-label').inputValue()).length, 100, 'characters that are kept');
     await t.shot(page, 'form');
     const name = await panel.createCluster(page, { label: 'standalone' });
+    t.equal(await focused(page, 'cluster'), name, 'the card that has the keyboard');
     await panel.clusterState(page, name, 'RUNNING');
+    for (const key of ['Escape', 'Enter']) {
+      await panel.openScale(page, name);
+      await panel.part(panel.card(page, name), 'scale-workers').fill('1');
+      await page.keyboard.press(key);
+      await panel.part(panel.card(page, name), 'scale-form').waitFor({ state: 'detached' });
+      t.equal(await focused(page, 'testid'), 'scale', `what has the keyboard after ${key}`);
+    }
     await panel.scale(page, name, 1);
     return name;
+  });
+
+  await t.step('connect code works outside of Jupyter, and holds no secret', async () => {
+    await panel.part(panel.card(page, name), 'insert-connect-code').click();
+    await panel.part(page, 'notice').filter({ hasText: 'copied' }).waitFor();
+    const code = await page.evaluate(() => navigator.clipboard.readText());
+    const { password } = await panel.embeddedGateway(server.stateDir);
+    t.ok(!code.includes(password), 'no password in it');
+    const file = join(t.tmp, 'connect.py');
+    await writeFile(file, `${code}\nprint(client.submit(sum, [1, 2]).result())\n`);
+    const { code: exit, stdout, stderr } = await t.run(t.python, [file]);
+    t.equal(`${exit} ${stdout.trim()}`, '0 3', `its end, with ${stderr}`);
   });
 
   await t.step('panes and job work as in JupyterLab', async () => {
@@ -65,6 +103,21 @@ await scenario('standalone', async t => {
     });
     await pixelsMatch(t, page, stream, records);
     await t.shot(page, 'task-stream');
+    await panel.part(page, 'tile-panes').click();
+    await t.shot(page, 'side-by-side');
+    await page.setViewportSize({ width: 600, height: 900 });
+    for (const plot of ['progress', 'task-stream']) {
+      await page
+        .locator(`[data-testid="pane-tab"]`)
+        .nth(plot === 'progress' ? 0 : 1)
+        .click();
+      const slots = page.locator('[data-testid="pane"]:visible');
+      const shown = await slots.evaluateAll(all => all.map(slot => slot.dataset.plot).join());
+      t.equal(shown, plot, 'the pane of the chosen tab in a narrow window');
+    }
+    await t.shot(page, 'narrow');
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await panel.part(page, 'tile-panes').click();
     await oracle.close();
   });
 
@@ -89,13 +142,29 @@ await scenario('standalone', async t => {
   });
 
   await t.step('it is shut down', async () => {
+    await panel.part(panel.card(page, name), 'shut-down').click();
+    await panel.part(page, 'confirm').waitFor();
+    await page.keyboard.press('Enter');
+    await panel.part(page, 'confirm').waitFor({ state: 'hidden' });
+    t.ok(await panel.card(page, name).isVisible(), 'Enter alone shuts nothing down');
     await panel.shutDown(page, name);
     await panel.clusterGone(page, name);
     await t.shot(page, 'gone');
+    const job = panel.part(page, 'job').first();
+    t.match(await job.innerText(), /standalone/, 'the job still names its cluster by its label');
   });
 
   await t.step('the server ends and leaves nothing', async () => {
     const { code } = await server.stop();
     t.equal(code, 0, 'exit code on SIGTERM');
+    t.ok(!server.log().includes("can't be asked"), 'no warning of a gateway that was ended on purpose');
+    await panel.gatewayState(page, 'offline');
+    t.ok(await panel.part(page, 'new-cluster').isDisabled(), 'nothing can be asked of a server that is gone');
+    await t.shot(page, 'offline');
   });
 });
+
+/** What the element that has the keyboard carries as this `data-` attribute. */
+function focused(page, name) {
+  return page.evaluate(name => document.activeElement.dataset[name], name);
+}

@@ -11,6 +11,9 @@ use utoipa::ToSchema;
 /// The header every changing request must carry: a page of another origin can't set it without our consent.
 pub const CSRF_HEADER: &str = "x-gatehouse";
 
+/// Longest label a user may give a cluster, in characters.
+pub const MAX_LABEL: usize = 80;
+
 /// Chosen option values by field name.
 pub type OptionValues = Map<String, Value>;
 
@@ -36,6 +39,8 @@ pub struct GatewayStatus {
     pub version: Option<String>,
     /// A sentence for the user: what is wrong and what to do. `None` while all is well.
     pub message: Option<String>,
+    /// Python that makes `gateway`, without a secret in it, where no kernel's configuration leads `Gateway()` there.
+    pub access: Option<String>,
 }
 
 /// Where the gateway comes from.
@@ -78,6 +83,8 @@ pub struct JupyterStatus {
 pub struct Options {
     /// In the gateway's order.
     pub options: Vec<OptionSpec>,
+    /// Workers that a cluster may have, where that is known beforehand.
+    pub max_workers: Option<u32>,
 }
 
 /// One option of the gateway.
@@ -89,6 +96,9 @@ pub struct OptionSpec {
     /// The site's default, or the local one of Dask's configuration (`gateway.cluster.options`).
     pub default: Value,
     pub spec: OptionKind,
+    /// What each choice of a select means, in its order, where that is known: `2 threads, 4 GiB`.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// The six types of Dask Gateway's options; bounds are inclusive.
@@ -281,6 +291,8 @@ pub struct Job {
     pub id: String,
     pub name: String,
     pub cluster: String,
+    /// The cluster's label when the job was made: the job outlives it.
+    pub cluster_label: Option<String>,
     pub kernel: Option<String>,
     pub state: JobState,
     /// Whole where one job is asked for; lists and events cut it after 4096 bytes, with a last line `…` that says so.
@@ -383,6 +395,7 @@ mod tests {
             id: "1".into(),
             name: "n".into(),
             cluster: "c".into(),
+            cluster_label: None,
             kernel: None,
             state: JobState::Running,
             code,

@@ -16,6 +16,7 @@ fn status() -> Status {
             state: GatewayState::Up,
             address: Some("http://127.0.0.1:8000".into()),
             version: Some("2026.3.0".into()),
+            access: None,
             message: None,
         },
         jupyter: JupyterStatus {
@@ -58,6 +59,7 @@ fn job() -> Job {
         id: "f00d".into(),
         name: "array job".into(),
         cluster: "0123abcd".into(),
+        cluster_label: None,
         kernel: None,
         state: JobState::Running,
         code: "1 + 1".into(),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::rest::{Cluster, ClusterState};
+use protocol::rest::{Cluster, ClusterState, Options};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use yew::prelude::*;
@@ -51,6 +51,9 @@ pub struct Drafts(Rc<RefCell<Kept>>);
 struct Kept {
     cluster: Option<ClusterDraft>,
     code: String,
+    options: Option<Rc<Options>>,
+    /// The cluster that was just made: its card takes the keyboard when it comes.
+    made: String,
 }
 
 impl PartialEq for Drafts {
@@ -66,6 +69,29 @@ impl Drafts {
 
     pub fn keep_cluster(&self, draft: Option<ClusterDraft>) {
         self.0.borrow_mut().cluster = draft;
+    }
+
+    pub fn keep_options(&self, options: Rc<Options>) {
+        self.0.borrow_mut().options = Some(options);
+    }
+
+    /// The gateway's options as they were read last.
+    pub fn options(&self) -> Option<Rc<Options>> {
+        self.0.borrow().options.clone()
+    }
+
+    pub fn keep_made(&self, name: String) {
+        self.0.borrow_mut().made = name;
+    }
+
+    /// Whether this cluster was just made here; once.
+    pub fn take_made(&self, name: &str) -> bool {
+        let made = &mut self.0.borrow_mut().made;
+        let is_it = made == name;
+        if is_it {
+            made.clear();
+        }
+        is_it
     }
 
     pub fn code(&self) -> String {
@@ -127,9 +153,31 @@ impl Panel {
         }
     }
 
+    /// What [`Self::insert_connect_code`] does, in words: beside the standalone page there is no notebook to insert into.
+    pub fn connect_words(&self) -> &'static str {
+        if self.is_apart() {
+            "Copy connect code"
+        } else {
+            "Insert connect code"
+        }
+    }
+
+    /// Whether no kernels are around whose `Gateway()` leads to our gateway.
+    pub fn is_apart(&self) -> bool {
+        let status = &self.store.state().status;
+        status
+            .as_ref()
+            .is_some_and(|status| status.gateway.access.is_some())
+    }
+
     /// Puts the code that connects to the cluster where the user works.
     pub fn insert_connect_code(&self, name: &str) {
-        let Some(code) = protocol::connect::connect_code(name) else {
+        let state = self.store.state();
+        let access = state
+            .status
+            .as_ref()
+            .and_then(|status| status.gateway.access.as_deref());
+        let Some(code) = protocol::connect::connect_code(name, access) else {
             self.fail("The cluster's name can't be used in code. Connect with Gateway().connect(…) by hand.");
             return;
         };
@@ -137,7 +185,7 @@ impl Panel {
         spawn_local(async move {
             match panel.host.insert_code(code).await {
                 Ok(Placed::Inserted) => {}
-                Ok(Placed::Copied) => panel.info("Connect code copied: paste it into a notebook cell."),
+                Ok(Placed::Copied) => panel.info("Connect code copied: paste it where you write Python."),
                 Err(message) => panel.fail(&message),
             }
         });
@@ -198,9 +246,15 @@ impl Panel {
         let panel = self.clone();
         spawn_local(async move {
             let title = format!("Shut down {}?", format::count(names.len() as u64, "cluster"));
-            let body = "Their workers and the results they hold are lost. Notebooks and jobs that use them lose their \
-                        connection."
-                .to_owned();
+            let (their, them) = if names.len() == 1 {
+                ("Its", "it")
+            } else {
+                ("Their", "them")
+            };
+            let body = format!(
+                "{their} workers and the results they hold are lost. Notebooks and jobs that use {them} lose their \
+                 connection."
+            );
             if !panel.host.confirm(title, body, "Shut down all".to_owned()).await {
                 return;
             }

@@ -6,7 +6,7 @@ use yew::prelude::*;
 
 use super::form::{self, Draft};
 use super::icons::{Icon, glyph};
-use super::widgets::Number;
+use super::widgets::{Number, field_error};
 
 /// One option's field: what it shows and whom it tells.
 pub struct OptionField<'a> {
@@ -49,10 +49,7 @@ impl OptionField<'_> {
                     {input}
                 }
                 if let Some(error) = &self.error {
-                    <p class="gh-error" id={error_id} data-testid={format!("error-{}", spec.field)}>
-                        {glyph(Icon::Alert, 12)}
-                        <span>{error.clone()}</span>
-                    </p>
+                    {field_error(Some(error_id.into()), format!("error-{}", spec.field), error)}
                 } else if let Some(hint) = hint {
                     <p class="gh-hint" id={hint_id}>{hint}</p>
                 }
@@ -72,12 +69,19 @@ impl OptionField<'_> {
                 let understood = form::accept(self.spec, &self.draft)
                     .ok()
                     .and_then(|accepted| accepted.hint);
-                Some(understood.unwrap_or_else(|| "YAML or JSON, one name a line.".to_owned()))
+                Some(understood.unwrap_or_else(|| "A line a name, as NAME: value; or JSON.".to_owned()))
             }
             OptionKind::Unknown => {
                 Some("This option is of a type unknown here: give its value as JSON.".to_owned())
             }
-            OptionKind::Select { .. } | OptionKind::String | OptionKind::Bool => None,
+            OptionKind::Select { options } => {
+                let chosen = options.iter().position(|option| option == self.draft.text());
+                chosen
+                    .and_then(|at| self.spec.notes.get(at))
+                    .filter(|note| !note.is_empty())
+                    .cloned()
+            }
+            OptionKind::String | OptionKind::Bool => None,
         }
     }
 

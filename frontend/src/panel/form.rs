@@ -1,6 +1,6 @@
 //! What a form holds and what it means: drafts as typed, checked into what the server takes.
 
-use protocol::rest::{ApiError, CreateCluster, OptionKind, OptionSpec, OptionValues};
+use protocol::rest::{ApiError, CreateCluster, MAX_LABEL, OptionKind, OptionSpec, OptionValues};
 use serde_json::Value;
 
 use super::by_name::ByName;
@@ -63,7 +63,7 @@ pub fn draft(spec: &OptionSpec) -> Draft {
 }
 
 /// A JSON number without the `.0` that a float's default carries.
-fn number_text(value: &Value) -> String {
+pub fn number_text(value: &Value) -> String {
     let text = json::write(value);
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
@@ -99,11 +99,22 @@ pub fn accept(spec: &OptionSpec, draft: &Draft) -> Result<Accepted, String> {
         }
         OptionKind::Mapping => {
             let read = mapping::parse(text)?;
-            let hint = match read.converted.as_slice() {
-                [] => None,
-                [one] => Some(format!("The value of {one} is sent as text.")),
-                many => Some(format!("The values of {} are sent as text.", many.join(", "))),
-            };
+            // As the server has it: mappings of other names are the site's own.
+            if spec.field.to_ascii_lowercase().contains("env")
+                && let Some(name) = read.values.keys().find(|name| !is_variable(name))
+            {
+                return Err(format!(
+                    "“{name}” can't be the name of a variable: no blanks, no “=”, and no digit at its beginning."
+                ));
+            }
+            let hint = [(&read.converted, "text"), (&read.emptied, "empty text")]
+                .iter()
+                .filter_map(|(names, sent)| match names.as_slice() {
+                    [] => None,
+                    [one] => Some(format!("The value of {one} is sent as {sent}.")),
+                    many => Some(format!("The values of {} are sent as {sent}.", many.join(", "))),
+                })
+                .reduce(|all, more| [all, more].join(" "));
             Ok(Accepted {
                 value: Value::Object(read.values),
                 hint,
@@ -113,6 +124,12 @@ pub fn accept(spec: &OptionSpec, draft: &Draft) -> Result<Accepted, String> {
             .map(Accepted::from)
             .map_err(|error| format!("This is not valid JSON ({error}).")),
     }
+}
+
+/// Whether a shell's user would take it for the name of an environment variable, or nearly so: some programs want dots.
+fn is_variable(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
 }
 
 /// The bounds of a number in words, such as `from 0 to 10`.
@@ -160,6 +177,7 @@ pub struct ClusterDraft {
 pub struct ClusterErrors {
     pub options: ByName<String>,
     pub scale: Option<ScaleError>,
+    pub label: Option<String>,
     /// What concerns no field that is shown.
     pub whole: Option<String>,
 }
@@ -174,7 +192,11 @@ impl ClusterDraft {
     }
 
     /// The request for the server, or everything that is wrong.
-    pub fn accept(&self, specs: &[OptionSpec]) -> Result<CreateCluster, ClusterErrors> {
+    pub fn accept(
+        &self,
+        specs: &[OptionSpec],
+        max_workers: Option<u32>,
+    ) -> Result<CreateCluster, ClusterErrors> {
         let mut errors = ClusterErrors::default();
         let mut options = OptionValues::new();
         for spec in specs {
@@ -187,14 +209,20 @@ impl ClusterDraft {
                 }
             }
         }
-        let scaling = self.scale.accept().unwrap_or_else(|error| {
+        let label = self.label.trim();
+        let length = label.chars().count();
+        if length > MAX_LABEL {
+            errors.label = Some(format!(
+                "A label has at most {MAX_LABEL} characters; this one has {length}."
+            ));
+        }
+        let scaling = self.scale.accept(max_workers).unwrap_or_else(|error| {
             errors.scale = Some(error);
             None
         });
         if errors != ClusterErrors::default() {
             return Err(errors);
         }
-        let label = self.label.trim();
         Ok(CreateCluster {
             options,
             label: (!label.is_empty()).then(|| label.to_owned()),
@@ -216,6 +244,7 @@ impl ClusterErrors {
             Some(spec) => {
                 errors.options.set(&spec.field, error.message.clone());
             }
+            None if field == Some("label") => errors.label = Some(error.message.clone()),
             None => errors.whole = Some(error.message.clone()),
         }
         errors
@@ -235,6 +264,7 @@ mod tests {
             label: "F".into(),
             default,
             spec: serde_json::from_value(spec).expect("a spec"),
+            notes: Vec::new(),
         }
     }
 
@@ -305,6 +335,41 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_sent_as_an_empty_text() {
+        let spec = option(json!({}), json!({"type": "mapping"}));
+        let accepted = accept(&spec, &text("N: null\nA: 1\nB: true")).expect("a mapping");
+        assert_eq!(accepted.value, json!({"N": "", "A": "1", "B": "true"}));
+        assert_eq!(
+            accepted.hint.as_deref(),
+            Some("The values of A, B are sent as text. The value of N is sent as empty text.")
+        );
+    }
+
+    #[test]
+    fn a_variable_has_a_name_that_can_be_one() {
+        let mut spec = option(json!({}), json!({"type": "mapping"}));
+        assert!(
+            accept(&spec, &text("1A B: x")).is_ok(),
+            "a mapping of the site's own"
+        );
+        spec.field = "environment_vars".into();
+        for wrong in ["1A: x", "A B: x", "\"A=B\": x"] {
+            let error = accept(&spec, &text(wrong)).expect_err(wrong);
+            assert!(error.contains("can't be the name of a variable"), "{error}");
+        }
+        assert!(accept(&spec, &text("SPRING.x-y: z")).is_ok());
+    }
+
+    #[test]
+    fn a_value_that_is_not_there_is_called_missing() {
+        let spec = option(json!({}), json!({"type": "mapping"}));
+        assert_eq!(
+            accept(&spec, &text("{\"A\":")).expect_err("unfinished"),
+            "Line 1: the value of “A” and the closing brace are missing."
+        );
+    }
+
+    #[test]
     fn steps_stay_within_bounds() {
         assert_eq!(step("1", true, Some(0.0), Some(2.0)), "2");
         assert_eq!(step("2", true, Some(0.0), Some(2.0)), "2");
@@ -324,7 +389,7 @@ mod tests {
             label: "  etl ".into(),
             ..ClusterDraft::default()
         };
-        let request = draft.accept(&specs).expect("defaults pass");
+        let request = draft.accept(&specs, None).expect("defaults pass");
         assert_eq!(
             Value::Object(request.options),
             json!({"priority": 1, "image": "x"})
@@ -336,8 +401,19 @@ mod tests {
             workers: "many".into(),
             ..ScaleDraft::default()
         };
-        let errors = draft.accept(&specs).expect_err("two are wrong");
+        let errors = draft.accept(&specs, None).expect_err("two are wrong");
         assert!(errors.options.get("priority").is_some() && errors.scale.is_some());
+        draft = ClusterDraft {
+            label: "é".repeat(MAX_LABEL + 1),
+            ..ClusterDraft::default()
+        };
+        let errors = draft.accept(&specs, None).expect_err("the label is too long");
+        assert_eq!(
+            errors.label.as_deref(),
+            Some("A label has at most 80 characters; this one has 81.")
+        );
+        draft.label.pop();
+        assert!(draft.accept(&specs, None).is_ok());
     }
 
     #[test]
@@ -353,6 +429,12 @@ mod tests {
             let errors = ClusterErrors::of(&refusal(Some(named)), &specs);
             assert_eq!(errors.options.get("f").map(String::as_str), Some("no"));
         }
+        assert_eq!(
+            ClusterErrors::of(&refusal(Some("label")), &specs)
+                .label
+                .as_deref(),
+            Some("no")
+        );
         for other in [Some("gone"), None] {
             assert_eq!(
                 ClusterErrors::of(&refusal(other), &specs).whole.as_deref(),

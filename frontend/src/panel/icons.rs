@@ -26,6 +26,7 @@ pub enum Icon {
     Tabs,
     Tiles,
     Info,
+    Wrap,
 }
 
 impl Icon {
@@ -58,6 +59,10 @@ impl Icon {
             Self::Refresh => ("M13.2 6.5A5.5 5.5 0 1 0 13.5 9M13.5 2.8v3.9H9.6", false),
             Self::Tabs => ("M2 3.5h12v9H2zM2 6.5h12M7 3.5v3", false),
             Self::Tiles => ("M2.5 2.5h4.7v11H2.5zM8.8 2.5h4.7v11H8.8z", false),
+            Self::Wrap => (
+                "M2 3.5h12M2 7.5h9.5a2.2 2.2 0 0 1 0 4.4H8M9.8 10 8 11.9l1.8 1.9M2 11.9h3",
+                false,
+            ),
             Self::Info => (
                 "M8 1.9a6.1 6.1 0 1 0 0 12.2A6.1 6.1 0 0 0 8 1.9M8 7.3v3.6M8 4.9v.7",
                 false,

@@ -20,6 +20,8 @@ pub struct Mapping {
     pub values: Map<String, Value>,
     /// Names whose value YAML or JSON does not take for a string, and which is sent as one.
     pub converted: Vec<String>,
+    /// Names whose value is nothing, which is sent as an empty text.
+    pub emptied: Vec<String>,
 }
 
 /// Reads flat YAML, of which JSON is a part.
@@ -48,7 +50,9 @@ impl Mapping {
         if self.values.contains_key(&name) {
             return Err(format!("Line {line}: “{name}” is there twice; remove one."));
         }
-        if !value.is_text() {
+        if value.is_nothing() {
+            self.emptied.push(name.clone());
+        } else if !value.is_text() {
             self.converted.push(name.clone());
         }
         self.values.insert(name, Value::String(value.text));

@@ -29,7 +29,7 @@ use self::header::{header, troubles};
 use self::jobs::{JobView, Jobs, RunJob};
 use self::widgets::{Button, sheet};
 use crate::host::Host;
-use crate::state::events::State;
+use crate::state::events::{Link, State};
 use crate::state::store::use_store;
 
 #[derive(Clone, PartialEq, Properties)]
@@ -77,11 +77,15 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
         }
     });
 
+    let lost = matches!(state.link, Link::Lost { .. });
     let body = match &*sheet {
         Sheet::Home => html! {
             <div class="gh-home">
-                <Clusters state={state.clone()} scaling={(*scaling).clone()} on_scaling={on_scaling.clone()} />
-                <Jobs state={state.clone()} />
+                // Nothing here works without the server.
+                <fieldset class="gh-whole" disabled={lost}>
+                    <Clusters state={state.clone()} scaling={(*scaling).clone()} on_scaling={on_scaling.clone()} />
+                    <Jobs state={state.clone()} />
+                </fieldset>
             </div>
         },
         Sheet::NewCluster => {
@@ -93,9 +97,10 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
         },
         Sheet::Job { id } => {
             let job = state.job(id).cloned();
-            let cluster = job.as_ref().and_then(|job| state.cluster(&job.cluster));
-            let name = job.as_ref().map_or("", |job| job.cluster.as_str());
-            let on = format::title(cluster.and_then(|cluster| cluster.label.as_deref()), name).to_owned();
+            let on = job
+                .as_ref()
+                .map(|job| jobs::place(&state, job))
+                .unwrap_or_default();
             html! { <JobView key={id.clone()} id={id.clone()} {job} {on} /> }
         }
         Sheet::Choose { verb } => html! {
@@ -104,7 +109,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
     };
     html! {
         <ContextProvider<Panel> context={panel.clone()}>
-            <div class="gh-panel">
+            <div class={if lost { "gh-panel gh-offline" } else { "gh-panel" }}>
                 if props.header {
                     {header(&state)}
                 }

@@ -90,16 +90,16 @@ impl ScaleDraft {
         }
     }
 
-    /// What is asked of the gateway, `None` for [`ScaleMode::None`].
-    pub fn accept(&self) -> Result<Option<Scaling>, ScaleError> {
+    /// What is asked of the gateway, `None` for [`ScaleMode::None`]; at most `limit` workers, where that is known.
+    pub fn accept(&self, limit: Option<u32>) -> Result<Option<Scaling>, ScaleError> {
         match self.mode {
             ScaleMode::None => Ok(None),
             ScaleMode::Manual => Ok(Some(Scaling::Manual {
-                workers: workers(&self.workers, ScaleField::Workers)?,
+                workers: workers(&self.workers, ScaleField::Workers, limit)?,
             })),
             ScaleMode::Adaptive => {
-                let minimum = workers(&self.minimum, ScaleField::Minimum)?;
-                let maximum = workers(&self.maximum, ScaleField::Maximum)?;
+                let minimum = workers(&self.minimum, ScaleField::Minimum, limit)?;
+                let maximum = workers(&self.maximum, ScaleField::Maximum, limit)?;
                 if minimum > maximum {
                     return Err(ScaleError {
                         field: ScaleField::Maximum,
@@ -118,11 +118,19 @@ impl ScaleDraft {
     }
 }
 
-fn workers(text: &str, field: ScaleField) -> Result<u32, ScaleError> {
-    text.trim().parse().map_err(|_not_a_number| ScaleError {
-        field,
-        message: "Enter a whole number, 0 or more.".to_owned(),
-    })
+fn workers(text: &str, field: ScaleField, limit: Option<u32>) -> Result<u32, ScaleError> {
+    let number = text.trim().parse().ok();
+    number
+        .filter(|workers| limit.is_none_or(|limit| *workers <= limit))
+        .ok_or_else(|| ScaleError {
+            field,
+            message: match limit {
+                Some(limit) => {
+                    format!("Enter a whole number from 0 to {limit}, which is the gateway's limit.")
+                }
+                None => "Enter a whole number, 0 or more.".to_owned(),
+            },
+        })
 }
 
 #[cfg(test)]
@@ -136,27 +144,33 @@ mod tests {
             ..ScaleDraft::default()
         };
         assert_eq!(
-            draft.accept(),
+            draft.accept(None),
             Ok(Some(Scaling::Adaptive {
                 minimum: 0,
                 maximum: 4
             }))
         );
         draft.minimum = "5".into();
-        assert_eq!(draft.accept().expect_err("5 > 4").field, ScaleField::Maximum);
+        assert_eq!(draft.accept(None).expect_err("5 > 4").field, ScaleField::Maximum);
         draft.minimum = "-1".into();
-        assert_eq!(draft.accept().expect_err("-1").field, ScaleField::Minimum);
+        assert_eq!(draft.accept(None).expect_err("-1").field, ScaleField::Minimum);
         draft = ScaleDraft {
             mode: ScaleMode::Adaptive,
             minimum: "0".into(),
             maximum: "0".into(),
             ..draft
         };
-        assert!(draft.accept().is_err());
+        assert!(draft.accept(None).is_err());
         draft.mode = ScaleMode::Manual;
         draft.workers = "2".into();
-        assert_eq!(draft.accept(), Ok(Some(Scaling::Manual { workers: 2 })));
+        assert_eq!(draft.accept(None), Ok(Some(Scaling::Manual { workers: 2 })));
+        assert!(draft.accept(Some(2)).is_ok());
+        let error = draft.accept(Some(1)).expect_err("more than the limit");
+        assert_eq!(
+            error.message,
+            "Enter a whole number from 0 to 1, which is the gateway's limit."
+        );
         draft.mode = ScaleMode::None;
-        assert_eq!(draft.accept(), Ok(None));
+        assert_eq!(draft.accept(None), Ok(None));
     }
 }

@@ -48,6 +48,7 @@ pub struct Button {
     busy: bool,
     testid: &'static str,
     expanded: Option<bool>,
+    pressed: Option<bool>,
     submits: bool,
     class: &'static str,
 }
@@ -66,6 +67,7 @@ impl Button {
             busy: false,
             testid: "",
             expanded: None,
+            pressed: None,
             submits: false,
             class: "",
         }
@@ -125,6 +127,12 @@ impl Button {
         self
     }
 
+    /// Whether what it switches is on.
+    pub fn pressed(mut self, pressed: bool) -> Self {
+        self.pressed = Some(pressed);
+        self
+    }
+
     /// Sends the form around it.
     pub fn submits(mut self) -> Self {
         self.submits = true;
@@ -155,6 +163,7 @@ impl Button {
                 aria-label={self.icon_only.then(|| self.label.clone())}
                 aria-busy={self.busy.then_some("true")}
                 aria-expanded={self.expanded.map(|open| if open { "true" } else { "false" })}
+                aria-pressed={self.pressed.map(|on| if on { "true" } else { "false" })}
                 data-testid={some(self.testid)}
             >
                 if self.busy {
@@ -216,6 +225,16 @@ pub fn banner(level: NoticeLevel, testid: &'static str, content: Html, action: H
             <div class="gh-banner-text">{content}</div>
             {action}
         </div>
+    }
+}
+
+/// What is wrong with a field, below it.
+pub fn field_error(id: Option<AttrValue>, testid: impl Into<AttrValue>, message: &str) -> Html {
+    html! {
+        <p class="gh-error" {id} data-testid={testid.into()}>
+            {glyph(Icon::Alert, 12)}
+            <span>{message.to_owned()}</span>
+        </p>
     }
 }
 
@@ -360,6 +379,19 @@ pub fn meter(label: &'static str, text: String, percent: f64, scarce: bool) -> H
     }
 }
 
+/// Whether the element that had the keyboard is gone.
+pub fn focus_is_lost() -> bool {
+    let active = gloo::utils::document().active_element();
+    active.is_none_or(|active| active.tag_name() == "BODY")
+}
+
+/// Puts the keyboard on an element.
+pub fn focus(element: &NodeRef) {
+    if let Some(element) = element.cast::<web_sys::HtmlElement>() {
+        element.focus().ok();
+    }
+}
+
 /// Puts the keyboard where the user goes on: the first element below `root` that `selector` finds.
 pub fn focus_first(root: &NodeRef, selector: &str) {
     let found = root
@@ -388,7 +420,7 @@ pub fn sheet(
                     .on(on_close.reform(|_: MouseEvent| ()))
                     .testid("back")
                     .view()}
-                <h2 title={title.clone()}>{title}</h2>
+                <h2 title={title.clone()}><bdi>{title}</bdi></h2>
                 {aside}
             </header>
             {content}

@@ -76,7 +76,7 @@ pub fn Tabs(props: &TabsProps) -> Html {
                                 data-testid="pane-tab"
                             >
                                 {glyph(icon, 16)}
-                                <span>{title}</span>
+                                <bdi>{title}</bdi>
                             </button>
                             {Button::new("Close").only_icon(Icon::Cross).tone(Tone::Quiet).on(act.reform(move |_: MouseEvent| Act::Close(at))).class("gh-button--tiny").testid("pane-close").view()}
                         </span>
@@ -84,7 +84,7 @@ pub fn Tabs(props: &TabsProps) -> Html {
                 })}
             </div>
             if page.panes.len() > 1 {
-                {Button::new(if page.tiled { "One at a time" } else { "Side by side" }).only_icon(if page.tiled { Icon::Tabs } else { Icon::Tiles }).tone(Tone::Quiet).on(tile).testid("tile-panes").view()}
+                {Button::new(if page.tiled { "One at a time" } else { "Side by side" }).only_icon(if page.tiled { Icon::Tabs } else { Icon::Tiles }).tone(Tone::Quiet).on(tile).class("gh-tile").testid("tile-panes").view()}
             }
         </div>
     }
@@ -130,7 +130,7 @@ pub fn ConfirmDialog(props: &ConfirmDialogProps) -> Html {
             data-testid="confirm"
         >
             if let Some(ask) = &props.ask {
-                <h2 id={title_id}>{ask.title.clone()}</h2>
+                <h2 id={title_id}><bdi>{ask.title.clone()}</bdi></h2>
                 <p id={body_id}>{ask.body.clone()}</p>
                 <div class="gh-actions gh-actions--end">
                     {Button::new("Cancel").on(answer(false)).testid("confirm-cancel").view()}

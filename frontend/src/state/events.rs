@@ -144,6 +144,7 @@ mod tests {
             id: id.into(),
             name: id.into(),
             cluster: "c".into(),
+            cluster_label: None,
             kernel: None,
             state,
             code: String::new(),

@@ -29,7 +29,7 @@ pub struct ServeArgs {
     #[arg(long, conflicts_with = "port")]
     socket: Option<PathBuf>,
     /// Listen on this port of 127.0.0.1, guarded by a token that the printed address carries; 0 takes a free one.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = port)]
     port: u16,
     /// Folder for what must survive a restart [default: gatehouse in $XDG_STATE_HOME or ~/.local/state].
     #[arg(long, env = "GATEHOUSE_STATE_DIR")]
@@ -73,6 +73,11 @@ pub struct ServeArgs {
     ready_json: bool,
 }
 
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse()
+        .map_err(|_not_a_port| "a port is a whole number from 0 to 65535; 0 takes a free one")
+}
+
 /// A setting that is on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Switch {
@@ -109,5 +114,18 @@ fn log_filter() -> tracing_subscriber::EnvFilter {
     match "tungstenite=info".parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_never) => filter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_none_is_explained() {
+        for wrong in ["abc", "65536", "-1"] {
+            let error = Cli::try_parse_from(["gatehouse", "serve", "--port", wrong]).expect_err(wrong);
+            assert!(error.to_string().contains("from 0 to 65535"), "{error}");
+        }
     }
 }

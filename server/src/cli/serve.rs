@@ -75,6 +75,9 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         feed: args.scheduler_feed == Switch::On,
     };
     let clusters = Clusters::new(config.clone(), origin, store.clone(), instance.clone(), live).await?;
+    if address.url.is_some() {
+        clusters.tell_access(access(&config, embedded.as_deref()));
+    }
     let outbound = crate::outbound::client(&config.http_proxy).context("The HTTP client can't be made")?;
     let stop = CancellationToken::new();
     let requests = TaskTracker::new();
@@ -127,7 +130,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     announce(&args, address.url.as_deref(), &kernel_env);
 
     let watch = CancellationToken::new();
-    let watching = tokio::spawn(clusters.clone().run(watch.clone()));
+    let mut watching = Some(tokio::spawn(clusters.clone().run(watch.clone())));
     requests.spawn(jobs.clone().watch_others(stop.clone()));
     let supervise = CancellationToken::new();
     let supervising = embedded.clone().map(|embedded| {
@@ -160,15 +163,16 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
             let (last, _newcomers_wait) = leave(membership).await;
             if last {
                 warn_of(clusters.stop_all(CLUSTERS_PATIENCE).await);
+                // Before the gateway goes: that it can't be asked then is no news.
+                watch.cancel();
+                end_watch(&mut watching).await;
                 end_private_jupyter(&jupyter).await;
                 embedded.end().await;
             }
         }
     }
     watch.cancel();
-    if let Err(error) = watching.await {
-        warn!(%error, "the clusters' watch did not end well");
-    }
+    end_watch(&mut watching).await;
     end_private_jupyter(&jupyter).await;
     if let Some(socket) = &args.socket {
         std::fs::remove_file(socket).ok();
@@ -187,6 +191,15 @@ async fn leave(membership: Membership) -> (bool, Option<LastGuard>) {
             warn!(%error, "whether another server uses the gateway can't be told, so it is ended");
             (true, None)
         }
+    }
+}
+
+/// Waits for the end of the clusters' watch, which was cancelled.
+async fn end_watch(watching: &mut Option<tokio::task::JoinHandle<()>>) {
+    if let Some(watching) = watching.take()
+        && let Err(error) = watching.await
+    {
+        warn!(%error, "the clusters' watch did not end well");
     }
 }
 
@@ -262,6 +275,19 @@ fn gateway_config(args: &ServeArgs) -> anyhow::Result<GatewayConfig> {
             .insert("DASK_GATEWAY__ADDRESS".to_owned(), gateway.clone());
     }
     Ok(GatewayConfig::resolve(&sources)?)
+}
+
+/// The Python that makes `gateway` for who uses the standalone page: no kernel's environment leads there.
+fn access(config: &GatewayConfig, embedded: Option<&Embedded>) -> String {
+    embedded.map_or_else(
+        || {
+            protocol::connect::remote_access(
+                config.address.as_deref().unwrap_or_default(),
+                config.proxy_address.as_deref(),
+            )
+        },
+        Embedded::access,
+    )
 }
 
 fn default_state_dir() -> anyhow::Result<PathBuf> {

@@ -1,6 +1,7 @@
 //! Life of a cluster: list, create, scale, adapt, watch, stop.
 
 mod error;
+mod options;
 mod poll;
 mod view;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use dask_gateway::{ClusterReport, GatewayClient, GatewayConfig};
 use protocol::events::{Notice, NoticeLevel};
-use protocol::rest::{Cluster, ClusterState, CreateCluster, GatewayStatus, OptionKind, OptionSpec, Scaling};
+use protocol::rest::{Cluster, ClusterState, CreateCluster, GatewayStatus, MAX_LABEL, Scaling};
 use serde_json::Value;
 use tokio::sync::{Notify, broadcast, watch};
 use tracing::{info, warn};
@@ -23,9 +24,6 @@ pub use poll::GatewayOrigin;
 
 /// How long the gateway may take to hear that clusters are to end, when the server ends.
 const DELETE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Longest label a user may give.
-const MAX_LABEL: usize = 80;
 
 /// All clusters of the user on one gateway. Cheap to clone.
 #[derive(Clone)]
@@ -143,6 +141,13 @@ impl Clusters {
         self.0.gateway.subscribe()
     }
 
+    /// Says how Python reaches the gateway from outside of Jupyter's kernels.
+    pub fn tell_access(&self, access: String) {
+        self.0
+            .gateway
+            .send_modify(|gateway| gateway.access = Some(access));
+    }
+
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.0.notices.subscribe()
     }
@@ -210,29 +215,6 @@ impl Clusters {
                 view::state_word(cluster.state)
             ))
         })
-    }
-
-    /// The gateway's options, with the local defaults of Dask's configuration laid over the site's.
-    ///
-    /// # Errors
-    /// [`ClusterError::Gateway`].
-    pub async fn options(&self) -> Result<Vec<OptionSpec>, ClusterError> {
-        let specs = self.0.client.options().await?;
-        Ok(specs
-            .into_iter()
-            .map(|spec| OptionSpec {
-                default: self
-                    .0
-                    .config
-                    .cluster_options
-                    .get(&spec.field)
-                    .cloned()
-                    .unwrap_or(spec.default),
-                spec: serde_json::from_value(spec.spec).unwrap_or(OptionKind::Unknown),
-                field: spec.field,
-                label: spec.label,
-            })
-            .collect())
     }
 
     /// Asks for a cluster and returns its name.
@@ -324,7 +306,8 @@ impl Clusters {
         self.book().note(name).scaling = scaling.clone();
         self.0.store.set_scaling(name, &scaling).await?;
         self.0.dirty.notify_one();
-        Ok(warning)
+        // Its words are for a page that shows reStructuredText.
+        Ok(warning.map(|words| words.replace('`', "")))
     }
 
     /// Asks for the end of a cluster. A failed one is only taken off the list.
@@ -440,6 +423,18 @@ fn check_environment(options: &protocol::rest::OptionValues) -> Result<(), Clust
         .iter()
         .filter(|(field, _)| field.to_lowercase().contains("env"))
     {
+        let no_name = |name: &&String| {
+            name.starts_with(|c: char| c.is_ascii_digit())
+                || name.contains(|c: char| c == '=' || c.is_whitespace())
+        };
+        if let Some(name) = value.as_object().and_then(|mapping| mapping.keys().find(no_name)) {
+            return Err(ClusterError::Invalid {
+                field: Some(field.clone()),
+                message: format!(
+                    "“{name}” can't be the name of a variable: no blanks, no “=”, and no digit at its beginning."
+                ),
+            });
+        }
         let wrong = value
             .as_object()
             .and_then(|mapping| mapping.iter().find(|(_, value)| !value.is_string()));
@@ -501,6 +496,15 @@ mod tests {
         };
         assert_eq!(field.as_deref(), Some("environment_vars"));
         assert_eq!(message, "The value of B must be text; write it in quotes: \"2\".");
+    }
+
+    #[test]
+    fn environment_variables_have_names() {
+        for wrong in ["1A", "A B", "A=B"] {
+            let options = json!({"environment_vars": {wrong: "x"}, "site": {wrong: 1}});
+            let error = check_environment(options.as_object().expect("object")).expect_err(wrong);
+            assert!(error.to_string().contains(&format!("“{wrong}”")), "{error}");
+        }
     }
 
     #[test]

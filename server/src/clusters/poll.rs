@@ -59,6 +59,7 @@ pub(super) fn initial_status(origin: &GatewayOrigin, address: &str) -> GatewaySt
         address: Some(address.to_owned()),
         version: None,
         message: None,
+        access: None,
     }
 }
 

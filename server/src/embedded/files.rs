@@ -43,6 +43,10 @@ impl Files {
         self.folder.join("gateway.json")
     }
 
+    pub(super) fn settings(&self) -> PathBuf {
+        self.folder.join("settings.json")
+    }
+
     pub(super) fn config(&self) -> PathBuf {
         self.folder.join("config.py")
     }
@@ -85,10 +89,7 @@ impl Files {
         let settings = json!({
             "python": python, "environments": environments, "profiles": profiles, "max_workers": settings.max_workers,
         });
-        write_private(
-            &self.folder.join("settings.json"),
-            &serde_json::to_vec_pretty(&settings)?,
-        )?;
+        write_private(&self.settings(), &serde_json::to_vec_pretty(&settings)?)?;
         write_private(&self.config(), include_bytes!("gateway_config.py"))
     }
 }

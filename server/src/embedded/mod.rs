@@ -3,6 +3,7 @@
 //! The gateway is the real `dask-gateway-server` with its local backend. One server of a state folder, the owner,
 //! supervises it ([`Embedded::run`]); it outlives that server, and the last one out ends it ([`Embedded::end`]).
 
+mod advice;
 mod child;
 mod environments;
 mod files;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use dask_gateway::{AuthConfig, GatewayClient, GatewayConfig, GatewayError, HttpProxy, Secret};
 use tokio::sync::watch;
 
+pub use self::advice::Advice;
 pub use self::settings::Settings;
 
 use self::environments::Places;
@@ -171,6 +173,13 @@ impl Embedded {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
+    }
+
+    /// Python that makes `gateway` outside of Jupyter's kernels.
+    pub fn access(&self) -> String {
+        let record = self.files.record();
+        let record = std::path::absolute(&record).unwrap_or(record);
+        protocol::connect::embedded_access(&record.to_string_lossy())
     }
 
     /// How the gateway is, now and later.

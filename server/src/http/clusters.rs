@@ -13,9 +13,7 @@ use super::error::{Body, HttpError};
 #[utoipa::path(get, path = "/api/v1/options", tag = "clusters",
     responses((status = 200, body = Options), (status = 502, body = ApiError)))]
 pub(super) async fn options(State(app): State<App>) -> Result<Json<Options>, HttpError> {
-    Ok(Json(Options {
-        options: app.clusters.options().await?,
-    }))
+    Ok(Json(app.clusters.options().await?))
 }
 
 /// The user's clusters, newest first.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use protocol::rest::CSRF_HEADER;
 use subtle::ConstantTimeEq;
@@ -87,12 +87,23 @@ pub(super) async fn require_token(State(token): State<Token>, request: Request, 
         }
         return response;
     }
+    if wants_page(request.headers()) {
+        return (StatusCode::UNAUTHORIZED, Html(include_str!("no-token.html"))).into_response();
+    }
     HttpError::new(
         StatusCode::UNAUTHORIZED,
         "unauthorized",
         "This page needs the token that `gatehouse serve` printed. Open the whole printed address, with ?token=… at its end.",
     )
     .into_response()
+}
+
+/// Whether a person looks at the answer.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// Middleware of both doors: no page of another origin may change anything or listen in.
@@ -171,6 +182,16 @@ mod tests {
         assert!(!same_origin(&headers(&[host, ("origin", "null")])));
         assert!(!same_origin(&headers(&[host, ("sec-fetch-site", "cross-site")])));
         assert!(!same_origin(&headers(&[host, ("sec-fetch-site", "same-site")])));
+    }
+
+    #[test]
+    fn browsers_get_a_page_and_programs_json() {
+        assert!(wants_page(&headers(&[(
+            "accept",
+            "text/html,application/xhtml+xml,*/*;q=0.8"
+        )])));
+        assert!(!wants_page(&headers(&[("accept", "application/json, */*")])));
+        assert!(!wants_page(&headers(&[])));
     }
 
     #[test]

@@ -24,10 +24,11 @@ pub(super) async fn create(
     State(app): State<App>,
     Body(request): Body<CreateJob>,
 ) -> Result<(StatusCode, Json<Job>), HttpError> {
-    let running = app.clusters.get(&request.cluster)?.state == ClusterState::Running;
+    let cluster = app.clusters.get(&request.cluster)?;
+    let running = cluster.state == ClusterState::Running;
     Ok((
         StatusCode::CREATED,
-        Json(app.jobs.create(request, running).await?),
+        Json(app.jobs.create(request, running, cluster.label).await?),
     ))
 }
 

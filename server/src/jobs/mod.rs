@@ -115,7 +115,12 @@ impl Jobs {
     ///
     /// # Errors
     /// [`JobError::Invalid`] for code or a cluster that can't be run, [`JobError::Jupyter`] where no Jupyter Server is there.
-    pub async fn create(&self, request: CreateJob, cluster_is_running: bool) -> Result<Job, JobError> {
+    pub async fn create(
+        &self,
+        request: CreateJob,
+        cluster_is_running: bool,
+        cluster_label: Option<String>,
+    ) -> Result<Job, JobError> {
         let inner = &self.0;
         if inner.closing.is_cancelled() {
             return Err(JobError::WrongState(
@@ -125,7 +130,10 @@ impl Jobs {
         if let JupyterSource::Unavailable { message } = &inner.jupyter {
             return Err(JobError::Jupyter(message.clone()));
         }
-        let job = new_job(request, cluster_is_running)?;
+        let job = Job {
+            cluster_label,
+            ..new_job(request, cluster_is_running)?
+        };
         inner.records.insert(&job).await?;
         info!(job = job.id, cluster = job.cluster, "job created");
         inner.announce(&job);
@@ -294,6 +302,7 @@ fn new_job(request: CreateJob, cluster_is_running: bool) -> Result<Job, JobError
         id: uuid::Uuid::new_v4().simple().to_string(),
         name,
         cluster: request.cluster,
+        cluster_label: None,
         kernel: request.kernel.filter(|kernel| !kernel.is_empty()),
         state: JobState::Queued,
         code: request.code,
@@ -304,22 +313,24 @@ fn new_job(request: CreateJob, cluster_is_running: bool) -> Result<Job, JobError
     })
 }
 
-/// The first line that says something names a job without a name; a docstring's or comment's, without its marks.
+/// The first line that says something names a job without a name: a docstring's, without its marks, or of the code. What
+/// is imported says little, and many jobs begin with the same comment.
 fn name_from(code: &str) -> String {
-    let quotes = ['"', '\''];
-    let words = |line: &str| {
-        line.trim()
-            .trim_start_matches('#')
-            .trim_matches(quotes)
-            .trim()
-            .to_owned()
+    let lines = || {
+        code.lines()
+            .map(|line| line.trim().trim_matches(['"', '\'']).trim())
+            .filter(|line| !line.is_empty())
     };
-    let line = code
-        .lines()
-        .map(words)
-        .find(|line| !line.is_empty())
-        .unwrap_or_default();
-    shorten(&line, NAME_LIMIT)
+    let mut in_import = false;
+    let line = lines().find(|line| {
+        let imports = line.starts_with("import ") || line.starts_with("from ") && line.contains(" import ");
+        let skipped = in_import || imports || line.starts_with(['#', '%']);
+        in_import = (in_import || imports && line.contains('(')) && !line.contains(')');
+        !skipped
+    });
+    // Nothing but imports and comments.
+    let line = line.or_else(|| lines().next()).unwrap_or_default();
+    shorten(line.trim_start_matches('#').trim(), NAME_LIMIT)
 }
 
 fn shorten(text: &str, limit: usize) -> String {
@@ -355,6 +366,25 @@ impl Jobs {
 mod tests {
     use super::record::job;
     use super::*;
+
+    #[test]
+    fn a_job_is_named_by_what_it_does() {
+        for (code, name) in [
+            (
+                "import time\nfrom dask import (\n    delayed,\n)\n\n# wait\ntime.sleep(1)",
+                "time.sleep(1)",
+            ),
+            (
+                "\"\"\"\nAverage of a matrix.\n\"\"\"\nimport os",
+                "Average of a matrix.",
+            ),
+            ("%matplotlib inline\nclient.run(f)", "client.run(f)"),
+            ("# only words\nimport time", "only words"),
+            ("\n", ""),
+        ] {
+            assert_eq!(name_from(code), name, "{code}");
+        }
+    }
 
     #[tokio::test]
     async fn lists_and_events_hold_the_beginning_of_a_long_code() {

@@ -83,7 +83,7 @@ pub(super) struct Records {
 }
 
 const COLUMNS: &str = "id, name, cluster, kernel, state, code, error, created_at, started_at, ended_at, \
-                       step, session_id, kernel_id, outcome";
+                       step, session_id, kernel_id, outcome, cluster_label";
 
 impl Records {
     pub(super) fn new(store: Store, instance: String) -> Self {
@@ -96,8 +96,8 @@ impl Records {
         self.store
             .call(move |db| {
                 db.execute(
-                    "INSERT INTO jobs (id, instance, step, state, name, cluster, kernel, code, created_at) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    "INSERT INTO jobs (id, instance, step, state, name, cluster, kernel, code, created_at, \
+                     cluster_label) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                     params![
                         job.id,
                         instance,
@@ -107,7 +107,8 @@ impl Records {
                         job.cluster,
                         job.kernel,
                         job.code,
-                        job.created_at
+                        job.created_at,
+                        job.cluster_label
                     ],
                 )
             })
@@ -304,6 +305,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
             id: row.get(0)?,
             name: row.get(1)?,
             cluster: row.get(2)?,
+            cluster_label: row.get(14)?,
             kernel: row.get(3)?,
             state: row.get::<_, Named>(4)?.0,
             code: row.get(5)?,
@@ -327,6 +329,7 @@ pub(super) fn job(id: &str, created_at: i64) -> Job {
         id: id.into(),
         name: "sum".into(),
         cluster: "c".into(),
+        cluster_label: Some("etl".into()),
         kernel: None,
         state: JobState::Queued,
         code: "1".into(),
@@ -421,5 +424,13 @@ mod tests {
         assert_eq!(ids, ["1", "2"]);
         let listed: Vec<_> = a.list().await.unwrap().into_iter().map(|job| job.id).collect();
         assert_eq!(listed, ["3", "2", "1"]);
+        let labels: Vec<_> = a
+            .list()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|job| job.cluster_label)
+            .collect();
+        assert_eq!(labels[0].as_deref(), Some("etl"));
     }
 }

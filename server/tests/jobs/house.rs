@@ -112,7 +112,7 @@ impl House {
 
     /// Runs the code and returns the job as it ended with everything that it showed.
     pub(crate) async fn run(&self, jobs: &Jobs, code: &str) -> Ended {
-        let job = jobs.create(self.request(code), true).await.unwrap();
+        let job = jobs.create(self.request(code), true, None).await.unwrap();
         ended(jobs, &job.id).await
     }
 

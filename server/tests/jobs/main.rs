@@ -170,7 +170,7 @@ async fn says_why_code_failed() {
 
     let mut request = house.request("1");
     request.cluster = "00000000000000000000000000000000".into();
-    let job = jobs.create(request, true).await.unwrap();
+    let job = jobs.create(request, true, None).await.unwrap();
     let unknown = ended(&jobs, &job.id).await;
     assert!(
         unknown.error.contains("could not connect to cluster 0000"),
@@ -180,7 +180,7 @@ async fn says_why_code_failed() {
 
     let mut request = house.request("1");
     request.kernel = Some("no-such-kernel".into());
-    let job = jobs.create(request, true).await.unwrap();
+    let job = jobs.create(request, true, None).await.unwrap();
     let unknown = ended(&jobs, &job.id).await;
     assert!(
         unknown.error.contains("The kernel no-such-kernel does not exist"),
@@ -199,6 +199,7 @@ async fn cancels() {
         .create(
             house.request("import time\nprint('going')\nwhile True: time.sleep(0.05)"),
             true,
+            None,
         )
         .await
         .unwrap();
@@ -224,7 +225,7 @@ while True:
     except KeyboardInterrupt:
         print('no')
 ";
-    let job = jobs.create(house.request(stubborn), true).await.unwrap();
+    let job = jobs.create(house.request(stubborn), true, None).await.unwrap();
     until_printed(&jobs, &job.id, "going").await;
     jobs.cancel(&job.id).await.unwrap();
     let killed = ended(&jobs, &job.id).await;
@@ -233,14 +234,14 @@ while True:
 
     // One that writes faster than it is read.
     let flood = "print('going')\nwhile True: print('x' * 60_000)";
-    let job = jobs.create(house.request(flood), true).await.unwrap();
+    let job = jobs.create(house.request(flood), true, None).await.unwrap();
     until_printed(&jobs, &job.id, "going").await;
     jobs.cancel(&job.id).await.unwrap();
     until_state(&jobs, &job.id, JobState::Cancelled).await;
 
     // One that has hardly begun, cancelled by another server that shares the store.
     let job = jobs
-        .create(house.request("import time\ntime.sleep(600)"), true)
+        .create(house.request("import time\ntime.sleep(600)"), true, None)
         .await
         .unwrap();
     let other = house.jobs("b").await;
@@ -261,6 +262,7 @@ async fn ends_with_the_server() {
         .create(
             house.request("import time\nprint('going')\ntime.sleep(600)"),
             true,
+            None,
         )
         .await
         .unwrap();
@@ -270,7 +272,7 @@ async fn ends_with_the_server() {
     assert_eq!(job.state, JobState::Cancelled);
     assert!(job.error.unwrap().contains("The server ended"));
     assert!(matches!(
-        jobs.create(house.request("1"), true).await,
+        jobs.create(house.request("1"), true, None).await,
         Err(JobError::WrongState(_))
     ));
     house.leave().await;
@@ -293,7 +295,7 @@ client.submit(sum, [40, 2]).result()
     let (running, finished, cancelled, lost, queued) = dying.block_on(async {
         let jobs = house.jobs("first").await;
         let start = async |code: &str, printed: &str| {
-            let job = jobs.create(house.request(code), true).await.unwrap();
+            let job = jobs.create(house.request(code), true, None).await.unwrap();
             until_printed(&jobs, &job.id, printed).await;
             job.id
         };
@@ -306,7 +308,7 @@ client.submit(sum, [40, 2]).result()
         )
         .await;
         let queued = jobs
-            .create(house.request("print('not yet sent')"), true)
+            .create(house.request("print('not yet sent')"), true, None)
             .await
             .unwrap()
             .id;
@@ -366,14 +368,14 @@ async fn says_what_keeps_jobs_from_running() {
     });
     let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(missing.into())).await;
     assert!(matches!(
-        jobs.create(request(" \n"), true).await,
+        jobs.create(request(" \n"), true, None).await,
         Err(JobError::Invalid { field: "code", .. })
     ));
     assert!(matches!(
-        jobs.create(request("1"), false).await,
+        jobs.create(request("1"), false, None).await,
         Err(JobError::Invalid { field: "cluster", .. })
     ));
-    let job = jobs.create(request("1"), true).await.unwrap();
+    let job = jobs.create(request("1"), true, None).await.unwrap();
     let mut output = jobs.output(&job.id).await.unwrap();
     let Some(JobOutput::End {
         state: JobState::Failed,
@@ -390,7 +392,7 @@ async fn says_what_keeps_jobs_from_running() {
         token: "x".into(),
     };
     let jobs = jobs_in(folder.path(), "a", gone).await;
-    let job = jobs.create(request("1"), true).await.unwrap();
+    let job = jobs.create(request("1"), true, None).await.unwrap();
     assert!(ended(&jobs, &job.id).await.error.contains("does not answer"));
 
     let none = JupyterSource::Unavailable {
@@ -398,7 +400,7 @@ async fn says_what_keeps_jobs_from_running() {
     };
     let jobs = jobs_in(folder.path(), "a", none).await;
     assert!(matches!(
-        jobs.create(request("1"), true).await,
+        jobs.create(request("1"), true, None).await,
         Err(JobError::Jupyter(_))
     ));
     assert!(!jobs.jupyter_status().available);
@@ -493,7 +495,7 @@ async fn reaches_its_own_jupyter() {
         name: None,
         kernel: None,
     };
-    let job = jobs.create(request, true).await.unwrap();
+    let job = jobs.create(request, true, None).await.unwrap();
     let error = ended(&jobs, &job.id).await.error;
     assert!(error.contains("could not connect to cluster c"), "{error}");
     jupyter.shutdown().await;

@@ -8,11 +8,11 @@ use serde_json::Value;
 use yew::prelude::*;
 
 use super::super::context::{Panel, Sheet, use_panel};
+use super::super::form::number_text;
 use super::super::format;
 use super::super::icons::{Icon, glyph};
-use super::super::widgets::{Button, Elapsed, Tone, meter, spinner};
+use super::super::widgets::{Button, Elapsed, Tone, focus, focus_first, focus_is_lost, meter, spinner};
 use super::scale::ScaleForm;
-use crate::state::json;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct ClusterCardProps {
@@ -31,6 +31,16 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
     let panel = use_panel();
     let cluster = &props.cluster;
     let stopping = use_state(|| false);
+    let root = use_node_ref();
+
+    use_effect_with((), {
+        let (panel, name, root) = (panel.clone(), cluster.name.clone(), root.clone());
+        move |()| {
+            if panel.drafts.take_made(&name) && focus_is_lost() {
+                focus(&root);
+            }
+        }
+    });
 
     use_effect_with((cluster.state, cluster.name.clone()), {
         let (dismiss, linger) = (props.on_dismiss.clone(), props.linger_ms);
@@ -59,6 +69,8 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
     let title = format::title(cluster.label.as_deref(), &cluster.name).to_owned();
     html! {
         <li
+            ref={root.clone()}
+            tabindex="-1"
             class={format!("gh-card gh-card--{class}")}
             aria-label={format!("Cluster {title}, {class}")}
             data-testid="cluster-card"
@@ -66,7 +78,7 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
             data-state={state}
         >
             <div class="gh-card-head">
-                <h3 title={cluster.name.clone()} data-testid="cluster-title">{title}</h3>
+                <h3 title={cluster.name.clone()} data-testid="cluster-title"><bdi>{title}</bdi></h3>
                 {chip(cluster)}
                 if matches!(cluster.state, ClusterState::Failed | ClusterState::Stopped) {
                     {Button::new("Dismiss").only_icon(Icon::Cross).tone(Tone::Quiet).testid("dismiss").on(dismiss).view()}
@@ -74,7 +86,7 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
             </div>
             {meta(&panel, cluster)}
             {match cluster.state {
-                ClusterState::Running => running(props, &panel, &shut_down, *stopping),
+                ClusterState::Running => running(props, &panel, &shut_down, *stopping, &root),
                 ClusterState::Pending => html! {
                     <div class="gh-card-row">
                         <p class="gh-note">
@@ -131,6 +143,14 @@ fn meta(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
         let (panel, name) = (panel.clone(), cluster.name.clone());
         Callback::from(move |_: MouseEvent| panel.copy(name.clone(), "Cluster name"))
     };
+    let copy = Button::new("Copy full name")
+        .only_icon(Icon::Copy)
+        .tone(Tone::Quiet)
+        .title(format!("Copy {}", cluster.name))
+        .on(copy_name)
+        .testid("copy-name")
+        .class("gh-button--tiny")
+        .view();
     let live = (cluster.state == ClusterState::Running)
         .then_some(cluster.live)
         .and_then(|live| match live {
@@ -143,8 +163,8 @@ fn meta(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
         <div class="gh-meta">
             if labelled {
                 <code title={cluster.name.clone()}>{format::short_name(&cluster.name)}</code>
+                {copy.clone()}
             }
-            {Button::new("Copy full name").only_icon(Icon::Copy).tone(Tone::Quiet).title(format!("Copy {}", cluster.name)).on(copy_name).testid("copy-name").class("gh-button--tiny").view()}
             if let Some(since) = cluster.started_at {
                 <span><Elapsed {since} until={cluster.stopped_at} /></span>
             }
@@ -152,6 +172,9 @@ fn meta(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
                 <span class="gh-meta-live" data-testid="cluster-live">{live}</span>
             } else if let Some(scaling) = format::scaling(&cluster.scaling) {
                 <span data-testid="cluster-scaling">{scaling}</span>
+            }
+            if !labelled {
+                {copy}
             }
         </div>
     }
@@ -162,6 +185,7 @@ fn running(
     panel: &Panel,
     shut_down: &Callback<MouseEvent>,
     stopping: bool,
+    root: &NodeRef,
 ) -> Html {
     let cluster = &props.cluster;
     let with = |act: fn(&Panel, &Cluster)| {
@@ -172,6 +196,14 @@ fn running(
         let open = props.scaling_open;
         props.on_scaling.reform(move |_: MouseEvent| !open)
     };
+    let on_close = {
+        let root = root.clone();
+        // The form goes; the keyboard goes on where it came from.
+        props.on_scaling.reform(move |()| {
+            focus_first(&root, ".gh-scale-toggle");
+            false
+        })
+    };
     html! {
         <>
             {figures(cluster)}
@@ -180,9 +212,9 @@ fn running(
                 {Button::new("Progress").icon(Icon::Progress).title("Open the Progress of this cluster").on(with(|panel, cluster| panel.open_pane("progress", cluster))).testid("open-progress").class("gh-grow").view()}
             </div>
             <div class="gh-actions">
-                {Button::new("Scale").icon(Icon::Scale).tone(Tone::Quiet).expanded(props.scaling_open).on(toggle).testid("scale").view()}
-                {Button::new("Insert connect code").only_icon(Icon::Code).tone(Tone::Quiet).on(with(|panel, cluster| panel.insert_connect_code(&cluster.name))).testid("insert-connect-code").view()}
-                {Button::new("Run a job on this cluster").only_icon(Icon::Play).tone(Tone::Quiet).disabled(!props.jobs).on(with(|panel, cluster| {
+                {Button::new("Scale").icon(Icon::Scale).tone(Tone::Quiet).expanded(props.scaling_open).on(toggle).testid("scale").class("gh-scale-toggle").view()}
+                {Button::new(panel.connect_words()).only_icon(Icon::Code).tone(Tone::Quiet).on(with(|panel, cluster| panel.insert_connect_code(&cluster.name))).testid("insert-connect-code").view()}
+                {Button::new("Run job").icon(Icon::Play).title("Run a job on this cluster").class("gh-roomy").tone(Tone::Quiet).disabled(!props.jobs).on(with(|panel, cluster| {
                         panel.go.emit(Sheet::RunJob { cluster: Some(cluster.name.clone()), code: None });
                     })).testid("run-job-here").view()}
                 if let Some(path) = &cluster.dashboard {
@@ -202,16 +234,16 @@ fn running(
                 {shut_down_button(shut_down, stopping, "Shut down")}
             </div>
             if props.scaling_open {
-                <ScaleForm cluster={Rc::clone(cluster)} on_close={props.on_scaling.reform(|()| false)} />
+                <ScaleForm cluster={Rc::clone(cluster)} on_close={on_close} />
             }
-            {details(cluster)}
+            {details(panel, cluster)}
         </>
     }
 }
 
 fn shut_down_button(onclick: &Callback<MouseEvent>, busy: bool, label: &'static str) -> Html {
     html! {
-        {Button::new(label).only_icon(Icon::Power).tone(Tone::Danger).on(onclick.clone()).busy(busy).testid("shut-down").view()}
+        {Button::new(label).icon(Icon::Power).title(label).class("gh-roomier").tone(Tone::Danger).on(onclick.clone()).busy(busy).testid("shut-down").view()}
     }
 }
 
@@ -285,16 +317,27 @@ fn no_workers(scaling: &Scaling) -> &'static str {
 }
 
 /// What the cluster was made with.
-fn details(cluster: &Cluster) -> Html {
+fn details(panel: &Panel, cluster: &Cluster) -> Html {
+    let options = panel.drafts.options();
+    // The form's words, where the form's options are known.
+    let words = |field: &str| {
+        let specs = options.iter().flat_map(|options| &options.options);
+        let spec = specs.into_iter().find(|spec| spec.field == field);
+        spec.map_or_else(|| field.replace('_', " "), |spec| spec.label.clone())
+    };
     html! {
         <details class="gh-details">
             <summary>{glyph(Icon::Chevron, 12)}{"Details"}</summary>
             <dl>
+                if let Some(label) = &cluster.label {
+                    <dt>{"Label"}</dt>
+                    <dd><bdi>{label.clone()}</bdi></dd>
+                }
                 <dt>{"Name"}</dt>
                 <dd><code>{cluster.name.clone()}</code></dd>
                 {for cluster.options.iter().map(|(field, value)| html! {
                     <>
-                        <dt>{field.clone()}</dt>
+                        <dt>{words(field)}</dt>
                         <dd><code>{option_text(value)}</code></dd>
                     </>
                 })}
@@ -308,6 +351,6 @@ fn option_text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Object(map) if map.is_empty() => "none".to_owned(),
         Value::Object(map) => super::super::mapping::write(map),
-        other => json::write(other),
+        other => number_text(other),
     }
 }

@@ -7,6 +7,7 @@ pub mod scale;
 use std::rc::Rc;
 
 use protocol::rest::{Cluster, ClusterState, GatewayState};
+use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 pub use self::card::ClusterCard;
@@ -52,6 +53,24 @@ pub fn Clusters(props: &ClustersProps) -> Html {
             dismissed.set(names);
         })
     };
+    let usable = props
+        .state
+        .status
+        .as_ref()
+        .is_none_or(|status| status.gateway.state == GatewayState::Up);
+    // The cards name options as the form does, and know the gateway's limit.
+    use_effect_with(usable, {
+        let panel = panel.clone();
+        move |usable| {
+            if *usable && panel.drafts.options().is_none() {
+                spawn_local(async move {
+                    if let Ok(options) = panel.store.api().options().await {
+                        panel.drafts.keep_options(Rc::new(options));
+                    }
+                });
+            }
+        }
+    });
     let new_cluster = panel.go.reform(|_: MouseEvent| Sheet::NewCluster);
 
     let Some(clusters) = &props.state.clusters else {
@@ -63,17 +82,15 @@ pub fn Clusters(props: &ClustersProps) -> Html {
         .filter(|cluster| is_shown(cluster, &dismissed, now))
         .cloned()
         .collect();
-    let usable = props
-        .state
-        .status
-        .as_ref()
-        .is_none_or(|status| status.gateway.state == GatewayState::Up);
     html! {
         <section class="gh-section" aria-label="Clusters">
             <header class="gh-section-header">
                 <h2>{"Clusters"}</h2>
                 if !shown.is_empty() {
                     <span class="gh-count gh-figure">{shown.len()}</span>
+                    if matches!(props.state.link, Link::Lost { .. }) {
+                        <small class="gh-note" data-testid="last-known">{"as last known"}</small>
+                    }
                 }
                 {Button::new("New cluster").icon(Icon::Plus).tone(Tone::Primary).on(new_cluster.clone()).testid("new-cluster").class("gh-push").view()}
             </header>
@@ -81,7 +98,9 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                 <div class="gh-empty" data-testid="no-clusters">
                     {glyph(Icon::Gatehouse, 32)}
                     <h3>{"No clusters yet"}</h3>
-                    if usable {
+                    if usable && panel.is_apart() {
+                        <p>{"Choose "}<b>{"New cluster"}</b>{". What you create elsewhere shows up here, too."}</p>
+                    } else if usable {
                         <p>
                             {"Choose "}<b>{"New cluster"}</b>
                             {", or create one in a notebook with "}<code>{"Gateway().new_cluster()"}</code>

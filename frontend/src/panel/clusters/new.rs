@@ -13,7 +13,7 @@ use super::super::fields::OptionField;
 use super::super::form::{ClusterDraft, ClusterErrors, Draft};
 use super::super::icons::Icon;
 use super::super::scaling::ScaleDraft;
-use super::super::widgets::{Button, Tone, banner, focus_first, sheet, spinner, use_id};
+use super::super::widgets::{Button, Tone, banner, field_error, focus_first, sheet, spinner, use_id};
 use super::scale::ScaleFields;
 
 /// Where the gateway's options are.
@@ -62,7 +62,10 @@ impl Reducible for Form {
                     next.left.push(field);
                 }
             }
-            Act::Label(label) => next.draft.label = label,
+            Act::Label(label) => {
+                next.draft.label = label;
+                next.refused.label = None;
+            }
             Act::Scale(scale) => next.draft.scale = scale,
             Act::Attempt { sending } => {
                 next.attempts += 1;
@@ -91,13 +94,17 @@ pub fn NewCluster(props: &NewClusterProps) -> Html {
     let panel = use_panel();
     let source = use_state(|| Source::Loading);
     let load = {
-        let (api, source) = (panel.store.api(), source.setter());
+        let (api, source, drafts) = (panel.store.api(), source.setter(), panel.drafts.clone());
         Callback::from(move |()| {
-            let (api, source) = (api.clone(), source.clone());
+            let (api, source, drafts) = (api.clone(), source.clone(), drafts.clone());
             source.set(Source::Loading);
             spawn_local(async move {
                 source.set(match api.options().await {
-                    Ok(options) => Source::Ready(Rc::new(options)),
+                    Ok(options) => {
+                        let options = Rc::new(options);
+                        drafts.keep_options(Rc::clone(&options));
+                        Source::Ready(options)
+                    }
                     Err(error) => Source::Failed(error),
                 });
             });
@@ -150,7 +157,8 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
         ..Form::default()
     });
     let specs = &props.options.options;
-    let accepted = form.draft.accept(specs);
+    let max_workers = props.options.max_workers;
+    let accepted = form.draft.accept(specs, max_workers);
     let errors = accepted.as_ref().err().cloned().unwrap_or_default();
 
     use_effect_with(form.draft.clone(), {
@@ -177,7 +185,7 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
             if form.sending {
                 return;
             }
-            let request = form.draft.accept(&options.options);
+            let request = form.draft.accept(&options.options, options.max_workers);
             form.dispatch(Act::Attempt {
                 sending: request.is_ok(),
             });
@@ -185,8 +193,9 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
             let (panel, form, options) = (panel.clone(), form.dispatcher(), Rc::clone(&options));
             spawn_local(async move {
                 match panel.store.api().create_cluster(&request).await {
-                    Ok(_) => {
+                    Ok(created) => {
                         panel.drafts.keep_cluster(None);
+                        panel.drafts.keep_made(created.name);
                         panel.go.emit(Sheet::Home);
                     }
                     Err(error) => form.dispatch(Act::Refused(ClusterErrors::of(&error, &options.options))),
@@ -247,6 +256,9 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
         }
         .view()
     };
+    // Too long is said at once: what is typed further is for nothing.
+    let label_error = form.refused.label.as_ref().or(errors.label.as_ref());
+    let error_id = label_error.map(|_| AttrValue::from(format!("{form_id}-label-error")));
     html! {
         <form class="gh-form" ref={root} {onsubmit} {onkeydown} novalidate=true>
             <div class="gh-sheet-body">
@@ -254,26 +266,31 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
                     <label class="gh-label" for={label_id.clone()}>{"Label"}<small>{"optional"}</small></label>
                     <input
                         id={label_id}
-                        class="gh-input"
+                        class={if label_error.is_some() { "gh-input gh-invalid" } else { "gh-input" }}
                         type="text"
-                        maxlength="100"
                         autocomplete="off"
                         placeholder="What it is for"
                         value={form.draft.label.clone()}
                         oninput={on_label}
                         disabled={form.sending}
+                        aria-invalid={label_error.is_some().then_some("true")}
+                        aria-describedby={error_id.clone()}
                         data-testid="cluster-label"
                     />
+                    if let Some(error) = label_error {
+                        {field_error(error_id, "error-label", error)}
+                    }
                 </div>
                 {for specs.iter().map(field)}
                 <fieldset class="gh-field gh-fieldset">
-                    <legend class="gh-label">{"Workers"}</legend>
+                    <legend class="gh-label">{"Scaling"}</legend>
                     {ScaleFields {
                         id: &form_id,
                         draft: &form.draft.scale,
                         onchange: on_scale,
                         optional: true,
                         error: errors.scale.as_ref(),
+                        limit: max_workers,
                         disabled: form.sending,
                     }
                     .view()}

@@ -9,7 +9,9 @@ use yew::prelude::*;
 use super::super::context::use_panel;
 use super::super::icons::Icon;
 use super::super::scaling::{ScaleDraft, ScaleError, ScaleField, ScaleMode};
-use super::super::widgets::{Button, Number, Tone, banner, focus_first, on_escape, segmented, use_id};
+use super::super::widgets::{
+    Button, Number, Tone, banner, field_error, focus_first, on_escape, segmented, use_id,
+};
 
 /// Manual or adaptive, and how many: part of a form.
 pub struct ScaleFields<'a> {
@@ -20,6 +22,8 @@ pub struct ScaleFields<'a> {
     /// Whether it may be left to the gateway: a choice at creation only.
     pub optional: bool,
     pub error: Option<&'a ScaleError>,
+    /// Workers at most, where that is known.
+    pub limit: Option<u32>,
     pub disabled: bool,
 }
 
@@ -80,7 +84,7 @@ impl ScaleFields<'_> {
             value: self.draft.text(field).to_owned().into(),
             onchange,
             min: Some(0.0),
-            max: None,
+            max: self.limit.map(f64::from),
             invalid: error.is_some(),
             described_by: error.map(|_| error_id.clone()),
             noun: "workers".to_owned(),
@@ -93,7 +97,7 @@ impl ScaleFields<'_> {
                 <label class="gh-label" for={id}>{label}</label>
                 {input.view()}
                 if let Some(error) = error {
-                    <p class="gh-error" id={error_id}>{error.message.clone()}</p>
+                    {field_error(Some(error_id), format!("error-{testid}"), &error.message)}
                 }
             </div>
         }
@@ -138,22 +142,33 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
         }
     });
 
-    let accepted = draft.accept();
+    let limit = panel.drafts.options().and_then(|options| options.max_workers);
+    let accepted = draft.accept(limit);
     let waiting = *outcome == Outcome::Waiting;
     let apply = {
         let (panel, outcome, close) = (panel.clone(), outcome.clone(), props.on_close.clone());
-        let (name, accepted) = (props.cluster.name.clone(), accepted.clone());
+        let (name, accepted, root) = (props.cluster.name.clone(), accepted.clone(), root.clone());
+        let draft = draft.setter();
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
             let Ok(Some(scaling)) = accepted.clone() else {
+                // To what is wrong, as in the form for a new cluster.
+                focus_first(&root, "[aria-invalid=true]");
                 return;
             };
             outcome.set(Outcome::Waiting);
             let (panel, outcome, close, name) = (panel.clone(), outcome.clone(), close.clone(), name.clone());
+            let draft = draft.clone();
             wasm_bindgen_futures::spawn_local(async move {
                 match panel.store.api().set_scaling(&name, &scaling).await {
                     Ok(answer) => match answer.warning {
-                        Some(warning) => outcome.set(Outcome::Warning(warning)),
+                        Some(warning) => {
+                            // What is in force, which the warning tells.
+                            if let Some(cluster) = panel.store.state().cluster(&name) {
+                                draft.set(ScaleDraft::of(&cluster.scaling, 0));
+                            }
+                            outcome.set(Outcome::Warning(warning));
+                        }
                         None => close.emit(()),
                     },
                     Err(error) => outcome.set(Outcome::Failed(error.message)),
@@ -161,6 +176,15 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
             });
         })
     };
+    // Its event may come after the answer.
+    use_effect_with(props.cluster.scaling.clone(), {
+        let (draft, limited) = (draft.setter(), matches!(*outcome, Outcome::Warning(_)));
+        move |scaling| {
+            if limited {
+                draft.set(ScaleDraft::of(scaling, 0));
+            }
+        }
+    });
     let onchange = {
         let (draft, outcome) = (draft.clone(), outcome.clone());
         Callback::from(move |next| {
@@ -184,6 +208,7 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
                 onchange,
                 optional: false,
                 error: accepted.as_ref().err(),
+                limit,
                 disabled: waiting,
             }
             .view()}
@@ -198,7 +223,7 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
             }}
             <div class="gh-actions gh-actions--end">
                 {Button::new("Close").tone(Tone::Quiet).on(props.on_close.reform(|_: MouseEvent| ())).view()}
-                {Button::new("Apply").icon(Icon::Check).tone(Tone::Primary).submits().busy(waiting).disabled(accepted.is_err()).testid("scale-apply").view()}
+                {Button::new("Apply").icon(Icon::Check).tone(Tone::Primary).submits().busy(waiting).testid("scale-apply").view()}
             </div>
         </form>
     }

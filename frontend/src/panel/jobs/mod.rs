@@ -68,9 +68,7 @@ pub fn Jobs(props: &JobsProps) -> Html {
             }
             <ul class="gh-jobs">
                 {for state.jobs.iter().take(shown).map(|job| {
-                    let cluster = state.cluster(&job.cluster);
-                    let on = format::title(cluster.and_then(|cluster| cluster.label.as_deref()), &job.cluster).to_owned();
-                    job_row(&panel, job, on)
+                    job_row(&panel, job, place(state, job))
                 })}
             </ul>
             if state.jobs.len() > shown {
@@ -78,6 +76,16 @@ pub fn Jobs(props: &JobsProps) -> Html {
             }
         </section>
     }
+}
+
+/// The title of the job's cluster; that of one that is gone as it was.
+pub fn place(state: &State, job: &Job) -> String {
+    let cluster = state.cluster(&job.cluster);
+    let label = match cluster {
+        Some(cluster) => &cluster.label,
+        None => &job.cluster_label,
+    };
+    format::title(label.as_deref(), &job.cluster).to_owned()
 }
 
 /// One line of the list; `on` is the cluster's title.
@@ -95,7 +103,7 @@ fn job_row(panel: &Panel, job: &Rc<Job>, on: String) -> Html {
                 <span class="gh-job-name">{job.name.clone()}</span>
                 <span class="gh-job-sub">
                     <span>{format::job_state(job.state)}</span>
-                    <span class="gh-ellipsis">{on}</span>
+                    <bdi class="gh-ellipsis">{on}</bdi>
                     {job_time(job)}
                 </span>
             </button>

@@ -154,9 +154,8 @@ pub fn RunJob(props: &RunJobProps) -> Html {
                             {glyph(Icon::Chevron, 16)}
                         </div>
                         if running.is_empty() {
-                            <p class="gh-hint">
-                                {"Create a cluster first; a job runs as soon as one is running. Your code stays here."}
-                            </p>
+                            <p class="gh-hint">{"A job needs a running cluster. Your code stays here meanwhile."}</p>
+                            {Button::new("New cluster").icon(Icon::Plus).on(panel.go.reform(|_: MouseEvent| Sheet::NewCluster)).testid("job-new-cluster").class("gh-start").view()}
                         }
                     </div>
                     <div class="gh-field gh-field--fill">

@@ -14,7 +14,11 @@ use super::super::widgets::{Button, Tone, banner, sheet};
 use super::stream::use_output;
 use super::tail::use_tail;
 use super::{cancel_button, job_icon, job_key, job_time};
+use crate::state::kept::Place;
 use crate::state::socket::{Backoff, Task};
+
+/// Key of whether long lines of output are wrapped.
+const WRAP: &str = "gatehouse:wrap";
 
 /// Height of a line of output, as the style has it, in CSS pixels.
 const LINE_PX: usize = 18;
@@ -31,6 +35,7 @@ pub struct JobViewProps {
 #[component]
 pub fn JobView(props: &JobViewProps) -> Html {
     let panel = use_panel();
+    let wrap = use_state(|| Place::Browser.get(WRAP).is_some_and(|wrap| wrap == "1"));
     let followed = use_output(panel.store.base_url(), &props.id);
     let scroller = use_node_ref();
     let (tail, follows) = use_tail(&scroller, followed.version);
@@ -74,7 +79,11 @@ pub fn JobView(props: &JobViewProps) -> Html {
         .map_or_else(|| "Job".to_owned(), |job| job.name.clone());
     let aside = match &props.job {
         Some(job) if !job.state.is_over() => cancel_button(&panel, job, false),
-        Some(job) => {
+        _ => html! {},
+    };
+    // Not where Cancel was: who presses that twice means that.
+    let again = match &props.job {
+        Some(job) if job.state.is_over() => {
             let (whole, cluster) = (code.clone(), job.cluster.clone());
             let again = panel.go.reform(move |_: MouseEvent| Sheet::RunJob {
                 cluster: Some(cluster.clone()),
@@ -88,7 +97,18 @@ pub fn JobView(props: &JobViewProps) -> Html {
                 .testid("job-again")
                 .view()
         }
-        None => html! {},
+        _ => html! {},
+    };
+    let cancelled = props
+        .job
+        .as_ref()
+        .is_some_and(|job| matches!(job.state, JobState::Cancelling | JobState::Cancelled));
+    let wrap_it = {
+        let wrap = wrap.clone();
+        Callback::from(move |_: MouseEvent| {
+            Place::Browser.set(WRAP, if *wrap { "" } else { "1" });
+            wrap.set(!*wrap);
+        })
     };
     let output = followed.output.borrow();
     sheet(
@@ -107,7 +127,8 @@ pub fn JobView(props: &JobViewProps) -> Html {
                         {job_icon(job.state)}
                         <span data-testid="job-state">{format::job_state(job.state)}</span>
                         {job_time(job)}
-                        <span class="gh-ellipsis">{"on "}{props.on.clone()}</span>
+                        <span class="gh-ellipsis">{"on "}<bdi>{props.on.clone()}</bdi></span>
+                        {again}
                     </div>
                     if let Some(error) = job.error.as_ref().filter(|_| job.state == JobState::Failed) {
                         <p class="gh-reason" role="alert" data-testid="job-error">{error.clone()}</p>
@@ -126,11 +147,12 @@ pub fn JobView(props: &JobViewProps) -> Html {
                         if !follows {
                             {Button::new("To the end").tone(Tone::Quiet).icon(Icon::Chevron).on(to_end).testid("job-output-end").view()}
                         }
+                        {Button::new("Wrap long lines").tone(Tone::Quiet).only_icon(Icon::Wrap).pressed(*wrap).on(wrap_it).testid("job-output-wrap").view()}
                         {Button::new("Copy output").tone(Tone::Quiet).only_icon(Icon::Copy).on(copy).disabled(output.is_empty()).testid("job-output-copy").view()}
                     </div>
                     <div
                         ref={scroller}
-                        class="gh-output"
+                        class={if *wrap { "gh-output gh-output--wrap" } else { "gh-output" }}
                         role="log"
                         aria-label="Output"
                         tabindex="0"
@@ -147,7 +169,7 @@ pub fn JobView(props: &JobViewProps) -> Html {
                             <p class="gh-hint">{waiting(props.job.as_deref())}</p>
                         }
                         {for output.blocks().map(|block| html! {
-                            <OutputBlock key={block.id} block={Shown(Rc::clone(block))} />
+                            <OutputBlock key={block.id} block={Shown(Rc::clone(block))} {cancelled} />
                         })}
                     </div>
                 </div>
@@ -216,6 +238,8 @@ impl PartialEq for Shown {
 #[derive(Clone, PartialEq, Properties)]
 struct OutputBlockProps {
     block: Shown,
+    /// The job was cancelled: that this interrupted it is no news.
+    cancelled: bool,
 }
 
 #[component]
@@ -229,7 +253,17 @@ fn OutputBlock(props: &OutputBlockProps) -> Html {
     };
     // Blocks out of sight are not laid out: their height is guessed, as if no line were wrapped.
     let height = block.text.bytes().filter(|b| *b == b'\n').count() * LINE_PX;
-    html! {
+    let text = html! {
         <pre {class} style={format!("contain-intrinsic-block-size:auto {height}px")}>{block.text.clone()}</pre>
+    };
+    if props.cancelled && block.stream == Stream::Error {
+        html! {
+            <details class="gh-details" data-testid="job-interrupted">
+                <summary>{glyph(Icon::Chevron, 12)}{"Where it was interrupted"}</summary>
+                {text}
+            </details>
+        }
+    } else {
+        text
     }
 }

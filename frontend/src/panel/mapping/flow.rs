@@ -110,6 +110,11 @@ impl Cursor<'_> {
     }
 
     fn value(&mut self, name: &str) -> Result<Scalar, String> {
+        if self.rest.is_empty() {
+            return Err(self.wrong(&format!(
+                "the value of “{name}” and the closing brace are missing"
+            )));
+        }
         if self.rest.starts_with([',', '}']) {
             return Ok(Scalar::plain(""));
         }

@@ -29,6 +29,11 @@ impl Scalar {
         }
     }
 
+    /// Whether YAML takes it for nothing.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.null
+    }
+
     /// Whether YAML takes it for a string, too.
     pub(super) fn is_text(&self) -> bool {
         self.quoted || !(self.null || is_bool(&self.text) || is_number(&self.text))

@@ -61,7 +61,8 @@ fn what_is_no_text_becomes_text_as_typed() {
             Value::Object(mapping.values),
             json!({"N": "1", "V": "1.10", "B": "true", "E": "", "Z": "007", "S": "5", "T": ""})
         );
-        assert_eq!(mapping.converted, ["N", "V", "B", "E", "Z", "T"]);
+        assert_eq!(mapping.converted, ["N", "V", "B", "Z"]);
+        assert_eq!(mapping.emptied, ["E", "T"]);
     }
 }
 
