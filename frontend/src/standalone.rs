@@ -60,16 +60,16 @@ pub fn Standalone() -> Html {
 
     use_effect_with((page.panes.clone(), page.active, page.tiled), {
         let page = page.clone();
-        move |_| page.remember()
-    });
-    // Side by side, the chosen one may be out of sight.
-    use_effect_with((page.active, page.panes.len(), page.tiled), {
-        let page = page.clone();
         move |_| {
-            let id = page.panes.get(page.active).map(page::OpenPane::element_id);
-            let slot = id.and_then(|id| gloo::utils::document().get_element_by_id(&id));
-            if let Some(slot) = slot.filter(|_| page.tiled) {
-                slot.scroll_into_view_with_bool(false);
+            page.remember();
+            // Side by side, the chosen one may be out of sight.
+            if page.tiled
+                && let Some(pane) = page.panes.get(page.active)
+            {
+                let slot = gloo::utils::document().get_element_by_id(&pane.element_id());
+                if let Some(slot) = slot {
+                    slot.scroll_into_view_with_bool(false);
+                }
             }
         }
     });

@@ -72,18 +72,6 @@ await scenario('standalone', async t => {
     return name;
   });
 
-  await t.step('connect code works outside of Jupyter, and holds no secret', async () => {
-    await panel.part(panel.card(page, name), 'insert-connect-code').click();
-    await panel.part(page, 'notice').filter({ hasText: 'copied' }).waitFor();
-    const code = await page.evaluate(() => navigator.clipboard.readText());
-    const { password } = await panel.embeddedGateway(server.stateDir);
-    t.ok(!code.includes(password), 'no password in it');
-    const file = join(t.tmp, 'connect.py');
-    await writeFile(file, `${code}\nprint(client.submit(sum, [1, 2]).result())\n`);
-    const { code: exit, stdout, stderr } = await t.run(t.python, [file]);
-    t.equal(`${exit} ${stdout.trim()}`, '0 3', `its end, with ${stderr}`);
-  });
-
   await t.step('panes and job work as in JupyterLab', async () => {
     const oracle = await panel.Oracle.open(t, { stateDir: server.stateDir, cluster: name });
     const progress = await panel.openPane(page, name, 'progress');
@@ -119,6 +107,18 @@ await scenario('standalone', async t => {
     await page.setViewportSize({ width: 1440, height: 900 });
     await panel.part(page, 'tile-panes').click();
     await oracle.close();
+  });
+
+  await t.step('connect code works outside of Jupyter, and holds no secret', async () => {
+    await panel.part(panel.card(page, name), 'insert-connect-code').click();
+    await panel.part(page, 'notice').filter({ hasText: 'copied' }).waitFor();
+    const code = await page.evaluate(() => navigator.clipboard.readText());
+    const { password } = await panel.embeddedGateway(server.stateDir);
+    t.ok(!code.includes(password), 'no password in it');
+    const file = join(t.tmp, 'connect.py');
+    await writeFile(file, `${code}\nprint(client.submit(sum, [1, 2]).result())\n`);
+    const { code: exit, stdout, stderr } = await t.run(t.python, [file]);
+    t.equal(`${exit} ${stdout.trim()}`, '0 3', `its end, with ${stderr}`);
   });
 
   await t.step('it adapts to the work', async () => {

@@ -107,17 +107,17 @@ pub fn accept(spec: &OptionSpec, draft: &Draft) -> Result<Accepted, String> {
                     "“{name}” can't be the name of a variable: no blanks, no “=”, and no digit at its beginning."
                 ));
             }
-            let hint = [(&read.converted, "text"), (&read.emptied, "empty text")]
-                .iter()
-                .filter_map(|(names, sent)| match names.as_slice() {
-                    [] => None,
-                    [one] => Some(format!("The value of {one} is sent as {sent}.")),
-                    many => Some(format!("The values of {} are sent as {sent}.", many.join(", "))),
-                })
-                .reduce(|all, more| [all, more].join(" "));
+            let mut hint = String::new();
+            for (names, sent) in [(&read.converted, "text. "), (&read.emptied, "empty text.")] {
+                if !names.is_empty() {
+                    hint.push_str(&names.join(", "));
+                    hint.push_str(": sent as ");
+                    hint.push_str(sent);
+                }
+            }
             Ok(Accepted {
                 value: Value::Object(read.values),
-                hint,
+                hint: Some(hint.trim_end().to_owned()).filter(|hint| !hint.is_empty()),
             })
         }
         OptionKind::Unknown => json::tree(text)
@@ -328,10 +328,7 @@ mod tests {
         let spec = option(json!({}), json!({"type": "mapping"}));
         let accepted = accept(&spec, &text("OMP_NUM_THREADS: 1")).expect("a mapping");
         assert_eq!(accepted.value, json!({"OMP_NUM_THREADS": "1"}));
-        assert_eq!(
-            accepted.hint.as_deref(),
-            Some("The value of OMP_NUM_THREADS is sent as text.")
-        );
+        assert_eq!(accepted.hint.as_deref(), Some("OMP_NUM_THREADS: sent as text."));
     }
 
     #[test]
@@ -341,7 +338,7 @@ mod tests {
         assert_eq!(accepted.value, json!({"N": "", "A": "1", "B": "true"}));
         assert_eq!(
             accepted.hint.as_deref(),
-            Some("The values of A, B are sent as text. The value of N is sent as empty text.")
+            Some("A, B: sent as text. N: sent as empty text.")
         );
     }
 

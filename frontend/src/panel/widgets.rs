@@ -48,7 +48,6 @@ pub struct Button {
     busy: bool,
     testid: &'static str,
     expanded: Option<bool>,
-    pressed: Option<bool>,
     submits: bool,
     class: &'static str,
 }
@@ -67,7 +66,6 @@ impl Button {
             busy: false,
             testid: "",
             expanded: None,
-            pressed: None,
             submits: false,
             class: "",
         }
@@ -127,12 +125,6 @@ impl Button {
         self
     }
 
-    /// Whether what it switches is on.
-    pub fn pressed(mut self, pressed: bool) -> Self {
-        self.pressed = Some(pressed);
-        self
-    }
-
     /// Sends the form around it.
     pub fn submits(mut self) -> Self {
         self.submits = true;
@@ -163,7 +155,6 @@ impl Button {
                 aria-label={self.icon_only.then(|| self.label.clone())}
                 aria-busy={self.busy.then_some("true")}
                 aria-expanded={self.expanded.map(|open| if open { "true" } else { "false" })}
-                aria-pressed={self.pressed.map(|on| if on { "true" } else { "false" })}
                 data-testid={some(self.testid)}
             >
                 if self.busy {
@@ -229,9 +220,9 @@ pub fn banner(level: NoticeLevel, testid: &'static str, content: Html, action: H
 }
 
 /// What is wrong with a field, below it.
-pub fn field_error(id: Option<AttrValue>, testid: impl Into<AttrValue>, message: &str) -> Html {
+pub fn field_error(id: Option<AttrValue>, testid: String, message: &str) -> Html {
     html! {
-        <p class="gh-error" {id} data-testid={testid.into()}>
+        <p class="gh-error" {id} data-testid={testid}>
             {glyph(Icon::Alert, 12)}
             <span>{message.to_owned()}</span>
         </p>

@@ -33,18 +33,13 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
     let stopping = use_state(|| false);
     let root = use_node_ref();
 
-    use_effect_with((), {
-        let (panel, name, root) = (panel.clone(), cluster.name.clone(), root.clone());
-        move |()| {
-            if panel.drafts.take_made(&name) && focus_is_lost() {
-                focus(&root);
-            }
-        }
-    });
-
     use_effect_with((cluster.state, cluster.name.clone()), {
         let (dismiss, linger) = (props.on_dismiss.clone(), props.linger_ms);
+        let (drafts, root) = (panel.drafts.clone(), root.clone());
         move |(state, name)| {
+            if drafts.take_made(name) && focus_is_lost() {
+                focus(&root);
+            }
             let name = AttrValue::from(name.clone());
             let timer = (*state == ClusterState::Stopped)
                 .then(|| Timeout::new(linger.max(0) as u32, move || dismiss.emit(name)));

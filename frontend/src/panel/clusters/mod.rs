@@ -7,7 +7,6 @@ pub mod scale;
 use std::rc::Rc;
 
 use protocol::rest::{Cluster, ClusterState, GatewayState};
-use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 pub use self::card::ClusterCard;
@@ -58,19 +57,6 @@ pub fn Clusters(props: &ClustersProps) -> Html {
         .status
         .as_ref()
         .is_none_or(|status| status.gateway.state == GatewayState::Up);
-    // The cards name options as the form does, and know the gateway's limit.
-    use_effect_with(usable, {
-        let panel = panel.clone();
-        move |usable| {
-            if *usable && panel.drafts.options().is_none() {
-                spawn_local(async move {
-                    if let Ok(options) = panel.store.api().options().await {
-                        panel.drafts.keep_options(Rc::new(options));
-                    }
-                });
-            }
-        }
-    });
     let new_cluster = panel.go.reform(|_: MouseEvent| Sheet::NewCluster);
 
     let Some(clusters) = &props.state.clusters else {

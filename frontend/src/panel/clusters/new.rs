@@ -278,7 +278,7 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
                         data-testid="cluster-label"
                     />
                     if let Some(error) = label_error {
-                        {field_error(error_id, "error-label", error)}
+                        {field_error(error_id, "error-label".to_owned(), error)}
                     }
                 </div>
                 {for specs.iter().map(field)}

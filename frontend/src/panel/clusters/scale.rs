@@ -143,12 +143,16 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
     });
 
     let limit = panel.drafts.options().and_then(|options| options.max_workers);
-    let accepted = draft.accept(limit);
+    // After a warning, what is in force: its card tells.
+    let shown = match &*outcome {
+        Outcome::Warning(_) => ScaleDraft::of(&props.cluster.scaling, 0),
+        _ => (*draft).clone(),
+    };
+    let accepted = shown.accept(limit);
     let waiting = *outcome == Outcome::Waiting;
     let apply = {
         let (panel, outcome, close) = (panel.clone(), outcome.clone(), props.on_close.clone());
         let (name, accepted, root) = (props.cluster.name.clone(), accepted.clone(), root.clone());
-        let draft = draft.setter();
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
             let Ok(Some(scaling)) = accepted.clone() else {
@@ -158,17 +162,10 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
             };
             outcome.set(Outcome::Waiting);
             let (panel, outcome, close, name) = (panel.clone(), outcome.clone(), close.clone(), name.clone());
-            let draft = draft.clone();
             wasm_bindgen_futures::spawn_local(async move {
                 match panel.store.api().set_scaling(&name, &scaling).await {
                     Ok(answer) => match answer.warning {
-                        Some(warning) => {
-                            // What is in force, which the warning tells.
-                            if let Some(cluster) = panel.store.state().cluster(&name) {
-                                draft.set(ScaleDraft::of(&cluster.scaling, 0));
-                            }
-                            outcome.set(Outcome::Warning(warning));
-                        }
+                        Some(warning) => outcome.set(Outcome::Warning(warning)),
                         None => close.emit(()),
                     },
                     Err(error) => outcome.set(Outcome::Failed(error.message)),
@@ -176,15 +173,6 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
             });
         })
     };
-    // Its event may come after the answer.
-    use_effect_with(props.cluster.scaling.clone(), {
-        let (draft, limited) = (draft.setter(), matches!(*outcome, Outcome::Warning(_)));
-        move |scaling| {
-            if limited {
-                draft.set(ScaleDraft::of(scaling, 0));
-            }
-        }
-    });
     let onchange = {
         let (draft, outcome) = (draft.clone(), outcome.clone());
         Callback::from(move |next| {
@@ -204,7 +192,7 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
         >
             {ScaleFields {
                 id: &form_id,
-                draft: &draft,
+                draft: &shown,
                 onchange,
                 optional: false,
                 error: accepted.as_ref().err(),

@@ -14,11 +14,7 @@ use super::super::widgets::{Button, Tone, banner, sheet};
 use super::stream::use_output;
 use super::tail::use_tail;
 use super::{cancel_button, job_icon, job_key, job_time};
-use crate::state::kept::Place;
 use crate::state::socket::{Backoff, Task};
-
-/// Key of whether long lines of output are wrapped.
-const WRAP: &str = "gatehouse:wrap";
 
 /// Height of a line of output, as the style has it, in CSS pixels.
 const LINE_PX: usize = 18;
@@ -35,7 +31,6 @@ pub struct JobViewProps {
 #[component]
 pub fn JobView(props: &JobViewProps) -> Html {
     let panel = use_panel();
-    let wrap = use_state(|| Place::Browser.get(WRAP).is_some_and(|wrap| wrap == "1"));
     let followed = use_output(panel.store.base_url(), &props.id);
     let scroller = use_node_ref();
     let (tail, follows) = use_tail(&scroller, followed.version);
@@ -103,13 +98,6 @@ pub fn JobView(props: &JobViewProps) -> Html {
         .job
         .as_ref()
         .is_some_and(|job| matches!(job.state, JobState::Cancelling | JobState::Cancelled));
-    let wrap_it = {
-        let wrap = wrap.clone();
-        Callback::from(move |_: MouseEvent| {
-            Place::Browser.set(WRAP, if *wrap { "" } else { "1" });
-            wrap.set(!*wrap);
-        })
-    };
     let output = followed.output.borrow();
     sheet(
         "job-view",
@@ -147,12 +135,16 @@ pub fn JobView(props: &JobViewProps) -> Html {
                         if !follows {
                             {Button::new("To the end").tone(Tone::Quiet).icon(Icon::Chevron).on(to_end).testid("job-output-end").view()}
                         }
-                        {Button::new("Wrap long lines").tone(Tone::Quiet).only_icon(Icon::Wrap).pressed(*wrap).on(wrap_it).testid("job-output-wrap").view()}
+                        // The style does the rest.
+                        <label class="gh-button gh-button--quiet gh-button--icon gh-wrap" title="Wrap long lines">
+                            <input type="checkbox" aria-label="Wrap long lines" data-testid="job-output-wrap" />
+                            {glyph(Icon::Wrap, 16)}
+                        </label>
                         {Button::new("Copy output").tone(Tone::Quiet).only_icon(Icon::Copy).on(copy).disabled(output.is_empty()).testid("job-output-copy").view()}
                     </div>
                     <div
                         ref={scroller}
-                        class={if *wrap { "gh-output gh-output--wrap" } else { "gh-output" }}
+                        class="gh-output"
                         role="log"
                         aria-label="Output"
                         tabindex="0"
