@@ -3,7 +3,7 @@ import globals from 'globals';
 
 export default [
   // The extension has its own rules, for TypeScript.
-  { ignores: ['jupyter-extension/', 'target/', '.venv/', 'frontend/'] },
+  { ignores: ['jupyter-extension/', 'target/', '.venv*/', 'frontend/'] },
   js.configs.recommended,
   {
     languageOptions: {

@@ -247,6 +247,10 @@ fn figures(progress: &Progress) -> Html {
     html! {
         <>
             {figure(totals.all(), "total", false)}
+            // Second, because what comes last is not seen where it is narrow.
+            if totals.erred > 0 {
+                {figure(totals.erred, "erred", true)}
+            }
             {figure(totals.memory, "in memory", false)}
             {figure(totals.processing, "processing", false)}
             {figure(totals.waiting, "waiting", false)}
@@ -254,7 +258,6 @@ fn figures(progress: &Progress) -> Html {
             if totals.no_worker > 0 {
                 {figure(totals.no_worker, "without a worker", false)}
             }
-            {figure(totals.erred, "erred", totals.erred > 0)}
         </>
     }
 }
