@@ -50,7 +50,10 @@ const SMALL: [&str; 4] = [
 
 /// Functions that are called once stay functions: inlined, they take fewer bytes raw and many more when compressed,
 /// because what they have in common is no longer alike.
-const SHRINK: [&str; 4] = [
+const SHRINK: [&str; 7] = [
+    "--flatten",
+    "--rereloop",
+    "-Oz",
     "-Oz",
     "--one-caller-inline-max-function-size=1",
     "--strip-debug",
