@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_port_that_is_none_is_explained() {
-        for wrong in ["abc", "65536", "-1"] {
+        for wrong in ["abc", "65536"] {
             let error = Cli::try_parse_from(["gatehouse", "serve", "--port", wrong]).expect_err(wrong);
             assert!(error.to_string().contains("from 0 to 65535"), "{error}");
         }

@@ -179,7 +179,7 @@ def check_variables(variables):
 
 def check_idle_timeout(seconds):
     if not 0 <= seconds < float("inf"):
-        raise ValueError(f"The idle timeout must be 0 (never) or more seconds, not {seconds:g}.")
+        raise ValueError(f"idle_timeout must be 0 (never) or more seconds, got {seconds:g}")
     return seconds
 
 
