@@ -1,5 +1,5 @@
 // What watching costs: the scheduler's processor time for each task, and the browser's, at a steady load with nobody
-// watching, with three of our panes open, and with Bokeh's /status open; in a new random order in each round.
+// watching, with our panes open, and with Bokeh's /status open; in a new random order in each round.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const SECONDS = 10;
 const IDLE_S = 8;
 const RATE = 200;
 const WORKERS = 2;
-const PANES = ['task-stream', 'progress', 'workers-memory'];
+const PANES = ['task-stream', 'progress'];
 const MODES = ['nobody', 'ours', 'bokeh'];
 // Of `/proc/PID/stat`, on every Linux that there is.
 const TICKS_A_SECOND = 100;
