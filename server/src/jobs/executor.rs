@@ -206,6 +206,7 @@ impl Run<'_> {
                 }
                 _ = check.tick() => {
                     health.see(client.kernel_state(&ids.kernel).await);
+                    health.look();
                     self.look_for_foreign_cancel().await;
                 }
                 event = next_event(&mut channels) => match event {
@@ -249,8 +250,8 @@ impl Run<'_> {
             };
             for line in lines {
                 match line {
-                    Line::Ready => {
-                        health.ready = true;
+                    Line::Ready { host, pid } => {
+                        health.ready_in(&host, pid);
                         self.stored(self.jobs.records.running(&self.job.id).await?)?;
                     }
                     Line::End { ok: true, .. } => return Ok(Read::Ended(Outcome::succeeded())),

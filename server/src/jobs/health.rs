@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Pid;
 use tokio::time::Instant;
 
 use super::channels::KernelEvent;
@@ -29,7 +30,9 @@ pub(super) struct Requests {
 pub(super) struct Health {
     started: Instant,
     /// The prelude connected to the cluster.
-    pub(super) ready: bool,
+    ready: bool,
+    /// The kernel's own process, where it runs on this machine.
+    process: Option<Pid>,
     was_busy: bool,
     died: bool,
     idle_since: Option<Instant>,
@@ -44,12 +47,30 @@ impl Health {
         Self {
             started: Instant::now(),
             ready: false,
+            process: None,
             was_busy: false,
             died: false,
             idle_since: None,
             away_since: None,
             replied: None,
             refused: None,
+        }
+    }
+
+    /// The prelude connected to the cluster, in that process of that machine.
+    pub(super) fn ready_in(&mut self, host: &str, pid: i32) {
+        self.ready = true;
+        let here = rustix::system::uname().nodename().to_string_lossy() == host;
+        self.process = Pid::from_raw(pid).filter(|_| here);
+    }
+
+    /// Whether the kernel's process is still there. Jupyter does not always tell: it starts a kernel that died anew, under
+    /// the same name, and may go on saying what the dead one was doing.
+    pub(super) fn look(&mut self) {
+        if let Some(pid) = self.process
+            && rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
+        {
+            self.died = true;
         }
     }
 
@@ -141,5 +162,34 @@ impl Health {
             );
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_whose_process_is_gone_died_whatever_jupyter_says() {
+        let here = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("a process");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        let mut health = Health::new();
+        health.ready_in(&here, pid);
+        let mut elsewhere = Health::new();
+        elsewhere.ready_in("another-machine", pid);
+        health.look();
+        assert_eq!(health.verdict(), None);
+        child.kill().expect("ended");
+        child.wait().expect("reaped");
+        for health in [&mut health, &mut elsewhere] {
+            health.see(Ok(Some(KernelState::Busy)));
+            health.look();
+        }
+        assert!(health.verdict().is_some_and(|why| why.contains("died")));
+        assert_eq!(elsewhere.verdict(), None);
     }
 }

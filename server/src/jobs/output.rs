@@ -52,8 +52,13 @@ pub(super) enum Line {
         value: String,
         traceback: Vec<String>,
     },
-    /// The prelude connected to the cluster; the code runs next.
-    Ready,
+    /// The prelude connected to the cluster; the code runs next, in that process of that machine.
+    Ready {
+        #[serde(default)]
+        host: String,
+        #[serde(default)]
+        pid: i32,
+    },
     /// The code ended. Nothing after this line counts.
     End {
         ok: bool,
@@ -80,7 +85,7 @@ impl Line {
                 value,
                 traceback,
             }),
-            Self::Ready | Self::End { .. } | Self::Unknown => None,
+            Self::Ready { .. } | Self::End { .. } | Self::Unknown => None,
         }
     }
 }
@@ -300,15 +305,20 @@ mod tests {
             .unwrap();
         assert_eq!(all(&mut reader).await, [out("a\n")]);
         file.write_all("out\",\"text\":\"☃\"}\n".as_bytes()).unwrap();
-        file.write_all(b"{\"kind\":\"ready\"}\n{\"kind\":\"later\",\"x\":1}\nnonsense\n")
-            .unwrap();
+        file.write_all(
+            b"{\"kind\":\"ready\",\"host\":\"h\",\"pid\":7}\n{\"kind\":\"later\",\"x\":1}\nnonsense\n",
+        )
+        .unwrap();
         file.write_all(b"{\"kind\":\"end\",\"ok\":false,\"error\":\"No.\",\"more\":[]}\n")
             .unwrap();
         assert_eq!(
             all(&mut reader).await,
             [
                 out("☃"),
-                Line::Ready,
+                Line::Ready {
+                    host: "h".into(),
+                    pid: 7
+                },
                 Line::Unknown,
                 lost("a line that can't be read"),
                 Line::End {
@@ -350,7 +360,10 @@ mod tests {
         };
         let lines = vec![
             out("a"),
-            Line::Ready,
+            Line::Ready {
+                host: String::new(),
+                pid: 0,
+            },
             out("b"),
             err,
             out("c"),

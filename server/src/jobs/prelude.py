@@ -10,6 +10,7 @@ import json
 import os
 import re
 import select
+import socket
 import sys
 import threading
 import time
@@ -268,7 +269,7 @@ def main(parameters):
             f"{type(error).__name__}: {shorten(text_of(error), 500)}"
         )
         raise  # drops the job's code, which waits behind this cell
-    recorder.line(kind="ready")
+    recorder.line(kind="ready", host=socket.gethostname(), pid=os.getpid())
 
 
 main(PARAMETERS)
