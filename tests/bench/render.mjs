@@ -133,8 +133,9 @@ async function pan(t, { page, canvas, view }) {
     window.e2eRecording = false;
     return window.e2eFrames;
   });
-  // A page that is slow has not come to painting it yet.
+  // A page that is slow has not come to painting it yet: a second of drag can be a minute of its work.
   await t.until(async () => moved || (await view()) !== before, {
+    timeout: 180_000,
     what: () => `a moved view of ${page.url()}`
   });
   await page.mouse.up();
