@@ -10,8 +10,11 @@ use crate::rect::{Kind, Rect, pack_duration, unpack_duration};
 
 /// Children of a summary.
 const FAN: usize = 16;
-/// Rectangles of a block, the unit of eviction: a whole subtree of three levels.
-pub(crate) const BLOCK: usize = FAN * FAN * FAN;
+/// Rectangles of a block, the unit of eviction: a whole subtree of two levels. The last block of every forest stays, so
+/// that it is small where there are thousands of lanes.
+pub(crate) const BLOCK: usize = FAN * FAN;
+/// The level that has one summary for each block.
+const BLOCK_LEVEL: usize = 1;
 
 /// The rectangles of one layer of one lane. Positions count from the first one ever appended.
 #[derive(Debug, Default)]
@@ -242,15 +245,9 @@ impl Forest {
             .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
-    /// Latest end of the oldest block: up to then history is lost if it goes.
+    /// Latest end of the oldest block, where there is more than one: up to then history is lost if it goes.
     pub(crate) fn oldest_end(&self) -> Option<i64> {
-        let block = self.blocks.front()?;
-        block
-            .start
-            .iter()
-            .zip(&block.duration)
-            .map(|(&start, &duration)| end_of(start, duration))
-            .max()
+        Some(self.levels.get(BLOCK_LEVEL)?.nodes.front()?.end)
     }
 
     pub(crate) fn leaf(&self, at: usize) -> Option<Leaf> {
