@@ -77,6 +77,16 @@ pub(crate) trait Visit {
     fn leaf(&mut self, leaf: Leaf);
 }
 
+impl Visit for &mut dyn Visit {
+    fn node(&mut self, node: &Node) -> Step {
+        (**self).node(node)
+    }
+
+    fn leaf(&mut self, leaf: Leaf) {
+        (**self).leaf(leaf);
+    }
+}
+
 impl Node {
     fn of(leaf: &Leaf) -> Self {
         let duration = leaf.end - leaf.start;
@@ -300,6 +310,12 @@ impl Forest {
         for position in top.evicted..top.end() {
             self.visit_node(self.levels.len() - 1, position, from, to, visitor);
         }
+    }
+
+    /// As [`Forest::visit`], compiled once for all visitors but the raster's: that keeps the browser's module small.
+    #[inline(never)]
+    pub(crate) fn look(&self, from: i64, to: i64, mut visitor: &mut dyn Visit) {
+        self.visit(from, to, &mut visitor);
     }
 
     fn visit_node(&self, level: usize, position: usize, from: i64, to: i64, visitor: &mut impl Visit) {

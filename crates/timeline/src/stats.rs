@@ -54,7 +54,7 @@ impl Timeline {
             if let (true, Some(layers)) = (alive, self.layers(lane)) {
                 sum.busy = 0;
                 for forest in layers {
-                    forest.visit(from_us, to_us, &mut sum);
+                    forest.look(from_us, to_us, &mut sum);
                 }
                 sum.stats.lanes += 1;
                 sum.stats.idle_us += (to_us - from_us - sum.busy).max(0);
@@ -85,7 +85,7 @@ impl Timeline {
                     shown,
                     found: Vec::new(),
                 };
-                forest.visit(from_us, to_us, &mut longest);
+                forest.look(from_us, to_us, &mut longest);
                 let rects = longest
                     .found
                     .into_iter()
@@ -117,7 +117,7 @@ impl Timeline {
             } else {
                 (from.0, i64::MAX)
             };
-            forest.visit(begin, end, &mut next);
+            forest.look(begin, end, &mut next);
             if let Some(rect) = next.found.and_then(|at| self.rect(forest, at as usize)) {
                 best = Some(Located { lane, rect });
             }

@@ -44,13 +44,17 @@ impl Surface {
         self.has(view, lanes) && self.moved(view).unsigned_abs() < u64::from(view.width())
     }
 
-    /// Whether all rows are painted, of these lanes and at this zoom.
-    fn has(&self, view: &View, lanes: &[u16]) -> bool {
+    /// Whether the rows are all painted and of these lanes, so that until there are better ones they can be shown at another
+    /// zoom.
+    pub fn can_stretch(&self, view: &View, lanes: &[u16]) -> bool {
         self.lanes == lanes
             && self.seen.len() == lanes.len()
-            && self
-                .view
-                .is_some_and(|old| old.same_scale(view) && old.width() == view.width())
+            && self.view.is_some_and(|old| old.width() == view.width())
+    }
+
+    /// Whether all rows are painted, of these lanes and at this zoom.
+    fn has(&self, view: &View, lanes: &[u16]) -> bool {
+        self.can_stretch(view, lanes) && self.view.is_some_and(|old| old.same_scale(view))
     }
 
     fn moved(&self, view: &View) -> i64 {

@@ -230,7 +230,7 @@ impl Timeline {
             shown,
             found: Vec::new(),
         };
-        forest.visit(from, to, &mut list);
+        forest.look(from, to, &mut list);
         list.found
             .into_iter()
             .filter_map(|at| self.rect(forest, at as usize))
@@ -261,7 +261,7 @@ impl<'a> Finder<'a> {
             count: 0,
             longest: None,
         };
-        forest.visit(from, to, &mut finder);
+        forest.look(from, to, &mut finder);
         finder
     }
 
