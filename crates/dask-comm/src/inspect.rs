@@ -12,7 +12,8 @@ pub struct ProfileNode {
     pub function: String,
     pub file: String,
     pub line: u64,
-    /// Samples that had it on the stack.
+    /// Samples that had it on the stack below another function. Dask does not count those at the very top: a function
+    /// that called nothing has 0, and what its caller's children lack in sum was spent in one of these.
     pub count: u64,
     /// The largest first.
     pub children: Vec<ProfileNode>,
@@ -72,25 +73,22 @@ impl Connection {
         Ok(lines.iter().map(log_entry).collect())
     }
 
-    /// A worker's latest log lines, at most `count`, the newest first. `None` where there is no such worker.
+    /// A worker's latest log lines, at most `count`, the newest first.
+    ///
+    /// The scheduler connects to whatever address it is given: give it only those of its own workers.
     ///
     /// # Errors
     /// As [`Connection::call`], and [`CommError::UnexpectedReply`].
-    pub async fn worker_logs(
-        &mut self,
-        worker: &str,
-        count: u64,
-    ) -> Result<Option<Vec<LogEntry>>, CommError> {
+    pub async fn worker_logs(&mut self, worker: &str, count: u64) -> Result<Vec<LogEntry>, CommError> {
         let args = [
             ("n", count.into()),
             ("workers", Value::Array(vec![worker.into()])),
         ];
         let reply = self.call("worker_logs", args).await?;
-        if !reply.is_map() {
-            return Err(unexpected("worker_logs", "it is no map of workers"));
-        }
-        let lines = get(&reply, worker).and_then(Value::as_array);
-        Ok(lines.map(|lines| lines.iter().map(log_entry).collect()))
+        let lines = get(&reply, worker)
+            .and_then(Value::as_array)
+            .ok_or(unexpected("worker_logs", "it is no map of workers to lines"))?;
+        Ok(lines.iter().map(log_entry).collect())
     }
 
     /// What became of a task, the oldest first; empty where the scheduler does not remember it.

@@ -46,7 +46,7 @@ impl Gateway {
         let text = CONFIG.replace("PORT", &port.to_string()).replace("DIR", folder);
         std::fs::write(&config, text).expect("writes");
         let args = ["-m", "dask_gateway_server", "-f", config.to_str().expect("UTF-8")];
-        let mut server = Process::start(dir.path(), "gateway", &args);
+        let mut server = Process::start(&common::python(), dir.path(), "gateway", &[], &args);
         server.wait_for("the gateway's health", || {
             let (status, _) = request(port, "GET", "/api/health", None)?;
             (status == 200).then_some(())
@@ -144,7 +144,12 @@ async fn through_the_gateway_to_the_cluster_that_is_named() {
     // A certificate that is not this cluster's, though its names are the same.
     let script = "import json\nfrom dask_gateway_server.tls import new_keypair\n\
                   print(json.dumps([pem.decode() for pem in new_keypair('NAME')]))";
-    let pair = run_script(gateway.dir.path(), &script.replace("NAME", &name), &[]);
+    let pair = run_script(
+        &common::python(),
+        gateway.dir.path(),
+        &script.replace("NAME", &name),
+        &[],
+    );
     let pair: [String; 2] = serde_json::from_str(&pair).expect("two texts");
     let stranger = ClusterCert::from_pem(&pair[0], &pair[1]).expect("a certificate");
     let error = Connection::connect(&address, Some(&stranger), Timeouts::default())

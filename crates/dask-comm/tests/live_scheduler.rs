@@ -1,89 +1,15 @@
 //! Against a real scheduler and worker: what we read is what ran.
 
+#[path = "common/cluster.rs"]
+mod cluster;
 mod common;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
-use common::{Process, run_script};
-use dask_comm::{Address, CommError, Connection, TaskRecord, TaskStreamCursor, Timeouts, Value, Version};
-
-struct Cluster {
-    // Ended in this order.
-    _worker: Process,
-    _scheduler: Process,
-    address: Address,
-    dir: tempfile::TempDir,
-}
-
-impl Cluster {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let file = dir.path().join("scheduler.json");
-        let file_arg = file.to_str().expect("UTF-8");
-        let mut scheduler = Process::start(
-            dir.path(),
-            "scheduler",
-            &[
-                "-m",
-                "distributed.cli.dask_scheduler",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--dashboard-address",
-                "127.0.0.1:0",
-                "--scheduler-file",
-                file_arg,
-            ],
-        );
-        let address = scheduler.wait_for("the scheduler's file", || address_in(&file));
-        let worker = Process::start(
-            dir.path(),
-            "worker",
-            &[
-                "-m",
-                "distributed.cli.dask_worker",
-                &address,
-                "--host",
-                "127.0.0.1",
-                "--no-nanny",
-                "--no-dashboard",
-                "--nthreads",
-                "2",
-                "--memory-limit",
-                "1GiB",
-                "--name",
-                "7",
-                "--local-directory",
-                ".",
-            ],
-        );
-        Self {
-            _worker: worker,
-            _scheduler: scheduler,
-            address: address.parse().expect("an address"),
-            dir,
-        }
-    }
-
-    async fn connect(&self) -> Connection {
-        Connection::connect(&self.address, None, Timeouts::default())
-            .await
-            .expect("connects")
-    }
-
-    fn run(&self, script: &str) -> String {
-        run_script(self.dir.path(), script, &[&self.address.to_string()])
-    }
-}
-
-fn address_in(scheduler_file: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(scheduler_file).ok()?;
-    let json: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Some(json["address"].as_str()?.to_owned())
-}
+use cluster::{Cluster, Dask};
+use common::run_script;
+use dask_comm::{CommError, Connection, TaskRecord, TaskStreamCursor, Value, Version};
 
 /// 2000 plain tasks, 5 with tuple keys, one with a nested key, one that errs; their results stay on the cluster.
 const WORK: &str = r#"
@@ -117,7 +43,7 @@ async fn read_all(cursor: &mut TaskStreamCursor, connection: &mut Connection) ->
 
 #[tokio::test]
 async fn what_ran_is_what_we_read() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::start(Dask::Newest);
     let mut connection = cluster.connect().await;
     let versions = connection.versions().await.expect("versions");
     assert!(
@@ -141,7 +67,7 @@ async fn what_ran_is_what_we_read() {
     let (mut records, mut timed) = (Vec::new(), Vec::new());
     let mut polls = 0;
     let (dir, address) = (cluster.dir.path().to_owned(), cluster.address.to_string());
-    let work = tokio::task::spawn_blocking(move || run_script(&dir, WORK, &[&address]));
+    let work = tokio::task::spawn_blocking(move || run_script(&common::python(), &dir, WORK, &[&address]));
     while !work.is_finished() {
         records.append(&mut read_all(&mut by_index, &mut connection).await);
         timed.append(&mut read_all(&mut by_time, &mut connection).await);
@@ -248,7 +174,7 @@ async fn check_identity(connection: &mut Connection, cluster: &Cluster) {
 
 #[tokio::test]
 async fn errors_of_the_scheduler_leave_the_connection_usable() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::start(Dask::Newest);
     let mut connection = cluster.connect().await;
     assert_eq!(
         connection.call("no_such_operation", []).await.expect("an answer"),

@@ -11,8 +11,6 @@ use utoipa::ToSchema;
 pub struct Profile {
     /// Depth first: a frame's callees follow it, one deeper. The first is the root and stands for everything.
     pub frames: Vec<ProfileFrame>,
-    /// Milliseconds between two samples of a thread.
-    pub interval_ms: u32,
     /// Frames that were left out because they were too many, smallest first.
     pub left_out: u64,
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, broadcast, watch};
 use tracing::{info, warn};
 
-use crate::live::{self, Feed, Watcher};
+use crate::live::{self, Feed, Inspector, Watcher};
 use crate::store::{ClusterNote, Store};
 pub use error::ClusterError;
 pub use poll::GatewayOrigin;
@@ -190,15 +190,26 @@ impl Clusters {
         &self,
         name: &str,
     ) -> Result<(Arc<Feed>, tokio_util::sync::CancellationToken), ClusterError> {
+        self.watcher(name, |watcher| (watcher.feed(), watcher.ended()))
+            .await
+    }
+
+    /// What asks the scheduler of a running cluster when somebody looks.
+    ///
+    /// # Errors
+    /// As [`Clusters::feed`].
+    pub async fn inspector(&self, name: &str) -> Result<Arc<Inspector>, ClusterError> {
+        self.watcher(name, Watcher::inspector).await
+    }
+
+    async fn watcher<T>(&self, name: &str, take: impl FnOnce(&Watcher) -> T) -> Result<T, ClusterError> {
         let cluster = self.find(name).await?;
-        let book = self.book();
-        let watcher = book.watchers.get(name).ok_or_else(|| {
+        self.book().watchers.get(name).map(take).ok_or_else(|| {
             ClusterError::WrongState(format!(
                 "Cluster {name} is {}; there is live data while it runs.",
                 view::state_word(cluster.state)
             ))
-        })?;
-        Ok((watcher.feed(), watcher.ended()))
+        })
     }
 
     /// The gateway's options, with the local defaults of Dask's configuration laid over the site's.

@@ -1,6 +1,7 @@
 //! Errors as the API gives them: the right status, a stable code, a sentence, and the request's id for the log.
 
 use axum::Json;
+use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use dask_gateway::GatewayError;
 use http::StatusCode;
@@ -9,7 +10,9 @@ use tracing::{error, info};
 
 use crate::clusters::ClusterError;
 use crate::jobs::JobError;
+use crate::live::InspectError;
 use crate::proxy::dashboard::DashboardError;
+use dask_comm::CommError;
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -97,6 +100,19 @@ impl From<ClusterError> for HttpError {
     }
 }
 
+impl From<InspectError> for HttpError {
+    fn from(error: InspectError) -> Self {
+        let message = error.to_string();
+        match error {
+            InspectError::NoWorker(_) => Self::not_found(message),
+            InspectError::Comm(CommError::Timeout { .. }) => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "scheduler_timeout", message)
+            }
+            InspectError::Comm(_) => Self::new(StatusCode::BAD_GATEWAY, "scheduler", message),
+        }
+    }
+}
+
 impl From<DashboardError> for HttpError {
     fn from(error: DashboardError) -> Self {
         let message = error.to_string();
@@ -116,6 +132,26 @@ impl From<JobError> for HttpError {
             JobError::WrongState(_) => Self::new(StatusCode::CONFLICT, "wrong_state", message),
             JobError::Jupyter(_) => Self::new(StatusCode::BAD_GATEWAY, "jupyter", message),
             JobError::Store(detail) => Self::internal(&detail),
+        }
+    }
+}
+
+/// Query parameters whose errors are ours too.
+pub(super) struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequestParts<S> for Asked<T> {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut http::request::Parts, state: &S) -> Result<Self, HttpError> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(rejection) => Err(HttpError::invalid(
+                None,
+                format!(
+                    "The request can't be read: {}. The OpenAPI document shows what it takes.",
+                    rejection.body_text()
+                ),
+            )),
         }
     }
 }

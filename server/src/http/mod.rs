@@ -5,6 +5,7 @@ mod dashboards;
 mod error;
 mod events;
 mod guard;
+mod inspect;
 mod jobs;
 mod openapi;
 mod panel;
@@ -79,6 +80,9 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/clusters/{name}/scale", post(clusters::scale))
         .route("/api/v1/clusters/{name}/adapt", post(clusters::adapt))
         .route("/api/v1/clusters/{name}/live", get(clusters::live))
+        .route("/api/v1/clusters/{name}/profile", get(inspect::profile))
+        .route("/api/v1/clusters/{name}/logs", get(inspect::logs))
+        .route("/api/v1/clusters/{name}/story", get(inspect::story))
         .route("/api/v1/jobs", get(jobs::list).post(jobs::create))
         .route("/api/v1/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/api/v1/jobs/{id}/output", get(jobs::output))

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{clusters, events, jobs, status};
+use super::{clusters, events, inspect, jobs, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,9 @@ use super::{clusters, events, jobs, status};
         clusters::scale,
         clusters::adapt,
         clusters::live,
+        inspect::profile,
+        inspect::logs,
+        inspect::story,
         jobs::list,
         jobs::create,
         jobs::get,

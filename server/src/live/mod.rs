@@ -5,6 +5,7 @@
 
 mod errors;
 mod feeder;
+mod inspect;
 mod log;
 mod progress;
 mod series;
@@ -18,6 +19,7 @@ use protocol::live::{Errors, Health, Progress, Worker};
 use protocol::rest::{ClusterSummary, LiveState};
 use tokio::sync::watch;
 
+pub use inspect::{InspectError, Inspector};
 pub use log::TaskLog;
 use series::SampleLog;
 pub use session::serve;

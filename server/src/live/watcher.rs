@@ -18,6 +18,7 @@ use tracing::{debug, info};
 
 use super::errors::ErrorLog;
 use super::feeder::Feeder;
+use super::inspect::Inspector;
 use super::progress::progress;
 use super::series::sample;
 use super::workers::Workers;
@@ -26,11 +27,11 @@ use crate::clock;
 
 /// New task records are asked for at this rate while somebody looks, and at that one while nobody does. The scheduler
 /// keeps the last 100,000, so none is lost at either.
-const TASKS_EVERY: Duration = Duration::from_millis(200);
+const TASKS_EVERY: Duration = Duration::from_millis(100);
 const TASKS_UNSEEN_EVERY: Duration = Duration::from_secs(1);
 
-/// Prefix states follow every second poll of the tasks.
-const PROGRESS_EVERY: u32 = 2;
+/// Prefix states follow every so many polls of the tasks.
+const PROGRESS_EVERY: u32 = 4;
 
 /// What is said where the feed is switched off.
 const OFF: &str = "The scheduler\u{2019}s feed is switched off (--scheduler-feed off), so queued tasks, tasks without a worker and \
@@ -76,6 +77,7 @@ impl Target {
 /// The running task of one scheduler.
 pub struct Watcher {
     feed: Arc<Feed>,
+    inspector: Arc<Inspector>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -84,6 +86,7 @@ impl Watcher {
     /// Begins to watch; `changed` is notified when the summary or the health may look different.
     pub fn start(target: Target, settings: Settings, changed: Arc<Notify>) -> Self {
         let feed = Arc::new(Feed::default());
+        let inspector = Arc::new(Inspector::new(target.clone(), feed.clone()));
         let cancel = CancellationToken::new();
         let task = tokio::spawn({
             let (feed, cancel) = (feed.clone(), cancel.clone());
@@ -100,11 +103,20 @@ impl Watcher {
                 cancel.run_until_cancelled(watch.run()).await;
             }
         });
-        Self { feed, cancel, task }
+        Self {
+            feed,
+            inspector,
+            cancel,
+            task,
+        }
     }
 
     pub fn feed(&self) -> Arc<Feed> {
         self.feed.clone()
+    }
+
+    pub fn inspector(&self) -> Arc<Inspector> {
+        self.inspector.clone()
     }
 
     /// Cancelled when the watcher ends.
@@ -181,7 +193,7 @@ impl Watch {
             self.take_tasks(polled);
             self.stream = Some((identity.id.clone(), cursor.clone()));
             self.answered(began.elapsed());
-            if round.is_multiple_of(PROGRESS_EVERY) {
+            if (!seen || round.is_multiple_of(PROGRESS_EVERY)) {
                 match &state {
                     Some(state) => self.take_progress(&state.prefixes),
                     None => {

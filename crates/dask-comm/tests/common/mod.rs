@@ -28,15 +28,22 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `python` with these arguments; what it prints lands in `dir/name.log`.
-    pub(crate) fn start(dir: &Path, name: &str, args: &[&str]) -> Self {
+    /// Starts `python` with these arguments and variables; what it prints lands in `dir/name.log`.
+    pub(crate) fn start(
+        python: &Path,
+        dir: &Path,
+        name: &str,
+        environment: &[(&str, &str)],
+        args: &[&str],
+    ) -> Self {
         let log = dir.join(format!("{name}.log"));
         let output = File::create(&log).expect("a log file");
-        let child = Command::new(python())
+        let child = Command::new(python)
             .args(args)
             .current_dir(dir)
             .env("HOME", dir)
             .env("DASK_CONFIG", dir.join("dask-config"))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a second handle"))
             .stderr(output)
@@ -96,8 +103,8 @@ impl Drop for Process {
 }
 
 /// Runs a Python script to its end and returns what it prints.
-pub(crate) fn run_script(dir: &Path, script: &str, args: &[&str]) -> String {
-    let output = Command::new(python())
+pub(crate) fn run_script(python: &Path, dir: &Path, script: &str, args: &[&str]) -> String {
+    let output = Command::new(python)
         .args(["-c", script])
         .args(args)
         .current_dir(dir)
