@@ -14,12 +14,14 @@ import { bench } from '../e2e/harness.mjs';
 import { frames } from '../e2e/pixels.mjs';
 import * as panel from '../e2e/steps.mjs';
 
-const SIZES = { '1k': 1_000, '10k': 10_000, '100k': 100_000, '1m': 1_000_000 };
+const SIZES = { '1k': 1_000, '10k': 10_000, '100k': 100_000, '1m': 1_000_000, '1m_wide': 1_000_000 };
 // Bokeh is not given more: a page of a million would take minutes for each gesture.
 const PEER_UP_TO = 100_000;
 // Records a call: the watcher reads them between two calls, as it would read a burst.
 const CHUNK = 10_000;
 const LANES = 64;
+// A thousand workers of four threads.
+const WIDE = { lanes: 4000, made_up: 1000 };
 const ROUNDS = 5;
 const GESTURE_MS = 2500;
 const STEPS = 6;
@@ -39,7 +41,8 @@ async function measure(t) {
     if (chosen.length && !chosen.includes(label)) {
       continue;
     }
-    const sides = await prepare(t, server, page, count);
+    const rows = label.endsWith('wide') ? WIDE : { lanes: LANES };
+    const sides = await prepare(t, server, page, count, rows);
     const peers = sides.bokeh ? ['ours', 'bokeh'] : ['ours'];
     for (const gesture of [pan, zoom]) {
       const found = { ours: new Figures(), bokeh: new Figures() };
@@ -88,7 +91,7 @@ class Figures {
 }
 
 /** A cluster whose scheduler holds `count` records, with our pane and Bokeh's page of it open. */
-async function prepare(t, server, page, count) {
+async function prepare(t, server, page, count, rows) {
   const name = await panel.createCluster(page);
   await panel.clusterState(page, name, 'RUNNING');
   await panel.scale(page, name, 1);
@@ -96,7 +99,7 @@ async function prepare(t, server, page, count) {
   const root = await panel.openPane(page, name, 'task-stream');
   for (let done = 0; done < count; done += CHUNK) {
     const share = Math.min(CHUNK, count - done);
-    await oracle.ask('inject', { first: done, count: share, total: count, lanes: LANES });
+    await oracle.ask('inject', { first: done, count: share, total: count, ...rows });
     await t.until(async () => (await panel.inspect(root)).records >= done + share, {
       timeout: 60_000,
       what: async () => `${done + share} records, not ${(await panel.inspect(root)).records}`

@@ -14,7 +14,7 @@ pub struct Stats {
     pub spent_us: [i64; 6],
     /// Lanes that did something before the end and after the beginning: those that could have worked.
     pub lanes: u32,
-    /// Microseconds in which such a lane did nothing. What overlaps in a lane counts twice as busy.
+    /// Microseconds in which such a lane did nothing at all, shown or not. What overlaps in a lane counts twice as busy.
     pub idle_us: i64,
 }
 
@@ -142,11 +142,11 @@ impl Visit for Sum<'_> {
 
     fn leaf(&mut self, leaf: Leaf) {
         let (prefix, action) = (leaf.kind.prefix(), leaf.kind.action());
+        let part = leaf.end.min(self.to) - leaf.start.max(self.from);
+        self.busy += part;
         if !self.shown.shows(prefix) {
             return;
         }
-        let part = leaf.end.min(self.to) - leaf.start.max(self.from);
-        self.busy += part;
         self.stats.spent_us[action as usize] += part;
         if matches!(action, Action::Compute | Action::Erred) {
             let id = usize::from(prefix);

@@ -7,6 +7,7 @@ use timeline::{Action, Located, PrefixStats};
 use yew::prelude::*;
 
 use super::legend::swatch;
+use super::rows::short;
 use super::scene::Act;
 use super::state::State;
 use super::story::{Line, Story};
@@ -167,7 +168,9 @@ fn task(live: &Live, picked: Located, story: &Story) -> Option<Task> {
         ),
         (
             "Worker",
-            details.map_or(worker.clone(), |details| format!("{worker} {}", details.worker)),
+            details.map_or(worker.clone(), |details| {
+                format!("{} {}", short(&worker), details.worker)
+            }),
         ),
         ("Start", clock(picked.rect.start_us)),
     ];

@@ -19,14 +19,6 @@ pub(super) fn legend(summary: &Summary, act: &Callback<Act>) -> Html {
     let [transfer, disk, deserialize] = summary.others;
     html! {
         <footer class="gh-legend">
-            { for summary.legend.iter().enumerate().map(|(id, entry)| prefix(summary, act, id as u16, entry, &colors)) }
-            if summary.unnamed > 0 {
-                <span class="gh-legend-entry">{format!("+{} more", summary.unnamed)}</span>
-            }
-            {other(transfer, &colors, Action::Transfer, "transfer")}
-            {other(disk, &colors, Action::DiskRead, "disk")}
-            {other(deserialize, &colors, Action::Deserialize, "deserialize")}
-            {other(summary.erred > 0, &colors, Action::Erred, "erred")}
             if !controls.filter.is_empty() {
                 <button
                     type="button"
@@ -37,6 +29,14 @@ pub(super) fn legend(summary: &Summary, act: &Callback<Act>) -> Html {
                     {"Show all"}
                 </button>
             }
+            { for summary.legend.iter().enumerate().map(|(id, entry)| prefix(summary, act, id as u16, entry, &colors)) }
+            if summary.unnamed > 0 {
+                <span class="gh-legend-entry">{format!("+{} more", summary.unnamed)}</span>
+            }
+            {other(transfer, &colors, Action::Transfer, "transfer")}
+            {other(disk, &colors, Action::DiskRead, "disk")}
+            {other(deserialize, &colors, Action::Deserialize, "deserialize")}
+            {other(summary.erred > 0, &colors, Action::Erred, "erred")}
         </footer>
     }
 }

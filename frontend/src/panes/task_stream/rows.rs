@@ -95,7 +95,7 @@ impl Rows {
 }
 
 /// A name as it is, or the first eight digits of one that is only a long hexadecimal number, as gateways give.
-fn short(name: &str) -> &str {
+pub(super) fn short(name: &str) -> &str {
     let hash = name.len() >= 24 && name.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     if hash { &name[..8] } else { name }
 }
