@@ -78,7 +78,10 @@ impl Scene {
                 state.scroll -= dy;
             }
             Gesture::Zoom { x, factor } => state.camera.zoom(x * ratio, factor),
-            Gesture::Dive { x, .. } => state.camera.zoom(x * ratio, 3.0),
+            Gesture::Dive { x, .. } => {
+                (state.opening, state.picked) = (false, None);
+                state.camera.zoom(x * ratio, 3.0);
+            }
             Gesture::Hover { x, y } => state.pointer = Some((x, y)),
             Gesture::Leave => state.pointer = None,
             Gesture::Brush { from, to } => {
@@ -99,7 +102,7 @@ impl Scene {
                     })
                 });
                 state.brush = None;
-                state.open |= state.picked.is_some();
+                state.opening = state.picked.is_some();
             }
             Gesture::Key(key) => {
                 drop(state);
@@ -107,7 +110,7 @@ impl Scene {
             }
         }
         drop(state);
-        if matches!(gesture, Gesture::Click { .. } | Gesture::Brushed) {
+        if gesture == Gesture::Brushed {
             self.settle();
         }
         self.request();

@@ -258,6 +258,7 @@ impl Scene {
         let mut state = self.state.borrow_mut();
         let live = self.client.read();
         state.arrange(&self.parts, &live);
+        state.open |= std::mem::take(&mut state.opening);
         keep(&self.place.key(), &state.filter, &state.camera);
         let aside = state
             .open

@@ -45,6 +45,8 @@ pub(super) struct State {
     pub(super) selecting: bool,
     /// The side box is open.
     pub(super) open: bool,
+    /// It opens soon, unless the click becomes a double one: the plot must not shrink in between.
+    pub(super) opening: bool,
     /// The stretch of time that was marked, microseconds.
     pub(super) brush: Option<(i64, i64)>,
     /// The rectangle whose details are shown.
@@ -94,6 +96,7 @@ impl State {
             choice: 0,
             selecting: false,
             open: false,
+            opening: false,
             brush: None,
             picked: None,
             window,
