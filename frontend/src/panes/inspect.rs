@@ -52,6 +52,7 @@ use web_sys::HtmlElement;
 use super::progress::{Bars, states};
 use super::task_stream::rows::Row;
 use super::task_stream::{Scene, action_name};
+use crate::state::live::Thread;
 
 const PROPERTY: &str = "gatehouse";
 
@@ -165,17 +166,24 @@ fn inspect_stream(scene: &Scene) -> JsValue {
     let live = scene.client().read();
     let stream = &live.stream;
     let view = geometry.view;
-    let lanes = geometry.rows.rows.iter().flat_map(|row| {
-        let threads = stream.threads.iter().filter(|thread| thread.lane == row.lane);
-        threads.map(|thread| {
-            object([
-                ("worker", thread.id.worker.as_str().into()),
-                ("worker_name", thread.id.worker_name.as_str().into()),
-                ("thread", thread.id.thread.to_string().into()),
-                ("row_y", (row.y - geometry.scroll).into()),
-                ("row_h", row.height.into()),
-            ])
-        })
+    // Threads of one row stand together; the sort keeps their order.
+    let mut place = vec![usize::MAX; stream.lanes.len()];
+    for (n, row) in geometry.rows.rows.iter().enumerate() {
+        place[usize::from(row.lane)] = n;
+    }
+    let of = |thread: &Thread| place[usize::from(thread.lane)];
+    let mut threads: Vec<&Thread> = stream.threads.iter().collect();
+    threads.retain(|thread| of(thread) < usize::MAX);
+    threads.sort_by_key(|thread| of(thread));
+    let lanes = threads.into_iter().map(|thread| {
+        let row = &geometry.rows.rows[of(thread)];
+        object([
+            ("worker", thread.id.worker.as_str().into()),
+            ("worker_name", thread.id.worker_name.as_str().into()),
+            ("thread", thread.id.thread.to_string().into()),
+            ("row_y", (row.y - geometry.scroll).into()),
+            ("row_h", row.height.into()),
+        ])
     });
     let prefixes = stream.prefixes.iter().map(|total| {
         object([
