@@ -108,7 +108,7 @@ await scenario('stream', async t => {
 
   await t.step('a filter stays across a reload', async () => {
     await press('0');
-    await stream.getByRole('button', { name: /^load/ }).first().click();
+    await stream.locator('footer').getByRole('button', { name: /^load/ }).click();
     await t.until(async () => (await table(stream)).length === 1, { what: () => 'one prefix in the table' });
     await page.waitForTimeout(400);
     const before = (await panel.inspect(stream)).view;
