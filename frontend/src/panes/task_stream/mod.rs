@@ -9,6 +9,7 @@ pub mod overlay;
 mod picture;
 pub mod rows;
 pub mod scene;
+mod settle;
 mod state;
 pub mod story;
 pub mod summary;

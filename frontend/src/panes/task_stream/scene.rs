@@ -12,11 +12,11 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, ResizeOb
 use yew::Callback;
 
 use super::aside::Aside;
-use super::filter::keep;
 use super::overlay::{self, Overlay};
 use super::rows::Rows;
+use super::settle::Matter;
 use super::state::{Shown, State};
-use super::story::{self, Place, Story};
+use super::story::{Place, Story};
 use super::summary::Summary;
 use super::tip::Tip;
 use crate::draw::axis::{Plot, draw_time_axis};
@@ -32,9 +32,6 @@ use crate::state::socket::Task;
 pub(super) const SLACK: f64 = 2.0;
 /// How long the pointer rests on a rectangle before its details are asked for, milliseconds.
 const REST_MS: u32 = 60;
-/// How long after a change what takes longer than a frame is done, milliseconds.
-const SETTLE_MS: u32 = 250;
-
 /// The elements that a scene paints on and listens to.
 #[derive(Clone)]
 pub struct Parts {
@@ -81,18 +78,6 @@ pub struct Outputs {
     pub aside: Callback<Option<Rc<Aside>>>,
 }
 
-/// What, if it changes, is worth a look when there is time.
-#[derive(Clone, Debug, PartialEq)]
-struct Matter {
-    view: View,
-    choice: u32,
-    open: bool,
-    brush: Option<(i64, i64)>,
-    picked: Option<u64>,
-    told: bool,
-    data: (u64, u64),
-}
-
 /// Where a scene shows what.
 pub struct Geometry {
     pub view: View,
@@ -106,11 +91,11 @@ pub struct Geometry {
 
 /// The painter of one pane.
 pub struct Scene {
-    this: Weak<Self>,
-    place: Place,
-    client: Rc<LiveClient>,
-    parts: Parts,
-    outputs: Outputs,
+    pub(super) this: Weak<Self>,
+    pub(super) place: Place,
+    pub(super) client: Rc<LiveClient>,
+    pub(super) parts: Parts,
+    pub(super) outputs: Outputs,
     contexts: (CanvasRenderingContext2d, CanvasRenderingContext2d),
     blitter: Blitter,
     pub(super) state: RefCell<State>,
@@ -122,12 +107,12 @@ pub struct Scene {
     kept: RefCell<Option<Kept>>,
     /// Record under the pointer, whose details are asked for when it rests there.
     resting: RefCell<Option<(u64, Timeout)>>,
-    settling: RefCell<Option<Timeout>>,
-    matter: RefCell<Option<Matter>>,
-    story: RefCell<Story>,
-    asking: RefCell<Option<Task>>,
+    pub(super) settling: RefCell<Option<Timeout>>,
+    pub(super) matter: RefCell<Option<Matter>>,
+    pub(super) story: RefCell<Story>,
+    pub(super) asking: RefCell<Option<Task>>,
     /// What the side box shows.
-    aside: RefCell<Option<Rc<Aside>>>,
+    pub(super) aside: RefCell<Option<Rc<Aside>>>,
 }
 
 /// Listeners that end with the scene.
@@ -252,56 +237,6 @@ impl Scene {
         }
     }
 
-    /// Now and then while something changes, and after it: keeps the choice, and says what the side box shows.
-    pub(super) fn settle(&self) {
-        self.settling.take();
-        let mut state = self.state.borrow_mut();
-        let live = self.client.read();
-        state.arrange(&self.parts, &live);
-        state.open |= std::mem::take(&mut state.opening);
-        keep(&self.place.key(), &state.filter, &state.camera);
-        let aside = state
-            .open
-            .then(|| Rc::new(Aside::of(&state, &live, &self.story.borrow())));
-        let picked = state.picked.map(|picked| picked.rect.record);
-        let key = picked
-            .and_then(|record| live.details(record))
-            .map(|details| details.key.clone());
-        drop((live, state));
-        if let Some(record) = picked {
-            self.client.ask_details(record);
-            self.ask_story(record, key);
-        }
-        if *self.aside.borrow() != aside {
-            self.aside.replace(aside.clone());
-            self.outputs.aside.emit(aside);
-        }
-    }
-
-    /// Asks the scheduler what became of a task, once.
-    fn ask_story(&self, record: u64, key: Option<String>) {
-        let (Some(key), Some(scene)) = (key, self.this.upgrade()) else {
-            return;
-        };
-        if self.story.borrow().record == Some(record) {
-            return;
-        }
-        let asked = async move {
-            let lines = story::ask(&scene.place, &key).await;
-            scene.story.borrow_mut().lines = Some(lines);
-            scene.settle();
-        };
-        self.story.replace(Story {
-            record: Some(record),
-            lines: None,
-        });
-        self.asking.replace(Some(Task::spawn(asked)));
-    }
-
-    pub(super) fn aside_text(&self) -> Option<String> {
-        self.aside.borrow().as_ref().map(|aside| aside.text())
-    }
-
     /// Shows a stretch of time, microseconds since the Unix epoch.
     pub fn show_between(&self, t0_us: f64, t1_us: f64) {
         self.state.borrow_mut().camera.show_between(t0_us, t1_us);
@@ -351,16 +286,7 @@ impl Scene {
             self.paint_canvases(&mut state, &live);
         }
         let summary = self.summary(&mut state, &live);
-        let picked = state.picked.map(|picked| picked.rect.record);
-        let matter = Matter {
-            view: state.camera.view(),
-            choice: state.choice,
-            open: state.open,
-            brush: state.brush,
-            picked,
-            told: picked.is_some_and(|record| live.details(record).is_some()),
-            data: (live.generation, live.stream.timeline.records()),
-        };
+        let matter = Matter::of(&state, &live);
         let tip = state.hit.zip(state.pointer).and_then(|((lane, hit), at)| {
             Tip::of(
                 &live,
@@ -383,21 +309,6 @@ impl Scene {
             self.outputs.summary.emit(summary);
         }
         self.outputs.tip.emit(tip);
-    }
-
-    fn settle_later(&self, matter: Matter) {
-        let mut last = self.matter.borrow_mut();
-        if last.as_ref() != Some(&matter) && self.settling.borrow().is_none() {
-            let this = self.this.clone();
-            let settle = move || {
-                if let Some(scene) = this.upgrade() {
-                    scene.settle();
-                    scene.request();
-                }
-            };
-            self.settling.replace(Some(Timeout::new(SETTLE_MS, settle)));
-            *last = Some(matter);
-        }
     }
 
     /// What is told around the plot, where it is something else than before.
