@@ -134,6 +134,9 @@ await scenario('stream', async t => {
     await t.until(async () => (await panel.inspect(stream)).lanes.every(lane => lane.worker === worker), {
       what: () => `rows of ${worker} only`
     });
+    await t.until(async () => (await stream.locator('.gh-stream-worker').count()) === 1, {
+      what: () => 'one name beside the rows'
+    });
     await t.shot(page, 'worker');
   });
 

@@ -279,9 +279,8 @@ impl Scene {
     fn paint(&self) {
         let live = self.client.read();
         let mut state = self.state.borrow_mut();
-        let laid_out = state.laid_out;
         state.arrange(&self.parts, &live);
-        let rows = (state.laid_out != laid_out).then(|| Rc::clone(&state.rows));
+        let rows = std::mem::take(&mut state.rows_new).then(|| Rc::clone(&state.rows));
         if !state.size.is_empty() {
             self.paint_canvases(&mut state, &live);
         }

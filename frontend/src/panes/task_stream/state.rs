@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) theme: Theme,
     pub(super) size: Size,
     pub(super) rows: Rc<Rows>,
+    /// The rows were laid out and nobody was told yet.
+    pub(super) rows_new: bool,
     /// Threads, height and choice that the rows were laid out for.
     pub(super) laid_out: (usize, f64, u32),
     pub(super) scroll: f64,
@@ -83,6 +85,7 @@ impl State {
             theme,
             size: Size::default(),
             rows: Rc::default(),
+            rows_new: false,
             laid_out: (0, 0.0, 0),
             scroll: 0.0,
             scrolled: 0.0,
@@ -185,6 +188,7 @@ impl State {
         let laid_out = (stream.threads.len(), self.size.height, self.choice);
         if self.laid_out != laid_out {
             self.laid_out = laid_out;
+            self.rows_new = true;
             self.rows = Rc::new(Rows::layout(&stream.lanes, &self.filter, self.size.height));
         }
         self.camera.set_bounds(stream.timeline.bounds());
