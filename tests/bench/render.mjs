@@ -83,8 +83,11 @@ class Figures {
     this.script.push(...((await side.script?.()) ?? []));
     for (let step = 0; step < STEPS; step++) {
       const { first, last } = await answer(side, () => gesture.once(side, step));
-      this.latency.push(first);
-      this.settled.push(last);
+      // Without another picture, as at the end of what there is, there was nothing to wait for.
+      if (Number.isFinite(first)) {
+        this.latency.push(first);
+        this.settled.push(last);
+      }
     }
     await gesture.end(side);
   }
