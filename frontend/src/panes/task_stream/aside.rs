@@ -77,7 +77,9 @@ impl Aside {
             .filter(|(_, sum)| sum.tasks > 0)
             .filter_map(|(id, sum)| {
                 let name = stream.prefixes.get(usize::from(id))?.prefix.name.clone();
-                Some((name, state.colors.of(id, Action::Compute), *sum))
+                // As it is when no other is highlighted.
+                let [r, g, b, _] = state.colors.of(id, Action::Compute);
+                Some((name, [r, g, b, 255], *sum))
             })
             .collect();
         prefixes.sort_by_key(|(_, _, sum)| std::cmp::Reverse(sum.busy_us));
