@@ -24,7 +24,7 @@ const LANES = 64;
 const WIDE = { lanes: 4000, made_up: 1000 };
 const ROUNDS = 5;
 const GESTURE_MS = 2500;
-const STEPS = 6;
+const STEPS = 4;
 const REACH_PX = 240;
 // After so long without another picture there comes none: Bokeh waits 500 ms with the whole one.
 const QUIET_MS = 1500;

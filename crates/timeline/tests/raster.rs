@@ -197,7 +197,7 @@ proptest! {
 
     #[test]
     fn what_is_left_after_eviction_is_painted_by_the_same_rule(
-        rects in rects(2500), keep in 0_usize..1500, part in 1_usize..900, views in prop::collection::vec(view(), 1..3),
+        rects in rects(1400), keep in 0_usize..800, part in 1_usize..500, views in prop::collection::vec(view(), 1..3),
     ) {
         // Numbered anew, so that of duplicates too it can be told which of them is left.
         let rects: Vec<Rect> = rects.iter().enumerate().map(|(n, r)| Rect { record: n as u64, ..*r }).collect();
