@@ -1,5 +1,6 @@
 // Panning and zooming the task stream: our pane beside Bokeh's /tasks page, of the same scheduler with the same records, in
-// the same browser, in turn. `npm run bench -- render 1k 1m` measures these sizes only.
+// the same browser, in turn. `npm run bench -- render 1k 1m` measures these sizes only, and
+// `zoom` or `pan` this gesture only.
 //
 // pan_p95_ms, zoom_p95_ms: from frame to frame while a gesture goes on; no less than the display's 16.7 ms is possible.
 // pan_latency_p95_ms, zoom_latency_p95_ms: from one input event to the end of the first frame with another picture.
@@ -38,16 +39,21 @@ async function measure(t) {
   const page = await t.page(server.url, { expectErrors: /40[49]/ });
   await panel.gatewayUp(page);
   for (const [label, count] of Object.entries(SIZES)) {
-    if (chosen.length && !chosen.includes(label)) {
+    if (chosen.some(word => word in SIZES) && !chosen.includes(label)) {
       continue;
     }
     const rows = label.endsWith('wide') ? WIDE : { lanes: LANES };
     const sides = await prepare(t, server, page, count, rows);
     const peers = sides.bokeh ? ['ours', 'bokeh'] : ['ours'];
     for (const gesture of [pan, zoom]) {
+      if (chosen.includes(gesture === pan ? 'zoom' : 'pan') && !chosen.includes(gesture.name)) {
+        continue;
+      }
       const found = { ours: new Figures(), bokeh: new Figures() };
       for (let round = 0; round < ROUNDS; round++) {
         for (const side of round % 2 ? [...peers].reverse() : peers) {
+          t.current = `${gesture.name} of ${label}, ${side}, round ${round + 1}`;
+          t.say(t.current);
           await found[side].take(t, sides[side], gesture);
         }
       }
