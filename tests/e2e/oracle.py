@@ -23,10 +23,11 @@ def connect(address, proxy, user, password, cluster):
     return gateway.connect(cluster)
 
 
-def inject(dask_scheduler, first, count, total, lanes):
+def inject(dask_scheduler, first, count, total, lanes, made_up):
     """Runs on the scheduler: appends records to its task-stream plugin, as finished tasks would have.
 
-    They are `count` of `total` from number `first` on, over the last minute, on `lanes` threads.
+    They are `count` of `total` from number `first` on, over the last minute, on `lanes` threads of the
+    cluster's workers, or of `made_up` workers that never were.
     """
     import time
 
@@ -38,7 +39,7 @@ def inject(dask_scheduler, first, count, total, lanes):
         dask_scheduler.add_plugin(plugin)
     if first == 0:
         plugin.injected_from = time.time() - 61.0
-    workers = list(dask_scheduler.workers)
+    workers = [f"tls://10.0.{i // 250}.{i % 250}:4000" for i in range(made_up)] or list(dask_scheduler.workers)
     step = 60.0 / max(1, total // lanes)
     names = ["inc", "sum", "read-parquet", "getitem", "rechunk-merge", "mean_chunk", "transpose", "random_sample"]
     for i in range(first, first + count):
@@ -180,9 +181,9 @@ class Oracle:
             finished += len(wait(batches.popleft()).done)
         return {"tasks": finished, "seconds": time.time() - begin}
 
-    def inject(self, first, count, total, lanes):
+    def inject(self, first, count, total, lanes, made_up=0):
         """Puts records into the scheduler's task stream; returns how many there have been."""
-        return self.client.run_on_scheduler(inject, first=first, count=count, total=total, lanes=lanes)
+        return self.client.run_on_scheduler(inject, first=first, count=count, total=total, lanes=lanes, made_up=made_up)
 
 
 def main():

@@ -10,8 +10,11 @@ use crate::rect::{Kind, Rect, pack_duration, unpack_duration};
 
 /// Children of a summary.
 const FAN: usize = 16;
-/// Rectangles of a block, the unit of eviction: a whole subtree of three levels.
-pub(crate) const BLOCK: usize = FAN * FAN * FAN;
+/// Rectangles of a block, the unit of eviction: a whole subtree of two levels. The last block of every forest stays, so
+/// that it is small where there are thousands of lanes.
+pub(crate) const BLOCK: usize = FAN * FAN;
+/// The level that has one summary for each block.
+const BLOCK_LEVEL: usize = 1;
 
 /// The rectangles of one layer of one lane. Positions count from the first one ever appended.
 #[derive(Debug, Default)]
@@ -72,6 +75,16 @@ pub(crate) enum Step {
 pub(crate) trait Visit {
     fn node(&mut self, node: &Node) -> Step;
     fn leaf(&mut self, leaf: Leaf);
+}
+
+impl Visit for &mut dyn Visit {
+    fn node(&mut self, node: &Node) -> Step {
+        (**self).node(node)
+    }
+
+    fn leaf(&mut self, leaf: Leaf) {
+        (**self).leaf(leaf);
+    }
 }
 
 impl Node {
@@ -242,15 +255,9 @@ impl Forest {
             .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
-    /// Latest end of the oldest block: up to then history is lost if it goes.
+    /// Latest end of the oldest block, where there is more than one: up to then history is lost if it goes.
     pub(crate) fn oldest_end(&self) -> Option<i64> {
-        let block = self.blocks.front()?;
-        block
-            .start
-            .iter()
-            .zip(&block.duration)
-            .map(|(&start, &duration)| end_of(start, duration))
-            .max()
+        Some(self.levels.get(BLOCK_LEVEL)?.nodes.front()?.end)
     }
 
     pub(crate) fn leaf(&self, at: usize) -> Option<Leaf> {
@@ -303,6 +310,12 @@ impl Forest {
         for position in top.evicted..top.end() {
             self.visit_node(self.levels.len() - 1, position, from, to, visitor);
         }
+    }
+
+    /// As [`Forest::visit`], compiled once for all visitors but the raster's: that keeps the browser's module small.
+    #[inline(never)]
+    pub(crate) fn look(&self, from: i64, to: i64, mut visitor: &mut dyn Visit) {
+        self.visit(from, to, &mut visitor);
     }
 
     fn visit_node(&self, level: usize, position: usize, from: i64, to: i64, visitor: &mut impl Visit) {

@@ -11,6 +11,10 @@
 //!
 //! So that neighbours of one colour can be told apart, a column in which a compute rectangle begins that ends at least
 //! [`SEAM_FROM`] columns later has five eighths of its opacity.
+//!
+//! Rectangles of a prefix that [`Colors::only`] leaves out are not there. With [`Colors::stripes`] the two upper layers are
+//! striped: of the pixels that [`View`] counts from the epoch, two keep their colour and the next two have one that is three
+//! quarters white.
 
 use protocol::live::Action;
 
@@ -48,7 +52,22 @@ pub struct Colors {
     pub disk: Rgba,
     pub deserialize: Rgba,
     pub erred: Rgba,
+    /// Whether a prefix id is shown, where not all are; an id beyond the end is not.
+    pub only: Option<Vec<bool>>,
+    /// Whether a pattern sets apart what is not compute, for eyes to which its colours look alike.
+    pub stripes: bool,
 }
+
+/// Seven colours that look different to everybody, after Okabe and Ito; vermilion is left for transfers.
+const SAFE: [[u8; 3]; 7] = [
+    [0x56, 0xB4, 0xE9],
+    [0xE6, 0x9F, 0x00],
+    [0x00, 0x9E, 0x73],
+    [0xF0, 0xE4, 0x42],
+    [0x00, 0x72, 0xB2],
+    [0xCC, 0x79, 0xA7],
+    [0x99, 0x99, 0x99],
+];
 
 impl Colors {
     /// Dask's own: `prefixes` holds a palette index for each prefix id.
@@ -59,7 +78,33 @@ impl Colors {
             disk: [255, 165, 0, 102],
             deserialize: [128, 128, 128, 102],
             erred: [0, 0, 0, 255],
+            only: None,
+            stripes: false,
         }
+    }
+
+    /// Others, for eyes that can't tell Dask's apart: seven colours by turns for that many prefixes, and stripes.
+    pub fn safe(prefixes: usize) -> Self {
+        Self {
+            prefixes: SAFE
+                .iter()
+                .cycle()
+                .take(prefixes)
+                .map(|[r, g, b]| [*r, *g, *b, 255])
+                .collect(),
+            transfer: [0xD5, 0x5E, 0x00, 230],
+            disk: [90, 60, 20, 230],
+            deserialize: [90, 90, 90, 230],
+            stripes: true,
+            ..Self::dask([])
+        }
+    }
+
+    /// Whether rectangles of this prefix are shown.
+    pub fn shows(&self, prefix: u16) -> bool {
+        self.only
+            .as_ref()
+            .is_none_or(|only| only.get(usize::from(prefix)).copied().unwrap_or(false))
     }
 
     /// The colour of a palette index.
@@ -88,6 +133,8 @@ impl Colors {
 pub struct Columns {
     shift: u32,
     len: usize,
+    /// Number of the first column's pixel.
+    first: i64,
     /// Where each column begins, and [`SEAM_FROM`] beyond the last one.
     edges: Vec<i64>,
     column_of_bucket: Vec<u32>,
@@ -106,6 +153,7 @@ impl Columns {
         Self {
             shift: view.shift(),
             len,
+            first: view.first(),
             edges,
             column_of_bucket,
         }
@@ -143,6 +191,12 @@ impl Columns {
     #[inline]
     fn is_wide(&self, column: usize, start: i64, end: i64) -> bool {
         start >= self.edges[column] && end > self.edges[column + SEAM_FROM]
+    }
+
+    /// Whether a column has the lighter colour where there are stripes.
+    #[inline]
+    fn is_light(&self, column: usize) -> bool {
+        (self.first + column as i64) & 2 != 0
     }
 
     /// The columns that show any of the time from `from` up to, not including, `to`.
@@ -191,11 +245,14 @@ impl Painter {
             return;
         };
         for (layer, (forest, least)) in layers.iter().zip(LEAST).enumerate() {
-            if self.sweep(forest, columns, which.clone()) {
+            if self.sweep(forest, columns, which.clone(), colors) {
                 for x in which.clone() {
                     let cell = &self.cells[x - which.start];
                     if cell.most > 0 {
-                        let color = colors.of(cell.kind.prefix(), cell.kind.action());
+                        let mut color = colors.of(cell.kind.prefix(), cell.kind.action());
+                        if colors.stripes && layer > 0 && columns.is_light(x) {
+                            color = lightened(color);
+                        }
                         let share = columns.share(x, cell.covered).max(least);
                         let share = if cell.seam && layer == 0 {
                             share * 5 / 8
@@ -210,7 +267,13 @@ impl Painter {
     }
 
     /// Fills the cells; `false` where the layer has nothing in these columns.
-    fn sweep(&mut self, forest: &Forest, columns: &Columns, which: std::ops::Range<usize>) -> bool {
+    fn sweep(
+        &mut self,
+        forest: &Forest,
+        columns: &Columns,
+        which: std::ops::Range<usize>,
+        colors: &Colors,
+    ) -> bool {
         let (from, to) = (columns.edges[which.start], columns.edges[which.end]);
         if forest
             .bounds()
@@ -222,6 +285,7 @@ impl Painter {
         self.cells.resize(which.len(), Cell::default());
         let mut sweep = Sweep {
             columns,
+            only: colors.only.is_some().then_some(colors),
             from,
             to,
             base: which.start,
@@ -239,6 +303,8 @@ impl Painter {
 
 struct Sweep<'a> {
     columns: &'a Columns,
+    /// What is shown, where not everything is: a summary of several is no use then.
+    only: Option<&'a Colors>,
     from: i64,
     to: i64,
     /// Column of the first cell.
@@ -297,6 +363,9 @@ impl Visit for Sweep<'_> {
         if node.start < self.from || node.end > self.to {
             return Step::Into;
         }
+        if self.only.is_some() {
+            return Step::Into;
+        }
         self.turn_to_time(node.start);
         if node.end > self.end {
             return Step::Into;
@@ -307,6 +376,9 @@ impl Visit for Sweep<'_> {
 
     #[inline]
     fn leaf(&mut self, leaf: Leaf) {
+        if self.only.is_some_and(|only| !only.shows(leaf.kind.prefix())) {
+            return;
+        }
         let (mut start, end) = (leaf.start.max(self.from), leaf.end.min(self.to));
         self.turn_to_time(start);
         // Also in the last column, where what is left of the rectangle lies beyond the window.
@@ -337,6 +409,12 @@ impl Cell {
 /// A colour where only a part of a column is covered, of 255.
 fn faded([r, g, b, alpha]: Rgba, share: u32) -> Rgba {
     [r, g, b, ((share * u32::from(alpha) + 127) / 255) as u8]
+}
+
+/// A colour with three parts of white.
+fn lightened([r, g, b, alpha]: Rgba) -> Rgba {
+    let mix = |part: u8| ((u32::from(part) + 3 * 255) / 4) as u8;
+    [mix(r), mix(g), mix(b), alpha]
 }
 
 /// `top` over `under`, straight alpha.

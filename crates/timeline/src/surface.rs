@@ -9,6 +9,7 @@ use crate::view::View;
 pub struct Surface {
     view: Option<View>,
     lanes: Vec<u16>,
+    /// For each row that is painted already, what was.
     seen: Vec<Seen>,
     pixels: Vec<Rgba>,
     columns: Option<Columns>,
@@ -33,42 +34,89 @@ impl Surface {
         self.view = None;
     }
 
+    /// The window that the rows show.
+    pub fn view(&self) -> Option<View> {
+        self.view
+    }
+
+    /// Whether an update to this window and these lanes has most of it painted already.
+    pub fn is_near(&self, view: &View, lanes: &[u16]) -> bool {
+        self.has(view, lanes) && self.moved(view).unsigned_abs() < u64::from(view.width())
+    }
+
+    /// Whether the rows are all painted and of these lanes, so that until there are better ones they can be shown at another
+    /// zoom.
+    pub fn can_stretch(&self, view: &View, lanes: &[u16]) -> bool {
+        self.lanes == lanes
+            && self.seen.len() == lanes.len()
+            && self.view.is_some_and(|old| old.width() == view.width())
+    }
+
+    /// Whether all rows are painted, of these lanes and at this zoom.
+    fn has(&self, view: &View, lanes: &[u16]) -> bool {
+        self.can_stretch(view, lanes) && self.view.is_some_and(|old| old.same_scale(view))
+    }
+
+    fn moved(&self, view: &View) -> i64 {
+        self.view.map_or(0, |old| view.first() - old.first())
+    }
+
+    /// Forgets all rows and takes on a window.
+    fn begin(&mut self, view: &View, lanes: &[u16]) {
+        self.columns = Some(Columns::new(view));
+        self.view = Some(*view);
+        self.lanes = lanes.to_vec();
+        self.seen.clear();
+        self.pixels.clear();
+        self.pixels.resize(view.width() as usize * lanes.len(), [0; 4]);
+    }
+
+    /// Paints a window anew a few rows at a time: at least one, and more as long as `more` allows it. Returns whether all
+    /// are painted. Another window than at the last call, or other lanes, begin from the top.
+    pub fn advance(
+        &mut self,
+        timeline: &Timeline,
+        view: &View,
+        lanes: &[u16],
+        colors: &Colors,
+        more: &mut dyn FnMut() -> bool,
+    ) -> bool {
+        if self.view != Some(*view) || self.lanes != lanes || self.columns.is_none() {
+            self.begin(view, lanes);
+        }
+        let width = view.width() as usize;
+        let Some(columns) = &self.columns else { return true };
+        while let Some(&lane) = lanes.get(self.seen.len()) {
+            let top = self.seen.len() * width;
+            let row = &mut self.pixels[top..top + width];
+            self.seen.push(Seen::of(timeline, lane));
+            self.painter.paint(timeline, lane, columns, 0..width, colors, row);
+            if !more() {
+                break;
+            }
+        }
+        self.seen.len() == lanes.len()
+    }
+
     /// Brings the rows up to date with timeline, view and lanes. Returns how many pixels were painted.
     pub fn update(&mut self, timeline: &Timeline, view: &View, lanes: &[u16], colors: &Colors) -> usize {
         let width = view.width() as usize;
-        let same_shape = self.lanes == lanes
-            && self
-                .view
-                .is_some_and(|old| old.same_scale(view) && old.width() == view.width());
-        let moved = self.view.map_or(0, |old| view.first() - old.first());
-        let whole = !same_shape || moved.unsigned_abs() >= width as u64;
-        if self.view != Some(*view) || self.columns.is_none() {
+        if !self.is_near(view, lanes) {
+            self.begin(view, lanes);
+            self.advance(timeline, view, lanes, colors, &mut || true);
+            return self.pixels.len();
+        }
+        let moved = self.moved(view);
+        if moved != 0 || self.columns.is_none() {
             self.columns = Some(Columns::new(view));
         }
         self.view = Some(*view);
-        if whole {
-            self.lanes = lanes.to_vec();
-            self.seen = vec![Seen::default(); lanes.len()];
-            self.pixels.clear();
-            self.pixels.resize(width * lanes.len(), [0; 4]);
-        }
         let Some(columns) = &self.columns else { return 0 };
-        if width == 0 {
-            return 0;
-        }
-        let entered = if whole {
-            0..width
-        } else {
-            shift_rows(&mut self.pixels, width, moved)
-        };
+        let entered = shift_rows(&mut self.pixels, width, moved);
         let mut painted = 0;
         for ((row, &lane), seen) in self.pixels.chunks_exact_mut(width).zip(lanes).zip(&mut self.seen) {
             let now = Seen::of(timeline, lane);
-            let changed = if whole {
-                0..0
-            } else {
-                seen.changed(&now, timeline, lane, columns)
-            };
+            let changed = seen.changed(&now, timeline, lane, columns);
             *seen = now;
             // Two ranges that touch are painted as one; apart, the space between them is left alone.
             let both = entered.start.min(changed.start)..entered.end.max(changed.end);

@@ -3,7 +3,7 @@
 use protocol::live::Action;
 
 use crate::forest::{Forest, Leaf, Node, Step, Visit};
-use crate::raster::{LAYERS, layer_of};
+use crate::raster::{Colors, LAYERS, layer_of};
 use crate::rect::{MAX_TIME_US, Rect};
 
 /// What the worker threads of one scheduler did.
@@ -139,21 +139,22 @@ impl Timeline {
         all.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
-    /// The rectangle to name for a place: of those that touch the time within `slack_us` of `t_us`, one on the uppermost
-    /// layer; there, one that holds `t_us` itself before the others, then the longest, then the earliest arrival.
-    pub fn hit(&self, lane: u16, t_us: i64, slack_us: i64) -> Option<Hit> {
+    /// The rectangle to name for a place: of those that are shown and touch the time within `slack_us` of `t_us`, one on the
+    /// uppermost layer; there, one that holds `t_us` itself before the others, then the longest, then the earliest arrival.
+    pub fn hit(&self, lane: u16, t_us: i64, slack_us: i64, shown: &Colors) -> Option<Hit> {
         let layers = self.layers(lane)?;
         let slack = slack_us.max(0);
-        let exact = layers
-            .iter()
-            .rev()
-            .find_map(|forest| self.find(forest, t_us, t_us.saturating_add(1)));
+        let find = |from: i64, to: i64| {
+            layers.iter().rev().find_map(|forest| {
+                let (at, _) = Finder::look(forest, from, to, shown).longest?;
+                self.rect(forest, at as usize)
+            })
+        };
         let (from, to) = (t_us.saturating_sub(slack), t_us.saturating_add(slack + 1));
-        let near = || layers.iter().rev().find_map(|forest| self.find(forest, from, to));
-        let rect = exact.or_else(near)?;
+        let rect = find(t_us, t_us.saturating_add(1)).or_else(|| find(from, to))?;
         let touching: u64 = layers
             .iter()
-            .map(|forest| Finder::look(forest, from, to).count)
+            .map(|forest| Finder::look(forest, from, to, shown).count)
             .sum();
         Some(Hit {
             rect,
@@ -161,12 +162,7 @@ impl Timeline {
         })
     }
 
-    fn find(&self, forest: &Forest, from: i64, to: i64) -> Option<Rect> {
-        let (at, _) = Finder::look(forest, from, to).longest?;
-        self.rect(forest, at as usize)
-    }
-
-    fn rect(&self, forest: &Forest, at: usize) -> Option<Rect> {
+    pub(crate) fn rect(&self, forest: &Forest, at: usize) -> Option<Rect> {
         let (rect, offset) = forest.get(at)?;
         Some(Rect {
             record: self.first_record + u64::from(offset),
@@ -193,29 +189,37 @@ impl Timeline {
         found
     }
 
-    /// Errors of a lane that touch the time from `from_us` up to, not including, `to_us`, in order of arrival: at most
+    /// Shown errors of a lane that touch the time from `from_us` up to, not including, `to_us`, in order of arrival: at most
     /// `limit` of them.
-    pub fn errors(&self, lane: u16, from_us: i64, to_us: i64, limit: usize) -> Vec<Rect> {
-        self.list(lane, Action::Erred, from_us, to_us, 0, limit)
+    pub fn errors(&self, lane: u16, from_us: i64, to_us: i64, limit: usize, shown: &Colors) -> Vec<Rect> {
+        self.list(lane, Action::Erred, (from_us, to_us), 0, limit, shown)
     }
 
-    /// Compute rectangles of a lane, those of tasks that raised included, that last at least `least_us` and touch the time
-    /// from `from_us` up to, not including, `to_us`: at most `limit` of them.
+    /// Shown compute rectangles of a lane, those of tasks that raised included, that last at least `least_us` and touch the
+    /// time of `window`, its end not included: at most `limit` of them.
     pub fn long_computes(
         &self,
         lane: u16,
-        from_us: i64,
-        to_us: i64,
+        window: (i64, i64),
         least_us: i64,
         limit: usize,
+        shown: &Colors,
     ) -> Vec<Rect> {
-        let mut long = self.list(lane, Action::Compute, from_us, to_us, least_us, limit);
+        let mut long = self.list(lane, Action::Compute, window, least_us, limit, shown);
         let left = limit - long.len();
-        long.extend(self.list(lane, Action::Erred, from_us, to_us, least_us, left));
+        long.extend(self.list(lane, Action::Erred, window, least_us, left, shown));
         long
     }
 
-    fn list(&self, lane: u16, layer: Action, from: i64, to: i64, least: i64, limit: usize) -> Vec<Rect> {
+    fn list(
+        &self,
+        lane: u16,
+        layer: Action,
+        (from, to): (i64, i64),
+        least: i64,
+        limit: usize,
+        shown: &Colors,
+    ) -> Vec<Rect> {
         let Some(layers) = self.layers(lane) else {
             return Vec::new();
         };
@@ -223,9 +227,10 @@ impl Timeline {
         let mut list = List {
             least,
             limit,
+            shown,
             found: Vec::new(),
         };
-        forest.visit(from, to, &mut list);
+        forest.look(from, to, &mut list);
         list.found
             .into_iter()
             .filter_map(|at| self.rect(forest, at as usize))
@@ -237,24 +242,26 @@ impl Timeline {
     }
 }
 
-/// Counts what touches a stretch of time and remembers the first of the longest.
-struct Finder {
+/// Counts what is shown of a stretch of time and remembers the first of the longest.
+struct Finder<'a> {
     from: i64,
     to: i64,
+    shown: &'a Colors,
     count: u64,
     /// Position and duration.
     longest: Option<(u32, i64)>,
 }
 
-impl Finder {
-    fn look(forest: &Forest, from: i64, to: i64) -> Self {
+impl<'a> Finder<'a> {
+    fn look(forest: &Forest, from: i64, to: i64, shown: &'a Colors) -> Self {
         let mut finder = Self {
             from,
             to,
+            shown,
             count: 0,
             longest: None,
         };
-        forest.visit(from, to, &mut finder);
+        forest.look(from, to, &mut finder);
         finder
     }
 
@@ -265,9 +272,9 @@ impl Finder {
     }
 }
 
-impl Visit for Finder {
+impl Visit for Finder<'_> {
     fn node(&mut self, node: &Node) -> Step {
-        if node.start < self.from || node.end > self.to {
+        if self.shown.only.is_some() || node.start < self.from || node.end > self.to {
             return Step::Into;
         }
         self.count += u64::from(node.count);
@@ -276,19 +283,22 @@ impl Visit for Finder {
     }
 
     fn leaf(&mut self, leaf: Leaf) {
-        self.count += 1;
-        self.offer(leaf.at, leaf.end - leaf.start);
+        if self.shown.shows(leaf.kind.prefix()) {
+            self.count += 1;
+            self.offer(leaf.at, leaf.end - leaf.start);
+        }
     }
 }
 
-/// Collects what lasts long enough.
-struct List {
+/// Collects what is shown and lasts long enough.
+struct List<'a> {
     least: i64,
     limit: usize,
+    shown: &'a Colors,
     found: Vec<u32>,
 }
 
-impl Visit for List {
+impl Visit for List<'_> {
     fn node(&mut self, node: &Node) -> Step {
         if node.longest < self.least || self.found.len() >= self.limit {
             Step::Over
@@ -298,7 +308,8 @@ impl Visit for List {
     }
 
     fn leaf(&mut self, leaf: Leaf) {
-        if leaf.end - leaf.start >= self.least && self.found.len() < self.limit {
+        let long = leaf.end - leaf.start >= self.least && self.found.len() < self.limit;
+        if long && self.shown.shows(leaf.kind.prefix()) {
             self.found.push(leaf.at);
         }
     }

@@ -9,6 +9,15 @@ fn colors() -> Colors {
     Colors::dask([12, 17, 2, 6, 7])
 }
 
+/// Dask's colours or the others, of all prefixes or of some.
+fn any_colors() -> impl Strategy<Value = Colors> {
+    let only = prop::option::of(prop::collection::vec(any::<bool>(), 7));
+    (any::<bool>(), only).prop_map(|(safe, only)| Colors {
+        only,
+        ..if safe { Colors::safe(5) } else { colors() }
+    })
+}
+
 fn layer(action: Action) -> usize {
     match action {
         Action::Compute => 0,
@@ -17,22 +26,30 @@ fn layer(action: Action) -> usize {
     }
 }
 
+fn of_layer(rects: &[Rect], n: usize) -> Vec<Rect> {
+    rects.iter().filter(|r| layer(r.action) == n).copied().collect()
+}
+
 /// One row, by the rule, in floating point and with nothing but loops.
-fn naive_row(rects: &[Rect], view: &View) -> Vec<Rgba> {
+fn naive_row(rects: &[Rect], view: &View, colors: &Colors) -> Vec<Rgba> {
     let mut row = Vec::new();
     for x in 0..i64::from(view.width()) {
         let (begin, end) = (view.edge(x), view.edge(x + 1));
         let mut pixel = [0_u8; 4];
+        let light = colors.stripes && (view.first() + x).rem_euclid(4) >= 2;
         for (n, least) in [90.0, 128.0, 255.0].into_iter().enumerate() {
             let (mut covered, mut most, mut color, mut seam) = (0, 0, [0; 4], false);
-            for rect in rects.iter().filter(|r| layer(r.action) == n) {
+            for rect in rects
+                .iter()
+                .filter(|r| layer(r.action) == n && colors.shows(r.prefix))
+            {
                 let part = rect.end_us().min(end) - rect.start_us.max(begin);
                 if part > 0 {
                     covered += part;
                     seam |= n == 0 && rect.start_us >= begin && rect.end_us() > view.edge(x + 4);
                     if part > most {
                         most = part;
-                        color = colors().of(rect.prefix, rect.action);
+                        color = colors.of(rect.prefix, rect.action);
                     }
                 }
             }
@@ -42,6 +59,11 @@ fn naive_row(rects: &[Rect], view: &View) -> Vec<Rgba> {
                     .min(255.0)
                     .max(least);
                 let share = if seam { (share * 5.0 / 8.0).floor() } else { share };
+                if light && n > 0 {
+                    for part in &mut color[..3] {
+                        *part = ((u32::from(*part) + 3 * 255) / 4) as u8;
+                    }
+                }
                 let alpha = (share * f64::from(color[3]) / 255.0).round();
                 pixel = naive_over(color, alpha / 255.0, pixel);
             }
@@ -132,12 +154,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn a_row_is_what_the_rule_says(rects in rects(700), views in prop::collection::vec(view(), 1..5)) {
+    fn a_row_is_what_the_rule_says(
+        rects in rects(700), views in prop::collection::vec(view(), 1..5), colors in any_colors(),
+    ) {
         let timeline = timeline_of(&rects);
         for view in &views {
             let mut row = vec![[9; 4]; view.width() as usize];
-            raster_row(&timeline, 0, view, &colors(), &mut row);
-            assert_same(&row, &naive_row(&rects, view));
+            raster_row(&timeline, 0, view, &colors, &mut row);
+            assert_same(&row, &naive_row(&rects, view, &colors));
         }
     }
 
@@ -162,15 +186,55 @@ proptest! {
             let mut fresh = Surface::default();
             fresh.update(&timeline, &view, lanes, &colors());
             prop_assert_eq!(kept.pixels(), fresh.pixels());
+            let mut built = Surface::default();
+            let mut calls = 1;
+            while !built.advance(&timeline, &view, lanes, &colors(), &mut || false) {
+                calls += 1;
+            }
+            prop_assert_eq!((calls, built.pixels()), (lanes.len(), fresh.pixels()));
         }
     }
 
     #[test]
-    fn a_hit_is_what_is_seen(rects in rects(200), t in -50_000_i64..300_000, slack in 0_i64..3000) {
+    fn what_is_left_after_eviction_is_painted_by_the_same_rule(
+        rects in rects(1400), keep in 0_usize..800, part in 1_usize..500, views in prop::collection::vec(view(), 1..3),
+    ) {
+        // Numbered anew, so that of duplicates too it can be told which of them is left.
+        let rects: Vec<Rect> = rects.iter().enumerate().map(|(n, r)| Rect { record: n as u64, ..*r }).collect();
+        let mut timeline = timeline_of(&[]);
+        let (mut left, mut surface): (Vec<Rect>, _) = (Vec::new(), Surface::default());
+        for arrived in rects.chunks(part) {
+            push_all(&mut timeline, arrived);
+            left.extend(arrived);
+            timeline.evict(keep);
+            let before = left.clone();
+            left.retain(|rect| !timeline.locate(rect.record).is_empty());
+            prop_assert_eq!(timeline.rects(), left.len());
+            prop_assert!(before.len() <= keep || left.len() < keep + 3 * 256, "{} left", left.len());
+            for n in 0..3 {
+                let (all, kept) = (of_layer(&before, n), of_layer(&left, n));
+                prop_assert_eq!(&all[all.len() - kept.len()..], &kept[..], "the latest arrivals of a layer stay");
+                prop_assert!(all.len() == kept.len() || !kept.is_empty());
+            }
+            for view in &views {
+                surface.update(&timeline, view, &[0], &colors());
+                assert_same(surface.pixels(), &naive_row(&left, view, &colors()));
+            }
+            let ends = |t: fn(&Rect) -> i64| left.iter().map(t);
+            let bounds = ends(|r| r.start_us).min().zip(ends(Rect::end_us).max());
+            prop_assert_eq!(timeline.bounds(), bounds);
+        }
+    }
+
+    #[test]
+    fn a_hit_is_what_is_seen(
+        rects in rects(200), t in -50_000_i64..300_000, slack in 0_i64..3000, colors in any_colors(),
+    ) {
         let timeline = timeline_of(&rects);
         let t = BASE + t;
         let touching = |from: i64, to: i64| -> Vec<&Rect> {
-            rects.iter().filter(|r| r.end_us() > from && r.start_us < to).collect()
+            let seen = rects.iter().filter(|r| colors.shows(r.prefix));
+            seen.filter(|r| r.end_us() > from && r.start_us < to).collect()
         };
         let best = |found: &[&Rect]| {
             let top = found.iter().map(|r| layer(r.action)).max();
@@ -179,9 +243,73 @@ proptest! {
             upper.into_iter().find(|r| Some(r.end_us() - r.start_us) == length).map(|r| **r)
         };
         let (exact, near) = (touching(t, t + 1), touching(t - slack, t + slack + 1));
-        let hit = timeline.hit(0, t, slack);
+        let hit = timeline.hit(0, t, slack, &colors);
         prop_assert_eq!(hit.map(|h| h.rect), best(&exact).or_else(|| best(&near)));
         prop_assert_eq!(hit.map_or(0, |h| h.others + 1), near.len() as u64);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn sums_are_those_of_the_rectangles(
+        rects in rects(600), t in -100_000_i64..200_000, span in 1_i64..300_000, colors in any_colors(),
+    ) {
+        let mut timeline = timeline_of(&rects);
+        timeline.add_lane();
+        let (from, to) = (BASE + t, BASE + t + span);
+        let part = |r: &Rect| r.end_us().min(to) - r.start_us.max(from);
+        let seen: Vec<&Rect> = rects.iter().filter(|r| colors.shows(r.prefix) && part(r) > 0).collect();
+        let is_task = |r: &Rect| matches!(r.action, Action::Compute | Action::Erred);
+        let stats = timeline.stats(&[0, 1], from, to, &colors);
+        for id in 0..7_u16 {
+            let tasks: Vec<&&Rect> = seen.iter().filter(|r| r.prefix == id && is_task(r)).collect();
+            let sum = stats.prefixes.get(usize::from(id)).copied().unwrap_or_default();
+            prop_assert_eq!(sum.tasks, tasks.len() as u64);
+            prop_assert_eq!(sum.busy_us, tasks.iter().map(|r| part(r)).sum::<i64>());
+            prop_assert_eq!(sum.longest_us, tasks.iter().map(|r| r.end_us() - r.start_us).max().unwrap_or(0));
+            prop_assert_eq!(sum.erred, tasks.iter().filter(|r| r.action == Action::Erred).count() as u64);
+        }
+        let transfers = seen.iter().filter(|r| r.action == Action::Transfer);
+        prop_assert_eq!(stats.spent_us[Action::Transfer as usize], transfers.map(|r| part(r)).sum::<i64>());
+        let busy: i64 = rects.iter().map(|r| part(r).max(0)).sum();
+        prop_assert!(stats.lanes <= 1, "the second lane is empty");
+        prop_assert_eq!(stats.idle_us, i64::from(stats.lanes) * (span - busy).max(0));
+
+        let mut longest: Vec<u64> = seen.iter().filter(|r| is_task(r)).map(|r| r.duration_us.max(1)).collect();
+        longest.sort_by_key(|d| std::cmp::Reverse(*d));
+        longest.truncate(5);
+        let found = timeline.longest(&[0, 1], from, to, 5, &colors);
+        prop_assert_eq!(found.iter().map(|l| l.rect.duration_us.max(1)).collect::<Vec<_>>(), longest);
+    }
+
+    #[test]
+    fn errors_are_met_one_by_one_both_ways(rects in rects(500), lanes in prop::collection::vec(0_u16..3, 500), colors in any_colors()) {
+        let mut timeline = timeline_of(&[]);
+        timeline.add_lane();
+        timeline.add_lane();
+        let mut errors = Vec::new();
+        for (rect, lane) in rects.iter().zip(lanes) {
+            timeline.push(lane, *rect).expect("a fair rectangle");
+            if rect.action == Action::Erred && colors.shows(rect.prefix) {
+                errors.push((rect.start_us, lane));
+            }
+        }
+        errors.sort_unstable();
+        errors.dedup();
+        for back in [false, true] {
+            let mut at = if back { (i64::MAX, 0) } else { (i64::MIN, 0) };
+            let mut met = Vec::new();
+            while let Some(next) = timeline.next_error(&[2, 0, 1], at, back, &colors) {
+                at = (next.rect.start_us, next.lane);
+                met.push(at);
+            }
+            if back {
+                met.reverse();
+            }
+            prop_assert_eq!(&met, &errors);
+        }
     }
 }
 
@@ -260,7 +388,7 @@ fn eviction_drops_the_oldest_and_leaves_the_rest_as_it_was() {
         let end = part.last().map_or(0, |r| r.record as usize + 1);
         let here = &rects[end - timeline.rects()..end];
         assert!(here.len() <= 20_000 || end <= 20_000, "{} rectangles", here.len());
-        assert_same(surface.pixels(), &naive_row(here, &view));
+        assert_same(surface.pixels(), &naive_row(here, &view, &colors()));
         assert_eq!(
             timeline.bounds(),
             Some((here[0].start_us, here[here.len() - 1].end_us()))

@@ -1,5 +1,7 @@
 //! Rows of pixels onto a canvas, each stretched to its height.
 
+use std::cell::Cell;
+
 use timeline::Rgba;
 use wasm_bindgen::{Clamped, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
@@ -12,6 +14,8 @@ use super::canvas::{clear, context, offscreen, resize};
 pub struct Blitter {
     canvas: HtmlCanvasElement,
     context: CanvasRenderingContext2d,
+    /// Rows that were taken over.
+    rows: Cell<usize>,
 }
 
 /// Where a row goes, in the target's pixels.
@@ -25,19 +29,17 @@ impl Blitter {
     pub fn new() -> Option<Self> {
         let canvas = offscreen()?;
         let context = context(&canvas)?;
-        Some(Self { canvas, context })
+        Some(Self {
+            canvas,
+            context,
+            rows: Cell::new(0),
+        })
     }
 
-    /// Draws `pixels`, rows of `width`, to the strips of `target`, and nothing between them.
-    pub fn draw(
-        &self,
-        target: &CanvasRenderingContext2d,
-        pixels: &[Rgba],
-        width: usize,
-        strips: &[Strip],
-    ) -> Result<(), JsValue> {
-        clear(target);
+    /// Takes over `pixels`, rows of `width`.
+    pub fn load(&self, pixels: &[Rgba], width: usize) -> Result<(), JsValue> {
         let rows = pixels.len().checked_div(width).unwrap_or(0);
+        self.rows.set(rows);
         if rows == 0 {
             return Ok(());
         }
@@ -47,19 +49,30 @@ impl Blitter {
             width as u32,
             rows as u32,
         )?;
-        self.context.put_image_data(&data, 0.0, 0.0)?;
+        self.context.put_image_data(&data, 0.0, 0.0)
+    }
+
+    /// Draws the rows to the strips of `target`, and nothing between them: `span` columns from `from` on over a width of
+    /// `width`. Where there are no such columns nothing is drawn.
+    pub fn draw(
+        &self,
+        target: &CanvasRenderingContext2d,
+        strips: &[Strip],
+        (from, span): (f64, f64),
+        width: f64,
+    ) -> Result<(), JsValue> {
+        clear(target);
         target.set_image_smoothing_enabled(false);
-        let w = width as f64;
-        for (row, strip) in (0..rows).zip(strips) {
+        for (row, strip) in (0..self.rows.get()).zip(strips) {
             target.draw_image_with_html_canvas_element_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
                 &self.canvas,
-                0.0,
+                from,
                 row as f64,
-                w,
+                span,
                 1.0,
                 0.0,
                 f64::from(strip.y),
-                w,
+                width,
                 f64::from(strip.height),
             )?;
         }

@@ -46,6 +46,13 @@ impl Drop for FrameRequest {
     }
 }
 
+/// Milliseconds on a clock that only goes forward.
+pub fn now() -> f64 {
+    gloo::utils::window()
+        .performance()
+        .map_or(0.0, |clock| clock.now())
+}
+
 /// Frames whose script time is remembered.
 const REMEMBERED: usize = 300;
 
@@ -56,8 +63,6 @@ pub struct FrameTimes(RefCell<VecDeque<f64>>);
 impl FrameTimes {
     /// Runs a frame's work and notes its time.
     pub fn measure<T>(&self, work: impl FnOnce() -> T) -> T {
-        let clock = gloo::utils::window().performance();
-        let now = || clock.as_ref().map_or(0.0, web_sys::Performance::now);
         let begin = now();
         let result = work();
         let mut times = self.0.borrow_mut();
@@ -68,7 +73,13 @@ impl FrameTimes {
         result
     }
 
-    pub fn list(&self) -> Vec<f64> {
-        self.0.borrow().iter().copied().collect()
+    /// What is remembered; nothing of it afterwards where `forget`.
+    pub fn list(&self, forget: bool) -> Vec<f64> {
+        let mut times = self.0.borrow_mut();
+        let list = times.iter().copied().collect();
+        if forget {
+            times.clear();
+        }
+        list
     }
 }

@@ -31,6 +31,19 @@ pub enum Gesture {
         y: f64,
     },
     Leave,
+    /// A press without a drag.
+    Click {
+        x: f64,
+        y: f64,
+    },
+    /// A stretch is being marked, from where it began to where the pointer is: with Shift, or where the element has the
+    /// class `gh-selecting`.
+    Brush {
+        from: f64,
+        to: f64,
+    },
+    /// The stretch is marked.
+    Brushed,
     /// A double click.
     Dive {
         x: f64,
@@ -52,6 +65,13 @@ pub enum Key {
     Follow,
     First,
     Last,
+    PageUp,
+    PageDown,
+    NextError,
+    PreviousError,
+    Statistics,
+    FullScreen,
+    Cancel,
 }
 
 impl Key {
@@ -67,6 +87,13 @@ impl Key {
             "f" | "F" => Self::Follow,
             "Home" => Self::First,
             "End" => Self::Last,
+            "PageUp" => Self::PageUp,
+            "PageDown" => Self::PageDown,
+            "e" | "]" => Self::NextError,
+            "E" | "[" => Self::PreviousError,
+            "s" | "S" => Self::Statistics,
+            "x" | "X" => Self::FullScreen,
+            "Escape" => Self::Cancel,
             _ => return None,
         })
     }
@@ -84,6 +111,8 @@ struct Pointers {
     pressed: Vec<Pressed>,
     dragging: bool,
     travelled: f64,
+    /// Where a stretch that is being marked began.
+    brush: Option<f64>,
 }
 
 /// Listens on an element for as long as it is kept.
@@ -149,14 +178,21 @@ fn pointer(pointers: &mut Pointers, target: &HtmlElement, event: &Event) -> Opti
             // Without it a drag ends at the element's edge, no worse.
             target.set_pointer_capture(now.id).ok();
             pointers.pressed.push(now);
+            let marks = event.shift_key() || target.class_list().contains("gh-selecting");
+            pointers.brush = marks.then_some(now.x);
             (pointers.dragging, pointers.travelled) = (pointers.pressed.len() > 1, 0.0);
             None
         }
         "pointerup" | "pointercancel" => {
+            let pressed = pointers.pressed.iter().any(|p| p.id == now.id);
+            let click = pressed && !pointers.dragging && event.type_() == "pointerup";
             pointers.pressed.retain(|p| p.id != now.id);
             pointers.dragging = !pointers.pressed.is_empty();
             set_dragging(target, false);
-            None
+            if click {
+                return Some(Gesture::Click { x: now.x, y: now.y });
+            }
+            (pressed && pointers.brush.take().is_some()).then_some(Gesture::Brushed)
         }
         "pointerleave" if pointers.pressed.is_empty() => Some(Gesture::Leave),
         "pointermove" => moved(pointers, target, now),
@@ -186,9 +222,13 @@ fn moved(pointers: &mut Pointers, target: &HtmlElement, now: Pressed) -> Option<
     pointers.travelled += dx.abs() + dy.abs();
     if !pointers.dragging && pointers.travelled > CLICK_SLOP {
         pointers.dragging = true;
-        set_dragging(target, true);
+        set_dragging(target, pointers.brush.is_none());
     }
-    pointers.dragging.then_some(Gesture::Pan { dx, dy })
+    let gesture = match pointers.brush {
+        Some(from) => Gesture::Brush { from, to: now.x },
+        None => Gesture::Pan { dx, dy },
+    };
+    pointers.dragging.then_some(gesture)
 }
 
 /// Shows the closed hand.

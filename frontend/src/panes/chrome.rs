@@ -145,7 +145,7 @@ impl Tool {
         html! {
             <button
                 type="button"
-                class={if self.stays.is_some() { "gh-tool gh-tool--wide" } else { "gh-tool" }}
+                class={if self.stays.is_some_and(|(text, _)| !text.is_empty()) { "gh-tool gh-tool--wide" } else { "gh-tool" }}
                 title={self.label}
                 aria-label={self.label}
                 aria-pressed={self.stays.map(|(_, on)| if on { "true" } else { "false" })}
@@ -155,7 +155,7 @@ impl Tool {
                 <svg class="gh-icon" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
                     <path d={self.icon} />
                 </svg>
-                if let Some((text, _)) = self.stays {
+                if let Some((text, _)) = self.stays.filter(|(text, _)| !text.is_empty()) {
                     <span>{text}</span>
                 }
             </button>

@@ -11,7 +11,7 @@
 //!     caughtUp: boolean;            // the history is complete
 //!     view: { t0_us: number; t1_us: number };   // left and right end of the plot; time runs linearly between them
 //!     plot: { x: number; y: number; w: number; h: number };  // CSS pixels on the canvas data-testid="raster"
-//!     lanes: Lane[];                // rows from top to bottom
+//!     lanes: Lane[];                // threads, rows from top to bottom; those of a worker that came back share rows
 //!     following: boolean;
 //!     prefixes: { name: string; color: string; tasks: number }[];
 //!     locate(record: number): Place[];
@@ -20,7 +20,7 @@
 //!   setView(t0_us: number, t1_us: number): void; // shows it with the next frame; following ends
 //!   pan(dx: number): void;                       // by CSS pixels, as a drag to the right does
 //!   zoom(factor: number): void;                  // around the middle of the plot
-//!   frameStats(): number[];                      // script milliseconds of up to 300 painted frames, oldest first
+//!   frameStats(forget?: boolean): number[];      // script milliseconds of up to 300 painted frames, oldest first
 //! }
 //! interface Lane {
 //!   worker: string;                 // address
@@ -50,7 +50,9 @@ use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 
 use super::progress::{Bars, states};
+use super::task_stream::rows::Row;
 use super::task_stream::{Scene, action_name};
+use crate::state::live::Thread;
 
 const PROPERTY: &str = "gatehouse";
 
@@ -147,7 +149,9 @@ pub fn expose_stream(root: &HtmlElement, scene: &Rc<Scene>) -> Hook {
             ),
             (
                 "frameStats",
-                method(&weak, |scene, _, _| numbers(scene.times.list())),
+                method(&weak, |scene, forget, _| {
+                    numbers(scene.times.list(forget.is_truthy()))
+                }),
             ),
         ],
     )
@@ -162,15 +166,24 @@ fn inspect_stream(scene: &Scene) -> JsValue {
     let live = scene.client().read();
     let stream = &live.stream;
     let view = geometry.view;
-    let lanes = geometry.rows.rows.iter().filter_map(|row| {
-        let lane = stream.lanes.get(usize::from(row.lane))?;
-        Some(object([
-            ("worker", lane.worker.as_str().into()),
-            ("worker_name", lane.worker_name.as_str().into()),
-            ("thread", lane.thread.to_string().into()),
+    // Threads of one row stand together; the sort keeps their order.
+    let mut place = vec![usize::MAX; stream.lanes.len()];
+    for (n, row) in geometry.rows.rows.iter().enumerate() {
+        place[usize::from(row.lane)] = n;
+    }
+    let of = |thread: &Thread| place[usize::from(thread.lane)];
+    let mut threads: Vec<&Thread> = stream.threads.iter().collect();
+    threads.retain(|thread| of(thread) < usize::MAX);
+    threads.sort_by_key(|thread| of(thread));
+    let lanes = threads.into_iter().map(|thread| {
+        let row = &geometry.rows.rows[of(thread)];
+        object([
+            ("worker", thread.id.worker.as_str().into()),
+            ("worker_name", thread.id.worker_name.as_str().into()),
+            ("thread", thread.id.thread.to_string().into()),
             ("row_y", (row.y - geometry.scroll).into()),
             ("row_h", row.height.into()),
-        ]))
+        ])
     });
     let prefixes = stream.prefixes.iter().map(|total| {
         object([
@@ -215,7 +228,15 @@ fn places(scene: &Scene, record: f64) -> JsValue {
     let found = live.stream.timeline.locate(record as u64);
     let list = found.into_iter().filter_map(|located| {
         let rect = located.rect;
-        let lane = rows.rows.iter().position(|row| row.lane == located.lane)?;
+        let shared = |row: &Row| {
+            live.stream
+                .threads
+                .iter()
+                .filter(|thread| thread.lane == row.lane)
+                .count()
+        };
+        let place = rows.rows.iter().position(|row| row.lane == located.lane)?;
+        let lane: usize = rows.rows[..place].iter().map(shared).sum();
         let prefix = &live.stream.prefixes.get(usize::from(rect.prefix))?.prefix;
         Some(object([
             ("lane", (lane as f64).into()),
@@ -246,7 +267,7 @@ pub fn expose_progress(root: &HtmlElement, bars: &Rc<Bars>) -> Hook {
             ("inspect", method(&weak, |bars, _, _| inspect_progress(bars))),
             (
                 "frameStats",
-                method(&weak, |bars, _, _| numbers(bars.times.list())),
+                method(&weak, |bars, _, _| numbers(bars.times.list(false))),
             ),
         ],
     )

@@ -18,7 +18,7 @@ use super::events::Link as ServerLink;
 use super::socket::{Backoff, Task};
 use super::store::{self, Store};
 use crate::draw::frame::FrameRequest;
-pub use stream::{PrefixTotal, Stream, StreamError};
+pub use stream::{PrefixTotal, Stream, StreamError, Thread};
 use wire::Socket;
 
 /// Details kept for tooltips.

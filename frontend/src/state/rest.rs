@@ -82,6 +82,12 @@ impl Api {
             .map(|_| ())
     }
 
+    /// What became of a task, as the scheduler tells it.
+    pub async fn story(&self, cluster: &str, key: &str) -> Result<serde_json::Value, ApiError> {
+        let path = format!("clusters/{}/story?key={}", segment(cluster), segment(key));
+        json::tree(&self.send(Method::GET, path, None).await?).map_err(unreadable)
+    }
+
     /// Sends, and gives the answer's text, or its [`ApiError`] where it is one.
     async fn send(&self, method: Method, path: String, body: Option<String>) -> Result<String, ApiError> {
         let builder = RequestBuilder::new(&format!("{}api/v1/{path}", self.base_url))
@@ -107,14 +113,16 @@ fn write(body: &impl Serialize) -> Result<String, ApiError> {
 
 /// Reads an answer. One that should be JSON and is not is mostly a page that a proxy or a login put in its place.
 fn read<T: DeserializeOwned>(text: String) -> Result<T, ApiError> {
-    json::read(&text).map_err(|cause| {
-        gloo::console::warn!(format!("an answer could not be read: {cause}"));
-        error(
-            "unreadable",
-            "The answer did not come from Gatehouse. You may have been logged out: reload the page and try again."
-                .to_owned(),
-        )
-    })
+    json::read(&text).map_err(unreadable)
+}
+
+fn unreadable(cause: json::Error) -> ApiError {
+    gloo::console::warn!(format!("an answer could not be read: {cause}"));
+    error(
+        "unreadable",
+        "The answer did not come from Gatehouse. You may have been logged out: reload the page and try again."
+            .to_owned(),
+    )
 }
 
 fn error(code: &str, message: String) -> ApiError {

@@ -9,6 +9,9 @@ const MARGIN: f64 = 0.02;
 /// Share of the window that still has to hold data after panning.
 const HOLD: f64 = 0.1;
 
+/// Width of what was jumped to, pixels, at least.
+const SEEN_PX: f64 = 6.0;
+
 /// A window on time that follows the newest task or stays where it was put.
 #[derive(Clone, Copy, Debug)]
 pub struct Camera {
@@ -78,6 +81,23 @@ impl Camera {
     pub fn follow(&mut self) {
         self.mode = Mode::Following { span: None };
         self.place();
+    }
+
+    /// Stands still, or follows.
+    pub fn toggle(&mut self) {
+        if self.following() {
+            self.mode = Mode::Free;
+        } else {
+            self.follow();
+        }
+    }
+
+    /// Brings a moment into the middle, and something that lasts `least_us` to a width at which it can be seen.
+    pub fn center(&mut self, t_us: f64, least_us: f64) {
+        self.mode = Mode::Free;
+        self.us_per_px = self.us_per_px.min((least_us / SEEN_PX).max(1.0));
+        let width = self.view.width();
+        self.view = View::around(t_us, f64::from(width) / 2.0, self.us_per_px, width);
     }
 
     /// Shows everything there is.
@@ -251,6 +271,19 @@ mod tests {
         assert!(
             camera.following() && holds(&camera, START + 49_999_999) && !holds(&camera, START + 30_000_000)
         );
+    }
+
+    #[test]
+    fn a_jump_shows_what_it_went_to() {
+        let mut camera = camera(50);
+        camera.fit();
+        camera.center(START as f64 + 20e6, 1000.0);
+        assert!((camera.view().x_of(START + 20_000_000) - 500.0).abs() < 2.0);
+        assert!(camera.view().us_per_px() <= 1000.0 / SEEN_PX + 1.0);
+        camera.toggle();
+        assert!(camera.following());
+        camera.toggle();
+        assert!(!camera.following());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What lies over the rectangles: names on the wide ones, a frame around errors and around what the pointer is on.
 
-use timeline::{Action, Colors, Hit, View};
+use plotters::style::Color;
+use timeline::{Action, Colors, Hit, Located, Rect, View};
 use web_sys::CanvasRenderingContext2d;
 
 use crate::draw::backend::fitting;
@@ -25,6 +26,10 @@ pub struct Overlay<'a> {
     pub lanes: &'a [u16],
     pub strips: &'a [Strip],
     pub hit: Option<(u16, Hit)>,
+    /// The stretch of time that was marked.
+    pub brush: Option<(i64, i64)>,
+    /// The rectangle whose details are shown.
+    pub picked: Option<Located>,
     pub theme: &'a Theme,
     pub colors: &'a Colors,
     pub ratio: f64,
@@ -37,7 +42,13 @@ pub fn draw(overlay: &Overlay<'_>) {
     clear(overlay.context);
     overlay.names();
     overlay.errors();
-    overlay.frame_of_hit();
+    overlay.brush();
+    if let Some(picked) = &overlay.picked {
+        overlay.frame(picked.lane, &picked.rect, 2.5);
+    }
+    if let Some((lane, hit)) = &overlay.hit {
+        overlay.frame(*lane, &hit.rect, 1.5);
+    }
     overlay.thumb();
 }
 
@@ -73,10 +84,10 @@ impl Overlay<'_> {
             let limit = NAMES_IN_ROW.min(left);
             let wide = self.live.stream.timeline.long_computes(
                 lane,
-                self.view.t0_us(),
-                self.view.t1_us(),
+                (self.view.t0_us(), self.view.t1_us()),
                 least,
                 limit,
+                self.colors,
             );
             left -= wide.len();
             for rect in wide {
@@ -120,7 +131,13 @@ impl Overlay<'_> {
             let timeline = &self.live.stream.timeline;
             let (y, height) = (f64::from(strip.y), f64::from(strip.height));
             let mut marked = f64::NEG_INFINITY;
-            for rect in timeline.errors(lane, self.view.t0_us(), self.view.t1_us(), ERRORS_IN_ROW) {
+            for rect in timeline.errors(
+                lane,
+                self.view.t0_us(),
+                self.view.t1_us(),
+                ERRORS_IN_ROW,
+                self.colors,
+            ) {
                 let (from, to) = self.span(rect.start_us, rect.end_us());
                 let x = from.floor();
                 if to - from >= 5.0 * line {
@@ -138,13 +155,15 @@ impl Overlay<'_> {
         self.context.fill();
     }
 
-    fn frame_of_hit(&self) {
-        let Some((lane, hit)) = self.hit else { return };
+    fn frame(&self, lane: u16, rect: &Rect, thick: f64) {
         let Some((_, strip)) = self.rows().find(|(row, _)| *row == lane) else {
             return;
         };
-        let (from, to) = self.span(hit.rect.start_us, hit.rect.end_us());
-        let line = 1.5 * self.ratio;
+        let (from, to) = self.span(rect.start_us, rect.end_us());
+        if to < 0.0 || from > f64::from(self.view.width()) {
+            return;
+        }
+        let line = thick * self.ratio;
         let (y, height) = (f64::from(strip.y), f64::from(strip.height));
         self.context.set_line_width(line);
         self.context.set_stroke_style_str(&css(&self.theme.ink));
@@ -154,6 +173,26 @@ impl Overlay<'_> {
             (to - from).max(1.0) + line,
             height + line,
         );
+    }
+
+    /// The marked stretch is as it was; what lies beside it steps back.
+    fn brush(&self) {
+        let (Some((from, to)), Some(canvas)) = (self.brush, self.context.canvas()) else {
+            return;
+        };
+        let (width, height) = (f64::from(canvas.width()), f64::from(canvas.height()));
+        let (from, to) = (
+            self.view.x_of(from).clamp(0.0, width),
+            self.view.x_of(to).clamp(0.0, width),
+        );
+        self.context
+            .set_fill_style_str(&css(&self.theme.background.mix(0.62)));
+        self.context.fill_rect(0.0, 0.0, from, height);
+        self.context.fill_rect(to, 0.0, width - to, height);
+        self.context.set_fill_style_str(&css(&self.theme.brand));
+        let line = self.ratio.round().max(1.0);
+        self.context.fill_rect(from - line, 0.0, line, height);
+        self.context.fill_rect(to, 0.0, line, height);
     }
 
     /// Where there are more rows than fit: which of them are seen.

@@ -4,8 +4,12 @@ use std::cmp::Ordering;
 
 use protocol::live::Lane;
 
+use super::filter::Filter;
+
 /// Height of a row with its gap, CSS pixels, at least and at most.
 const PITCH: (f64, f64) = (6.0, 36.0);
+/// At least, of a worker's only row: beside it there is room for the worker's name.
+const ONLY: f64 = 13.0;
 /// Gap between workers, CSS pixels.
 const GROUP_GAP: f64 = 5.0;
 
@@ -38,17 +42,21 @@ pub struct Group {
 }
 
 impl Rows {
-    /// Lays the lanes out for a plot of `height` CSS pixels.
-    pub fn layout(lanes: &[Lane], height: f64) -> Self {
-        let mut order: Vec<usize> = (0..lanes.len()).collect();
+    /// Lays out the lanes of the workers that the filter admits, for a plot of `height` CSS pixels.
+    pub fn layout(lanes: &[Lane], filter: &Filter, height: f64) -> Self {
+        let mut order: Vec<usize> = (0..lanes.len())
+            .filter(|&lane| filter.admits(&lanes[lane]))
+            .collect();
         order.sort_by(|&a, &b| {
             natural(&lanes[a].worker_name, &lanes[b].worker_name)
                 .then_with(|| lanes[a].worker.cmp(&lanes[b].worker))
                 .then(a.cmp(&b))
         });
         let workers = order.chunk_by(|&a, &b| lanes[a].worker == lanes[b].worker);
-        let gaps = GROUP_GAP * (workers.clone().count() as f64 + 1.0);
-        let pitch = ((height - gaps) / lanes.len().max(1) as f64).clamp(PITCH.0, PITCH.1);
+        let count = workers.clone().count();
+        let gaps = GROUP_GAP * (count as f64 + 1.0);
+        let least = if count == order.len() { ONLY } else { PITCH.0 };
+        let pitch = ((height - gaps) / order.len().max(1) as f64).clamp(least, PITCH.1);
         let gap = if pitch >= 10.0 { 2.0 } else { 1.0 };
         let mut layout = Self {
             height: GROUP_GAP,
@@ -87,7 +95,7 @@ impl Rows {
 }
 
 /// A name as it is, or the first eight digits of one that is only a long hexadecimal number, as gateways give.
-fn short(name: &str) -> &str {
+pub(super) fn short(name: &str) -> &str {
     let hash = name.len() >= 24 && name.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     if hash { &name[..8] } else { name }
 }
@@ -160,7 +168,7 @@ mod tests {
     #[test]
     fn rows_of_a_worker_stay_together() {
         let lanes = [lane("10", 1), lane("2", 1), lane("10", 2), lane("2", 2)];
-        let rows = Rows::layout(&lanes, 400.0);
+        let rows = Rows::layout(&lanes, &Filter::default(), 400.0);
         assert_eq!(rows.rows.iter().map(|r| r.lane).collect::<Vec<_>>(), [1, 3, 0, 2]);
         assert_eq!(
             rows.groups
@@ -183,8 +191,14 @@ mod tests {
     #[test]
     fn many_rows_are_higher_than_the_plot() {
         let lanes: Vec<_> = (0..300).map(|i| lane(&i.to_string(), 1)).collect();
-        let rows = Rows::layout(&lanes, 400.0);
+        let rows = Rows::layout(&lanes, &Filter::default(), 400.0);
         assert!(rows.height > 400.0);
-        assert!(rows.rows.iter().all(|row| row.height >= 5.0));
+        assert!(rows.rows.iter().all(|row| row.height >= 11.0));
+        let filter = Filter {
+            workers: "29".into(),
+            ..Filter::default()
+        };
+        let rows = Rows::layout(&lanes, &filter, 400.0);
+        assert_eq!(rows.rows.len(), 13, "29, 129, 229 and 290 to 299");
     }
 }

@@ -6,14 +6,17 @@ use std::rc::{Rc, Weak};
 use gloo::events::EventListener;
 use gloo::timers::callback::Timeout;
 use protocol::live::Topics;
-use timeline::{Colors, View};
+use timeline::{Colors, Located, View};
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, ResizeObserver};
 use yew::Callback;
 
+use super::aside::Aside;
 use super::overlay::{self, Overlay};
 use super::rows::Rows;
+use super::settle::Matter;
 use super::state::{Shown, State};
+use super::story::{Place, Story};
 use super::summary::Summary;
 use super::tip::Tip;
 use crate::draw::axis::{Plot, draw_time_axis};
@@ -23,12 +26,12 @@ use crate::draw::frame::{FrameRequest, FrameTimes};
 use crate::draw::gesture::{Gesture, Gestures, Key};
 use crate::draw::theme::{Theme, ThemeWatch};
 use crate::state::live::{Live, LiveClient, Subscription};
+use crate::state::socket::Task;
 
 /// How far beside a rectangle the pointer still means it, CSS pixels.
-const SLACK: f64 = 2.0;
+pub(super) const SLACK: f64 = 2.0;
 /// How long the pointer rests on a rectangle before its details are asked for, milliseconds.
 const REST_MS: u32 = 60;
-
 /// The elements that a scene paints on and listens to.
 #[derive(Clone)]
 pub struct Parts {
@@ -44,14 +47,26 @@ pub struct Parts {
 }
 
 /// What the controls around a plot ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// What a key would do.
     Press(Key),
     /// The pointer is on the legend's entry of a prefix, or on none: its tasks stand out.
     Point(Option<u16>),
-    /// The tasks of a prefix stand out from now on, or no longer.
-    Pin(u16),
+    /// The tasks of a prefix are among those that are shown, or no longer.
+    Prefix(String),
+    /// Only workers with this in their name or address are shown.
+    Workers(String),
+    /// Nothing is filtered.
+    Everything,
+    /// A drag marks a stretch of time, or no longer.
+    Select,
+    /// Other colours.
+    Palette,
+    /// Shows a rectangle.
+    Go(Located),
+    /// Copies what the side box says.
+    Copy,
 }
 
 /// What the scene tells the component around it.
@@ -60,6 +75,7 @@ pub struct Outputs {
     pub summary: Callback<Summary>,
     pub rows: Callback<Rc<Rows>>,
     pub tip: Callback<Option<Tip>>,
+    pub aside: Callback<Option<Rc<Aside>>>,
 }
 
 /// Where a scene shows what.
@@ -75,18 +91,28 @@ pub struct Geometry {
 
 /// The painter of one pane.
 pub struct Scene {
-    client: Rc<LiveClient>,
-    parts: Parts,
-    outputs: Outputs,
+    pub(super) this: Weak<Self>,
+    pub(super) place: Place,
+    pub(super) client: Rc<LiveClient>,
+    pub(super) parts: Parts,
+    pub(super) outputs: Outputs,
     contexts: (CanvasRenderingContext2d, CanvasRenderingContext2d),
     blitter: Blitter,
-    state: RefCell<State>,
+    pub(super) state: RefCell<State>,
     theme_version: Cell<u32>,
+    /// Something came since the last frame.
+    news: Cell<bool>,
     frame: FrameRequest,
     pub times: FrameTimes,
     kept: RefCell<Option<Kept>>,
     /// Record under the pointer, whose details are asked for when it rests there.
     resting: RefCell<Option<(u64, Timeout)>>,
+    pub(super) settling: RefCell<Option<Timeout>>,
+    pub(super) matter: RefCell<Option<Matter>>,
+    pub(super) story: RefCell<Story>,
+    pub(super) asking: RefCell<Option<Task>>,
+    /// What the side box shows.
+    pub(super) aside: RefCell<Option<Rc<Aside>>>,
 }
 
 /// Listeners that end with the scene.
@@ -109,19 +135,23 @@ impl Drop for Kept {
 
 impl Scene {
     /// Begins to paint; `None` where the browser gives no canvas.
-    pub fn start(client: Rc<LiveClient>, parts: Parts, outputs: Outputs) -> Option<Rc<Self>> {
+    pub fn start(client: Rc<LiveClient>, place: Place, parts: Parts, outputs: Outputs) -> Option<Rc<Self>> {
         let contexts = (context(&parts.raster)?, context(&parts.overlay)?);
         let blitter = Blitter::new()?;
         let theme = Theme::of(&parts.body);
         let scene = Rc::new_cyclic(|weak: &Weak<Self>| {
+            let this = weak.clone();
             let weak = weak.clone();
             Self {
-                state: RefCell::new(State::new(theme)),
+                this,
+                state: RefCell::new(State::new(theme, &place.key())),
+                place,
                 client,
                 outputs,
                 contexts,
                 blitter,
                 theme_version: Cell::new(0),
+                news: Cell::new(true),
                 frame: FrameRequest::new(move |_| {
                     if let Some(scene) = weak.upgrade() {
                         scene.times.measure(|| scene.paint());
@@ -130,6 +160,11 @@ impl Scene {
                 times: FrameTimes::default(),
                 kept: RefCell::default(),
                 resting: RefCell::default(),
+                settling: RefCell::default(),
+                matter: RefCell::default(),
+                story: RefCell::default(),
+                asking: RefCell::default(),
+                aside: RefCell::default(),
                 parts,
             }
         });
@@ -167,10 +202,15 @@ impl Scene {
             _gestures: gestures,
             _theme: ThemeWatch::new(with(Self::theme_changed)),
             _window: EventListener::new(&gloo::utils::window(), "resize", move |_| resized()),
-            _subscription: self.client.subscribe(topics, with(|scene| scene.frame.request())),
+            _subscription: self.client.subscribe(topics, with(Self::heard_news)),
             observer,
             _observed: observed,
         }));
+    }
+
+    fn heard_news(&self) {
+        self.news.set(true);
+        self.frame.request();
     }
 
     fn theme_changed(&self) {
@@ -181,36 +221,20 @@ impl Scene {
         self.frame.request();
     }
 
-    fn heard(&self, gesture: Gesture) {
-        let mut state = self.state.borrow_mut();
-        let ratio = state.size.ratio;
-        match gesture {
-            Gesture::Pan { dx, dy } => {
-                if dx != 0.0 {
-                    state.camera.pan(dx * ratio);
-                }
-                state.scroll -= dy;
-            }
-            Gesture::Zoom { x, factor } => state.camera.zoom(x * ratio, factor),
-            Gesture::Dive { x, .. } => state.camera.zoom(x * ratio, 3.0),
-            Gesture::Hover { x, y } => state.pointer = Some((x, y)),
-            Gesture::Leave => state.pointer = None,
-            Gesture::Key(key) => state.pressed(key),
-        }
-        drop(state);
+    /// Paints with the next frame.
+    pub(super) fn request(&self) {
         self.frame.request();
     }
 
-    /// Does what a control around the plot asks for.
-    pub fn perform(&self, act: Act) {
-        let mut state = self.state.borrow_mut();
-        match act {
-            Act::Press(key) => state.pressed(key),
-            Act::Point(prefix) => state.pointed = prefix,
-            Act::Pin(prefix) => state.pinned = (state.pinned != Some(prefix)).then_some(prefix),
+    /// Fills the screen with the pane, or no longer.
+    pub(super) fn full_screen(&self) {
+        let document = gloo::utils::document();
+        if document.fullscreen_element().is_some() {
+            document.exit_fullscreen();
+        } else if let Ok(Some(pane)) = self.parts.body.closest(".gh-pane") {
+            // A browser that refuses leaves everything as it is.
+            pane.request_fullscreen().ok();
         }
-        drop(state);
-        self.frame.request();
     }
 
     /// Shows a stretch of time, microseconds since the Unix epoch.
@@ -255,18 +279,13 @@ impl Scene {
     fn paint(&self) {
         let live = self.client.read();
         let mut state = self.state.borrow_mut();
-        let laid_out = state.laid_out;
         state.arrange(&self.parts, &live);
-        let rows = (state.laid_out != laid_out).then(|| Rc::clone(&state.rows));
+        let rows = std::mem::take(&mut state.rows_new).then(|| Rc::clone(&state.rows));
         if !state.size.is_empty() {
             self.paint_canvases(&mut state, &live);
         }
-        let summary = Summary {
-            pinned: state.pinned,
-            ..Summary::of(&live, state.camera.following())
-        };
-        let summary =
-            (state.summary.as_ref() != Some(&summary)).then(|| state.summary.insert(summary).clone());
+        let summary = self.summary(&mut state, &live);
+        let matter = Matter::of(&state, &live);
         let tip = state.hit.zip(state.pointer).and_then(|((lane, hit), at)| {
             Tip::of(
                 &live,
@@ -280,6 +299,7 @@ impl Scene {
         });
         let asked = state.hit.map(|(_, hit)| hit.rect.record);
         drop((live, state));
+        self.settle_later(matter);
         self.ask(asked);
         if let Some(rows) = rows {
             self.outputs.rows.emit(rows);
@@ -288,6 +308,17 @@ impl Scene {
             self.outputs.summary.emit(summary);
         }
         self.outputs.tip.emit(tip);
+    }
+
+    /// What is told around the plot, where it is something else than before.
+    fn summary(&self, state: &mut State, live: &Live) -> Option<Summary> {
+        let controls = state.controls();
+        let same = |told: &Summary| told.controls == controls;
+        if !self.news.replace(false) && state.summary.as_ref().is_some_and(same) {
+            return None;
+        }
+        let summary = Summary::of(live, controls);
+        (state.summary.as_ref() != Some(&summary)).then(|| state.summary.insert(summary).clone())
     }
 
     /// Asks for the details of what the pointer rests on.
@@ -314,7 +345,7 @@ impl Scene {
             let slack = (SLACK * size.ratio * view.us_per_px()) as i64;
             Some((
                 row.lane,
-                timeline.hit(row.lane, view.t_of(x * size.ratio) as i64, slack)?,
+                timeline.hit(row.lane, view.t_of(x * size.ratio) as i64, slack, &state.colors)?,
             ))
         });
         let now = Shown {
@@ -322,6 +353,8 @@ impl Scene {
             size: Some(size),
             strips: state.strips.clone(),
             hit: state.hit,
+            brush: state.brush,
+            picked: state.picked,
             theme_version: self.theme_version.get(),
             blank: timeline.bounds().is_none(),
         };
@@ -329,17 +362,25 @@ impl Scene {
             || now.size != state.shown.size
             || now.theme_version != state.shown.theme_version;
         let painted = state
-            .surface
+            .picture
             .update(timeline, &view, &state.visible, &state.colors);
-        let raster = painted > 0 || moved || now.strips != state.shown.strips;
+        let raster = painted.changed || moved || now.strips != state.shown.strips;
         if raster {
-            let width = view.width() as usize;
-            if let Err(error) =
-                self.blitter
-                    .draw(&self.contexts.0, state.surface.pixels(), width, &state.strips)
-            {
+            let width = f64::from(view.width());
+            let loaded = if painted.changed {
+                self.blitter.load(state.picture.pixels(), view.width() as usize)
+            } else {
+                Ok(())
+            };
+            let columns = state.picture.columns(&view);
+            let drawn =
+                loaded.and_then(|()| self.blitter.draw(&self.contexts.0, &state.strips, columns, width));
+            if let Err(error) = drawn {
                 gloo::console::error!("the task stream could not be painted:", error);
             }
+        }
+        if !painted.exact {
+            self.frame.request();
         }
         if timeline.bounds().is_none() {
             // No data, no time: the notice stands alone.
@@ -357,7 +398,8 @@ impl Scene {
                 gloo::console::error!("the time axis could not be painted:", error);
             }
         }
-        if raster || now.hit != state.shown.hit {
+        let marked = |shown: &Shown| (shown.hit, shown.brush, shown.picked);
+        if raster || marked(&now) != marked(&state.shown) {
             overlay::draw(&Overlay {
                 context: &self.contexts.1,
                 live,
@@ -365,6 +407,8 @@ impl Scene {
                 lanes: &state.visible,
                 strips: &state.strips,
                 hit: state.hit,
+                brush: state.brush,
+                picked: state.picked,
                 theme: &state.theme,
                 colors: &state.colors,
                 ratio: size.ratio,

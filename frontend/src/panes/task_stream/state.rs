@@ -2,24 +2,19 @@
 
 use std::rc::Rc;
 
-use timeline::{Colors, Hit, Surface, View};
+use timeline::{Colors, Hit, Located, View};
 
 use super::camera::Camera;
+use super::filter::{self, Filter};
+use super::picture::Picture;
 use super::rows::Rows;
 use super::scene::Parts;
-use super::summary::Summary;
+use super::summary::{Controls, Summary};
 use crate::draw::blit::Strip;
 use crate::draw::canvas::{Size, resize, set_style};
-use crate::draw::gesture::Key;
 use crate::draw::theme::Theme;
 use crate::state::live::{Live, Stream};
 
-/// Share of the window by which an arrow key moves it.
-const STEP: f64 = 0.15;
-/// Factor of a key's or button's zoom.
-const ZOOM: f64 = 1.5;
-/// How far an arrow key scrolls the rows, CSS pixels.
-const SCROLL: f64 = 40.0;
 /// Opacity, of 255, of what is not highlighted.
 const DIMMED: u8 = 44;
 
@@ -29,19 +24,37 @@ pub(super) struct State {
     pub(super) theme: Theme,
     pub(super) size: Size,
     pub(super) rows: Rc<Rows>,
-    /// Lanes and height that the rows were laid out for.
-    pub(super) laid_out: (usize, f64),
+    /// The rows were laid out and nobody was told yet.
+    pub(super) rows_new: bool,
+    /// Threads, height and choice that the rows were laid out for.
+    pub(super) laid_out: (usize, f64, u32),
     pub(super) scroll: f64,
     /// How far the names are scrolled.
     scrolled: f64,
     pub(super) colors: Colors,
-    /// How many prefixes the colours are for, and which of them stands out.
-    pub(super) colored: (usize, Option<u16>),
-    pub(super) surface: Surface,
+    /// What the colours are for: how many prefixes, which of them stands out, which choice.
+    pub(super) colored: (usize, Option<u16>, u32),
+    pub(super) picture: Picture,
     pub(super) generation: u64,
-    /// Prefix of the legend's entry under the pointer, and the one that was clicked.
+    /// Prefix of the legend's entry under the pointer.
     pub(super) pointed: Option<u16>,
-    pub(super) pinned: Option<u16>,
+    pub(super) filter: Filter,
+    /// Colours that everybody can tell apart.
+    pub(super) safe: bool,
+    /// Counts changes of the two.
+    pub(super) choice: u32,
+    /// A drag marks a stretch of time instead of moving it.
+    pub(super) selecting: bool,
+    /// The side box is open.
+    pub(super) open: bool,
+    /// It opens soon, unless the click becomes a double one: the plot must not shrink in between.
+    pub(super) opening: bool,
+    /// The stretch of time that was marked, microseconds.
+    pub(super) brush: Option<(i64, i64)>,
+    /// The rectangle whose details are shown.
+    pub(super) picked: Option<Located>,
+    /// The window to begin with.
+    window: Option<(f64, f64)>,
     pub(super) visible: Vec<u16>,
     pub(super) strips: Vec<Strip>,
     pub(super) pointer: Option<(f64, f64)>,
@@ -57,27 +70,39 @@ pub(super) struct Shown {
     pub(super) size: Option<Size>,
     pub(super) strips: Vec<Strip>,
     pub(super) hit: Option<(u16, Hit)>,
+    pub(super) brush: Option<(i64, i64)>,
+    pub(super) picked: Option<Located>,
     pub(super) theme_version: u32,
     /// Nothing has come yet.
     pub(super) blank: bool,
 }
 
 impl State {
-    pub(super) fn new(theme: Theme) -> Self {
+    pub(super) fn new(theme: Theme, name: &str) -> Self {
+        let (filter, window) = filter::kept(name);
         Self {
             camera: Camera::new(js_sys::Date::now() * 1000.0),
             theme,
             size: Size::default(),
             rows: Rc::default(),
-            laid_out: (0, 0.0),
+            rows_new: false,
+            laid_out: (0, 0.0, 0),
             scroll: 0.0,
             scrolled: 0.0,
             colors: Colors::dask([]),
-            colored: (0, None),
-            surface: Surface::default(),
+            colored: (0, None, 0),
+            picture: Picture::default(),
             generation: 0,
             pointed: None,
-            pinned: None,
+            filter,
+            safe: filter::safe_palette(),
+            choice: 0,
+            selecting: false,
+            open: false,
+            opening: false,
+            brush: None,
+            picked: None,
+            window,
             visible: Vec::new(),
             strips: Vec::new(),
             pointer: None,
@@ -87,20 +112,19 @@ impl State {
         }
     }
 
-    pub(super) fn pressed(&mut self, key: Key) {
-        let middle = f64::from(self.camera.view().width()) / 2.0;
-        match key {
-            Key::Left => self.camera.step(-STEP),
-            Key::Right => self.camera.step(STEP),
-            Key::Up => self.scroll -= SCROLL,
-            Key::Down => self.scroll += SCROLL,
-            Key::ZoomIn => self.camera.zoom(middle, ZOOM),
-            Key::ZoomOut => self.camera.zoom(middle, 1.0 / ZOOM),
-            Key::Fit => self.camera.fit(),
-            Key::Follow => self.camera.follow(),
-            Key::First => self.camera.jump(false),
-            Key::Last => self.camera.jump(true),
+    pub(super) fn controls(&self) -> Controls {
+        Controls {
+            following: self.camera.following(),
+            filter: self.filter.clone(),
+            safe: self.safe,
+            selecting: self.selecting,
+            open: self.open,
         }
+    }
+
+    /// Lanes of all rows, those that are scrolled out of view included.
+    pub(super) fn lanes(&self) -> Vec<u16> {
+        self.rows.rows.iter().map(|row| row.lane).collect()
     }
 
     /// Which part of the rows is in view, from where to where, of 1.
@@ -111,12 +135,16 @@ impl State {
 
     /// Gives each prefix its colour; where one is highlighted, the others step back.
     fn color(&mut self, stream: &Stream) {
-        let now = (stream.prefixes.len(), self.pointed.or(self.pinned));
+        let now = (stream.prefixes.len(), self.pointed, self.choice);
         if self.colored == now {
             return;
         }
-        self.colors = Colors::dask(stream.prefixes.iter().map(|total| total.prefix.color));
-        if let Some(chosen) = now.1 {
+        self.colors = palette(self.safe, stream.prefixes.iter().map(|total| total.prefix.color));
+        if !self.filter.prefixes.is_empty() {
+            let names = stream.prefixes.iter().map(|total| &total.prefix.name);
+            self.colors.only = Some(names.map(|name| self.filter.prefixes.contains(name)).collect());
+        }
+        if let Some(chosen) = self.pointed {
             for (id, color) in self.colors.prefixes.iter_mut().enumerate() {
                 color[3] = if id == usize::from(chosen) { 255 } else { DIMMED };
             }
@@ -129,8 +157,8 @@ impl State {
             }
         }
         // A prefix that is new changes nothing that was painted.
-        if self.colored.1 != now.1 {
-            self.surface.invalidate();
+        if (self.colored.1, self.colored.2) != (now.1, now.2) {
+            self.picture.invalidate();
         }
         self.colored = now;
     }
@@ -145,18 +173,23 @@ impl State {
             resize(&parts.axis, whole.width, whole.height, size.ratio);
             self.camera.resize(parts.raster.width());
             self.size = size;
+            if let Some((t0, t1)) = self.window.take() {
+                self.camera.show_between(t0, t1);
+            }
         }
         let stream = &live.stream;
         if live.generation != self.generation {
             self.generation = live.generation;
-            self.surface.invalidate();
-            self.laid_out = (0, 0.0);
-            self.pinned = None;
+            self.picture.invalidate();
+            self.laid_out = (0, 0.0, 0);
+            self.picked = None;
         }
         self.color(stream);
-        if self.laid_out != (stream.lanes.len(), self.size.height) {
-            self.laid_out = (stream.lanes.len(), self.size.height);
-            self.rows = Rc::new(Rows::layout(&stream.lanes, self.size.height));
+        let laid_out = (stream.threads.len(), self.size.height, self.choice);
+        if self.laid_out != laid_out {
+            self.laid_out = laid_out;
+            self.rows_new = true;
+            self.rows = Rc::new(Rows::layout(&stream.lanes, &self.filter, self.size.height));
         }
         self.camera.set_bounds(stream.timeline.bounds());
         self.scroll = self
@@ -185,5 +218,14 @@ impl State {
                 )
             })
             .unzip();
+    }
+}
+
+/// The colours of prefixes, of which `indices` are places in Dask's palette.
+pub(super) fn palette(safe: bool, indices: impl ExactSizeIterator<Item = u8>) -> Colors {
+    if safe {
+        Colors::safe(indices.len())
+    } else {
+        Colors::dask(indices)
     }
 }

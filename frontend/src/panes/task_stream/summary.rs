@@ -3,6 +3,7 @@
 use protocol::live::Prefix;
 use timeline::Action;
 
+use super::filter::Filter;
 use crate::draw::units::{duration, plural};
 use crate::panes::chrome::Standing;
 use crate::state::live::Live;
@@ -10,12 +11,20 @@ use crate::state::live::Live;
 /// Prefixes in the legend at most.
 const IN_LEGEND: usize = 40;
 
+/// How the controls around the plot stand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Controls {
+    pub following: bool,
+    pub filter: Filter,
+    pub safe: bool,
+    pub selecting: bool,
+    pub open: bool,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     pub standing: Standing,
-    pub following: bool,
-    /// The prefix that was chosen in the legend.
-    pub pinned: Option<u16>,
+    pub controls: Controls,
     pub tasks: u64,
     pub workers: usize,
     pub threads: usize,
@@ -33,7 +42,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn of(live: &Live, following: bool) -> Self {
+    pub fn of(live: &Live, controls: Controls) -> Self {
         let stream = &live.stream;
         let mut workers: Vec<&str> = stream.lanes.iter().map(|lane| lane.worker.as_str()).collect();
         workers.sort_unstable();
@@ -42,8 +51,7 @@ impl Summary {
         let (tasks, expected) = (stream.timeline.records(), stream.expected);
         Self {
             standing: Standing::of(live),
-            following,
-            pinned: None,
+            controls,
             tasks,
             workers: workers.len(),
             threads: stream.lanes.len(),

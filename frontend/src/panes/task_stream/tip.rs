@@ -51,9 +51,6 @@ impl Tip {
         // A rectangle that can be seen by itself has no company worth mentioning.
         let narrow = (rect.duration_us as f64) < NARROW * size.ratio * view.us_per_px();
         let [r, g, b, a] = colors.of(rect.prefix, rect.action);
-        let zone_us = -(js_sys::Date::new_0().get_timezone_offset() as i64) * 60_000_000;
-        let second = time_of_day(rect.start_us, zone_us, 1_000_000);
-        let millis = time_of_day(rect.start_us, zone_us, 1_000);
         Some(Self {
             x,
             y,
@@ -64,9 +61,12 @@ impl Tip {
             key: details.as_ref().map(|details| details.key.clone()),
             action: rect.action,
             duration: duration(rect.duration_us),
-            start: format!("{}{}", second, millis.trim_start_matches(|c: char| c != '.')),
+            start: clock(rect.start_us),
             worker: lane.worker_name.clone(),
-            address: lane.worker.clone(),
+            address: details
+                .as_ref()
+                .map_or(&lane.worker, |details| &details.worker)
+                .clone(),
             result: details
                 .as_ref()
                 .and_then(|details| match (&details.type_name, details.nbytes) {
@@ -77,6 +77,14 @@ impl Tip {
             others: if narrow { hit.others } else { 0 },
         })
     }
+}
+
+/// A moment of the local day, to the millisecond.
+pub(super) fn clock(t_us: i64) -> String {
+    let zone_us = -(js_sys::Date::new_0().get_timezone_offset() as i64) * 60_000_000;
+    let second = time_of_day(t_us, zone_us, 1_000_000);
+    let millis = time_of_day(t_us, zone_us, 1_000);
+    format!("{}{}", second, millis.trim_start_matches(|c: char| c != '.'))
 }
 
 /// What a rectangle's thread did, in Dask's words.

@@ -12,6 +12,9 @@ pub struct Stream {
     /// Identity of the scheduler; empty while none is known.
     pub scheduler: String,
     pub timeline: Timeline,
+    /// Threads as the server numbers them.
+    pub threads: Vec<Thread>,
+    /// For each lane of the timeline the thread that has it now.
     pub lanes: Vec<Lane>,
     pub prefixes: Vec<PrefixTotal>,
     /// Rectangles taken in, by [`Action`].
@@ -20,6 +23,13 @@ pub struct Stream {
     pub expected: u64,
     /// Whether everything was here once.
     pub caught_up: bool,
+}
+
+/// A thread and the lane of the timeline that shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    pub id: Lane,
+    pub lane: u16,
 }
 
 /// A key prefix and its tasks.
@@ -64,6 +74,27 @@ impl Stream {
         self.actions[action as usize]
     }
 
+    /// Gives a thread a lane. A worker that came back under its name, at another address, has its former threads' lanes: rows
+    /// would be empty from its return on, and as many new ones below.
+    fn add_thread(&mut self, id: Lane) {
+        let own = |lane: &&Thread| lane.id.worker == id.worker && lane.id.worker_name == id.worker_name;
+        let before = self.threads.iter().filter(own).count();
+        let mut of_name = (0_u16..)
+            .zip(&self.lanes)
+            .filter(|(_, lane)| lane.worker_name == id.worker_name);
+        let lane = match of_name.nth(before) {
+            Some((lane, former)) if former.worker != id.worker => {
+                self.lanes[usize::from(lane)] = id.clone();
+                lane
+            }
+            _ => {
+                self.lanes.push(id.clone());
+                self.timeline.add_lane()
+            }
+        };
+        self.threads.push(Thread { id, lane });
+    }
+
     /// Takes a batch in.
     pub fn extend(&mut self, batch: TaskBatch) -> Result<(), StreamError> {
         let rects = batch.start_delta_us.len();
@@ -77,9 +108,8 @@ impl Stream {
         if columns.iter().any(|len| *len != rects) {
             return Err(StreamError::Ragged);
         }
-        for lane in batch.lanes {
-            self.timeline.add_lane();
-            self.lanes.push(lane);
+        for id in batch.lanes {
+            self.add_thread(id);
         }
         self.prefixes
             .extend(batch.prefixes.into_iter().map(|prefix| PrefixTotal {
@@ -105,7 +135,9 @@ impl Stream {
                 total.tasks += 1;
                 total.busy_us += rect.duration_us;
             }
-            self.timeline.push(batch.lane[i], rect)?;
+            let lane = self.threads.get(usize::from(batch.lane[i]));
+            self.timeline
+                .push(lane.map_or(u16::MAX, |thread| thread.lane), rect)?;
             self.actions[rect.action as usize] += 1;
         }
         self.timeline.add_records(u64::from(batch.records));
@@ -175,6 +207,22 @@ mod tests {
             [1_000_400]
         );
         assert!(stream.caught_up);
+    }
+
+    #[test]
+    fn a_worker_that_came_back_has_its_rows_again() {
+        let mut stream = stream();
+        for (worker, thread) in [("a", 1), ("a", 2), ("b", 3), ("b", 4), ("b", 5), ("a", 6)] {
+            stream.add_thread(Lane {
+                worker: format!("tcp://{worker}"),
+                worker_name: "0".into(),
+                thread,
+            });
+        }
+        let lanes: Vec<u16> = stream.threads.iter().map(|thread| thread.lane).collect();
+        assert_eq!(lanes, [0, 1, 0, 1, 2, 2]);
+        assert_eq!((stream.lanes.len(), stream.timeline.lanes()), (3, 3));
+        assert_eq!(stream.lanes[0].thread, 3);
     }
 
     #[test]
