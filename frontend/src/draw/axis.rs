@@ -10,6 +10,7 @@ use web_sys::HtmlCanvasElement;
 
 use super::backend::Screen;
 use super::canvas::{clear, context};
+use super::scale::zone_us;
 use super::theme::Theme;
 use super::units::time_of_day;
 
@@ -69,6 +70,14 @@ impl TimeAxis {
             step_us: nice_step(least),
             zone_us,
         }
+    }
+
+    /// The labelled moments, microseconds, with their labels.
+    pub fn labels(&self) -> Vec<(f64, String)> {
+        self.multiples(self.step_us)
+            .into_iter()
+            .map(|tick| (tick as f64, self.format_ext(&tick)))
+            .collect()
     }
 
     fn multiples(&self, step: i64) -> Vec<i64> {
@@ -146,7 +155,7 @@ pub fn draw_time_axis(
         return Err("no canvas to draw on".to_owned());
     };
     clear(&context);
-    let zone_us = -(js_sys::Date::new_0().get_timezone_offset() as i64) * MINUTE;
+    let zone_us = zone_us();
     let axis = TimeAxis::new(view, ratio, zone_us);
     let px = |css: f64| (css * ratio).round() as i32;
     let (width, height) = (canvas.width() as i32, canvas.height() as i32);

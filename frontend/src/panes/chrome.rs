@@ -85,11 +85,12 @@ impl Standing {
     }
 }
 
-/// The line above a plot: what is shown, of which cluster, how well it is heard, figures, tools.
+/// The line above a plot: what is shown, of which cluster, how well it is heard, why it is not whole, figures, tools.
 pub fn header(
     title: &'static str,
     props: &PlotProps,
     standing: &Standing,
+    limited: Option<&str>,
     figures: Html,
     tools: Html,
 ) -> Html {
@@ -114,6 +115,9 @@ pub fn header(
                     {format!("{} records lost", count(standing.lost))}
                 </span>
             }
+            if let Some(why) = limited {
+                <span class="gh-standing gh-standing--waiting" title={why.to_owned()} data-testid="limited">{"Limited"}</span>
+            }
             <div class="gh-pane-figures">{figures}</div>
             <div class="gh-toolbar" role="toolbar" aria-label="Tools of the plot">{tools}</div>
         </header>
@@ -127,6 +131,20 @@ pub fn figure(value: u64, name: &'static str, bad: bool) -> Html {
             <b>{count(value)}</b>{" "}{name}
         </span>
     }
+}
+
+/// Numbers in words and what they count.
+pub fn figures(figures: Vec<(String, &'static str, bool)>) -> Html {
+    figures
+        .into_iter()
+        .map(|(number, name, bad)| {
+            html! {
+                <span class={if bad { "gh-pane-figure gh-pane-figure--bad" } else { "gh-pane-figure" }}>
+                    <b>{number}</b>{" "}{name}
+                </span>
+            }
+        })
+        .collect()
 }
 
 /// A button of the toolbar.

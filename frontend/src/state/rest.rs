@@ -7,6 +7,7 @@ use protocol::rest::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use yew::AttrValue;
 
 use super::json;
@@ -61,6 +62,14 @@ impl Api {
             .map(|_| ())
     }
 
+    /// What is asked of a cluster's scheduler: `path` below the cluster's, with its query.
+    pub async fn ask(&self, cluster: &str, path: &str) -> Result<Value, ApiError> {
+        let text = self
+            .send(Method::GET, format!("clusters/{}/{path}", segment(cluster)), None)
+            .await?;
+        json::tree(&text).map_err(not_ours)
+    }
+
     pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {
         read(
             self.send(Method::POST, "jobs".to_owned(), Some(write(request)?))
@@ -107,14 +116,16 @@ fn write(body: &impl Serialize) -> Result<String, ApiError> {
 
 /// Reads an answer. One that should be JSON and is not is mostly a page that a proxy or a login put in its place.
 fn read<T: DeserializeOwned>(text: String) -> Result<T, ApiError> {
-    json::read(&text).map_err(|cause| {
-        gloo::console::warn!(format!("an answer could not be read: {cause}"));
-        error(
-            "unreadable",
-            "The answer did not come from Gatehouse. You may have been logged out: reload the page and try again."
-                .to_owned(),
-        )
-    })
+    json::read(&text).map_err(not_ours)
+}
+
+fn not_ours(cause: json::Error) -> ApiError {
+    gloo::console::warn!(format!("an answer could not be read: {cause}"));
+    error(
+        "unreadable",
+        "The answer did not come from Gatehouse. You may have been logged out: reload the page and try again."
+            .to_owned(),
+    )
 }
 
 fn error(code: &str, message: String) -> ApiError {
