@@ -48,29 +48,40 @@ impl Unit {
     /// A tick's label.
     fn label(self, value: f64) -> String {
         match self {
-            Self::Bytes | Self::Rate => self.say(value).replace(".0 ", " "),
+            Self::Bytes | Self::Rate => self.round(value),
             Self::Count | Self::Some => short_count(value as u64),
+            Self::Seconds if value == 0.0 => "0 s".to_owned(),
             _ => self.say(value),
         }
     }
 
-    /// The smallest step of its ticks that is not below `least`.
+    /// Bytes in the unit that suits them, with as many decimals as quarters need.
+    fn round(self, value: f64) -> String {
+        let (mut rest, mut unit) = (value, 0);
+        while rest >= 1024.0 && unit < 5 {
+            rest /= 1024.0;
+            unit += 1;
+        }
+        let number = format!("{rest:.2}");
+        let number = number.trim_end_matches('0').trim_end_matches('.');
+        let each = if self == Self::Rate { "/s" } else { "" };
+        format!("{number} {}{each}", format::UNITS[unit])
+    }
+
+    /// The smallest step of its ticks that is not below `least`: 1, 2 and 5 times powers of ten, or powers of two.
     fn step(self, least: f64) -> f64 {
-        let least = least.max(1e-6);
-        if matches!(self, Self::Bytes | Self::Rate) {
-            return 2_f64.powf(least.log2().ceil()).max(1.0);
+        let (mut step, factors) = match self {
+            Self::Bytes | Self::Rate => (1.0, [2.0, 2.0, 2.0]),
+            Self::Count | Self::Some => (1.0, [2.0, 2.5, 2.0]),
+            _ => (1e-6, [2.0, 2.5, 2.0]),
+        };
+        for factor in factors.into_iter().cycle() {
+            if step >= least * 0.999_999 || step > 1e30 {
+                break;
+            }
+            step *= factor;
         }
-        let power = 10_f64.powf(least.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0]
-            .into_iter()
-            .map(|factor| factor * power)
-            .find(|step| *step >= least * 0.999_999)
-            .unwrap_or(10.0 * power);
-        if matches!(self, Self::Count | Self::Some) {
-            step.max(1.0)
-        } else {
-            step
-        }
+        step
     }
 }
 
@@ -88,19 +99,27 @@ pub fn zone_us() -> i64 {
 pub struct Scale {
     pub from: f64,
     pub to: f64,
-    ticks: Vec<(f64, String)>,
+    /// With their labels.
+    pub ticks: Vec<(f64, String)>,
+    /// Where lighter lines are, those of the ticks included.
+    pub light: Vec<f64>,
 }
 
 impl Scale {
     /// From 0 to `most`, with ticks at least `every` CSS pixels apart on `length` of them.
     pub fn new(unit: Unit, most: f64, length: f64, every: f64) -> Self {
         let to = if most > 0.0 { most } else { 1.0 };
-        let step = unit.step(to * every / length.max(1.0));
+        // More than nine ticks say no more.
+        let step = unit.step(to * (every / length.max(1.0)).max(0.11));
         let ticks = (0..=(to / step + 1e-9) as u32)
             .map(|n| f64::from(n) * step)
             .map(|value| (value, unit.label(value)))
             .collect();
-        Self { from: 0.0, to, ticks }
+        Self {
+            to,
+            ticks,
+            ..Self::default()
+        }
     }
 
     /// Between two moments in microseconds.
@@ -109,7 +128,8 @@ impl Scale {
         Self {
             from,
             to,
-            ticks: TimeAxis::new(view, 1.0, zone_us()).labels(),
+            light: Vec::new(),
+            ..TimeAxis::new(view, 1.0, zone_us()).scale()
         }
     }
 
@@ -136,7 +156,10 @@ impl Ranged for Scale {
             .round() as i32
     }
 
-    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() {
+            return self.light.clone();
+        }
         self.ticks.iter().map(|(value, _)| *value).collect()
     }
 
@@ -170,6 +193,10 @@ mod tests {
         assert_eq!(
             labels(Unit::Bytes, 14.0 * gib),
             ["0 B", "4 GiB", "8 GiB", "12 GiB"]
+        );
+        assert_eq!(
+            Scale::new(Unit::Bytes, 1.8 * gib, 600.0, ACROSS).ticks[5].1,
+            "1.25 GiB"
         );
         assert_eq!(labels(Unit::Count, 2.0), ["0", "1", "2"]);
         assert_eq!(labels(Unit::Count, 8.0), ["0", "2", "4", "6", "8"]);

@@ -89,8 +89,8 @@ impl Plot for ClusterMap {
         let radius = |bytes: u64| widest * (bytes as f64 / largest).sqrt();
         let places: Vec<_> = (0..workers.len())
             .map(|n| {
-                let angle = TAU * (n as f64 / workers.len() as f64 - 0.25);
-                (angle, x + around * angle.cos(), y + around * angle.sin())
+                let (right, down) = direction(TAU * (n as f64 / workers.len() as f64 - 0.25));
+                ((right, down), x + around * right, y + around * down)
             })
             .collect();
         for (worker, (_, to_x, to_y)) in workers.iter().zip(&places) {
@@ -116,7 +116,7 @@ impl Plot for ClusterMap {
             room.theme.ink,
             Align::Middle,
         ));
-        for (n, (worker, (angle, at_x, at_y))) in workers.iter().zip(&places).enumerate() {
+        for (n, (worker, ((right, down), at_x, at_y))) in workers.iter().zip(&places).enumerate() {
             let whole = radius(worker.memory.limit).max(RADIUS.0);
             let cpu = (worker.cpu / 100.0 / f64::from(worker.threads.max(1))).clamp(0.0, 1.0);
             let color = if worker.status == "running" {
@@ -137,15 +137,15 @@ impl Plot for ClusterMap {
                 color.mix(0.45 + 0.55 * cpu),
             ));
             if workers.len() <= NAMED {
-                let align = match angle.cos() {
-                    c if c > 0.3 => Align::Left,
-                    c if c < -0.3 => Align::Right,
+                let align = match *right {
+                    right if right > 0.3 => Align::Left,
+                    right if right < -0.3 => Align::Right,
                     _ => Align::Middle,
                 };
                 let beside = whole + 8.0;
                 picture.shapes.push(Shape::Text {
-                    x: at_x + angle.cos() * beside,
-                    y: at_y + angle.sin() * (beside + 2.0),
+                    x: at_x + right * beside,
+                    y: at_y + down * (beside + 2.0),
                     text: short_name(&worker.name).to_owned(),
                     color: room.theme.muted,
                     align,
@@ -177,6 +177,15 @@ impl Plot for ClusterMap {
             (hue::CSS_ORANGE, "paused or closing"),
             ("transparent", "size: memory of its limit; strength: CPU"),
         ]
+    }
+}
+
+/// Cosine and sine, by the browser where there is one: a library of them would be kilobytes.
+fn direction(angle: f64) -> (f64, f64) {
+    if cfg!(target_arch = "wasm32") {
+        (js_sys::Math::cos(angle), js_sys::Math::sin(angle))
+    } else {
+        (angle.cos(), angle.sin())
     }
 }
 

@@ -1,5 +1,7 @@
 //! What every plot is: data in, shapes and a table out. The pane around it is the same for all.
 
+use std::cmp::Ordering;
+
 use protocol::live::{Topics, Worker};
 use serde_json::Value;
 use yew::prelude::*;
@@ -26,10 +28,19 @@ pub struct Data<'a> {
 impl<'a> Data<'a> {
     /// The workers in natural order of their names.
     pub fn workers(&self) -> Vec<&'a Worker> {
-        let mut workers: Vec<_> = self.live.workers.as_deref().unwrap_or_default().iter().collect();
-        workers.sort_by(|a, b| natural(&a.name, &b.name).then_with(|| a.address.cmp(&b.address)));
-        workers
+        let workers = self.live.workers.as_deref().unwrap_or_default();
+        let order = sorted((0..workers.len()).collect(), &|a, b| {
+            let (a, b) = (&workers[a], &workers[b]);
+            natural(&a.name, &b.name).then_with(|| a.address.cmp(&b.address))
+        });
+        order.into_iter().map(|at| &workers[at]).collect()
     }
+}
+
+/// Numbers of things in the order of these: one sort for all that is sorted, because each kind would be kilobytes.
+pub fn sorted(mut numbers: Vec<usize>, order: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    numbers.sort_by(|a, b| order(*a, *b));
+    numbers
 }
 
 /// Room for a plot, CSS pixels, and the colours around it.

@@ -50,7 +50,7 @@ pub fn StatusPane(props: &PlotProps) -> Html {
     };
     html! {
         <section
-            class="gh-pane gh-status"
+            class="gh-pane gh-overview"
             aria-label={format!("Status of {}", props.label)}
             data-testid="pane-status"
             data-cluster={cluster.clone()}

@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
-use super::plot::{Cell, Table};
+use super::plot::{Cell, Table, sorted};
 use super::view::{Change, View};
 use crate::draw::scale::Unit;
 
@@ -18,16 +18,16 @@ const SPARE: usize = 8;
 /// Numbers of the rows that hold the words, in the order that is wanted.
 pub fn order(table: &Table, view: &View) -> Vec<usize> {
     let words = view.search.to_lowercase();
-    let mut order: Vec<_> = (0..table.rows.len())
+    let order: Vec<_> = (0..table.rows.len())
         .filter(|row| words.is_empty() || holds(table, *row, &words))
         .collect();
-    if let Some((column, falling)) = view.sort.filter(|(column, _)| *column < table.columns.len()) {
-        order.sort_by(|a, b| {
-            let order = compare(&table.rows[*a][column], &table.rows[*b][column]);
-            if falling { order.reverse() } else { order }
-        });
-    }
-    order
+    let Some((column, falling)) = view.sort.filter(|(column, _)| *column < table.columns.len()) else {
+        return order;
+    };
+    sorted(order, &|a, b| {
+        let order = compare(&table.rows[a][column], &table.rows[b][column]);
+        if falling { order.reverse() } else { order }
+    })
 }
 
 /// Whether any of a row's words hold them.

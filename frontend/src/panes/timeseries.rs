@@ -34,6 +34,7 @@ pub struct TimeSeries {
     legend: &'static [(&'static str, &'static str)],
 }
 
+const LIMIT: (&str, &str) = ("var(--jp-ui-font-color2)", "line: all that there is");
 const AT: Column = ("Time", Unit::Time);
 
 pub static CPU: TimeSeries = TimeSeries {
@@ -41,7 +42,7 @@ pub static CPU: TimeSeries = TimeSeries {
     columns: &[AT, ("CPU", Unit::Percent)],
     lines: &[Line(hue::BLUE, |sample| sample.cpu.into())],
     limit: |sample| 100.0 * f64::from(sample.threads),
-    legend: &[(hue::CSS_BLUE, "CPU, 100 % is one core")],
+    legend: &[(hue::CSS_BLUE, "of one core, all workers together"), LIMIT],
 };
 
 pub static MEMORY: TimeSeries = TimeSeries {
@@ -62,6 +63,7 @@ pub static MEMORY: TimeSeries = TimeSeries {
         (hue::CSS_BLUE, "stored in memory"),
         (hue::CSS_GREEN, "managed"),
         (hue::CSS_GRAY, "spilled to disk"),
+        LIMIT,
     ],
 };
 
@@ -228,11 +230,9 @@ impl Plot for TimeSeries {
         let Some(last) = data.live.samples.back() else {
             return Vec::new();
         };
-        let mut names = self.columns[1..].iter();
-        let mut figures: Vec<_> = self
-            .lines
-            .iter()
-            .filter_map(|line| Some((self.unit.say((line.1)(last)), names.next()?.0, false)))
+        let named = self.lines.iter().zip(self.legend);
+        let mut figures: Vec<_> = named
+            .map(|(line, (_, name))| (self.unit.say((line.1)(last)), *name, false))
             .collect();
         let limit = (self.limit)(last);
         if limit > 0.0 {
