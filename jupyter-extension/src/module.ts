@@ -20,8 +20,24 @@ export function loadModule(): Promise<GatehouseModule> {
 async function load(): Promise<GatehouseModule> {
   // Not a static import: JupyterLab starts without waiting for it.
   const module = await import('../wasm/gatehouse.js');
-  await module.default({ module_or_path: new URL('../wasm/gatehouse_bg.wasm', import.meta.url) });
+  await module.default({ module_or_path: fetchModule() });
   return module;
+}
+
+/**
+ * The module's bytes. Jupyter Server compresses nothing that it sends, so the file is compressed: a third of the bytes.
+ * A proxy in between may have undone that already.
+ */
+async function fetchModule(): Promise<Response> {
+  const answer = await fetch(new URL('../wasm/gatehouse_bg.wasm.gz', import.meta.url));
+  if (!answer.ok) {
+    throw new Error(`the module's file was answered with ${answer.status}`);
+  }
+  const bytes = await answer.blob();
+  const [first, second] = new Uint8Array(await bytes.slice(0, 2).arrayBuffer());
+  const packed = first === 0x1f && second === 0x8b;
+  const content = packed ? bytes.stream().pipeThrough(new DecompressionStream('gzip')) : bytes;
+  return new Response(content, { headers: { 'content-type': 'application/wasm' } });
 }
 
 /** What the user can do about a failure of `loadModule` or of the module itself. */

@@ -137,10 +137,10 @@ class Scenario {
     await page.screenshot({ path: join(this.out, `${number}-${name}.png`) });
   }
 
-  /** Prints one result of a bench. */
-  report({ metric, unit, ours, peer = null, peer_value = null }) {
+  /** Prints one result of a bench; `more` are fields beyond the common ones, such as an interval. */
+  report({ metric, unit, ours, peer = null, peer_value = null, ...more }) {
     const ratio = peer_value === null ? null : ours / peer_value;
-    console.log(JSON.stringify({ bench: this.name, metric, unit, ours, peer, peer_value, ratio }));
+    console.log(JSON.stringify({ bench: this.name, metric, unit, ours, peer, peer_value, ratio, ...more }));
   }
 
   /** The living processes of this scenario, or those of some kinds: `[{ pid, kind, command }]`. */

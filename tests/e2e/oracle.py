@@ -144,6 +144,42 @@ class Oracle:
         info = self.scheduler("identity")["workers"]
         return {address: {"nthreads": w["nthreads"], "memory_limit": w["memory_limit"]} for address, w in info.items()}
 
+    def paced(self, count, gap):
+        """Runs `count` small tasks, one after the other, `gap` seconds apart with some irregularity."""
+        import random
+
+        pause = random.Random(7)
+        for _ in range(count):
+            self.client.submit(pow, 2, 10, pure=False).result()
+            time.sleep(gap * (0.5 + pause.random()))
+        return count
+
+    def load(self, seconds, rate):
+        """Keeps the cluster at `rate` small tasks a second; returns how many were finished, and in how many seconds."""
+        from collections import deque
+
+        from distributed import wait
+
+        def spin(_):
+            import time
+
+            end = time.perf_counter() + 0.002
+            while time.perf_counter() < end:
+                pass
+
+        begin = time.time()
+        batches, finished = deque(), 0
+        turn = 0
+        while time.time() - begin < seconds:
+            batches.append(self.client.map(spin, range(rate // 10), pure=False))
+            if len(batches) > 5:
+                finished += len(wait(batches.popleft()).done)
+            turn += 1
+            time.sleep(max(0, begin + turn / 10 - time.time()))
+        while batches:
+            finished += len(wait(batches.popleft()).done)
+        return {"tasks": finished, "seconds": time.time() - begin}
+
     def inject(self, first, count, total, lanes):
         """Puts records into the scheduler's task stream; returns how many there have been."""
         return self.client.run_on_scheduler(inject, first=first, count=count, total=total, lanes=lanes)

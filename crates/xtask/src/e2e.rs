@@ -70,7 +70,7 @@ pub(crate) fn run(workspace: &Workspace, board: &Arc<Board>, name: &str) -> Resu
         let names: Vec<&str> = all.iter().map(|scenario| scenario.name.as_str()).collect();
         bail!("there is no scenario {name:?}: there are {}", names.join(", "));
     };
-    setup::build_and_browser(workspace, board)?;
+    setup::build_for_tests(workspace, board)?;
     let mut child = command(workspace, scenario)
         .process_group(0)
         .spawn()
@@ -94,7 +94,7 @@ pub(crate) fn bench(
         let names: Vec<&str> = all.iter().map(|(found, _)| found.as_str()).collect();
         bail!("there is no bench {name:?}: there are {}", names.join(", "));
     };
-    setup::build_and_browser(workspace, board)?;
+    setup::build_for_tests(workspace, board)?;
     let folder = workspace.path("target/bench");
     fs::create_dir_all(&folder)?;
     let results = folder.join(format!("{name}.jsonl"));

@@ -27,11 +27,11 @@ use crate::clock;
 
 /// New task records are asked for at this rate while somebody looks, and at that one while nobody does. The scheduler
 /// keeps the last 100,000, so none is lost at either.
-const TASKS_EVERY: Duration = Duration::from_millis(200);
+const TASKS_EVERY: Duration = Duration::from_millis(100);
 const TASKS_UNSEEN_EVERY: Duration = Duration::from_secs(1);
 
-/// Prefix states follow every second poll of the tasks.
-const PROGRESS_EVERY: u32 = 2;
+/// Prefix states follow every so many polls of the tasks.
+const PROGRESS_EVERY: u32 = 4;
 
 /// What is said where the feed is switched off.
 const OFF: &str = "The scheduler\u{2019}s feed is switched off (--scheduler-feed off), so queued tasks, tasks without a worker and \
@@ -193,7 +193,7 @@ impl Watch {
             self.take_tasks(polled);
             self.stream = Some((identity.id.clone(), cursor.clone()));
             self.answered(began.elapsed());
-            if round.is_multiple_of(PROGRESS_EVERY) {
+            if (!seen || round.is_multiple_of(PROGRESS_EVERY)) {
                 match &state {
                     Some(state) => self.take_progress(&state.prefixes),
                     None => {

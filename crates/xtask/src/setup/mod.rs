@@ -36,17 +36,17 @@ pub(crate) fn build(workspace: &Workspace, board: &Arc<Board>) -> Result<()> {
     plan::run(workspace, board, &steps)
 }
 
-/// Builds all artefacts, and a browser for the tests.
+/// Builds all artefacts, and what only tests need: a browser, and the oldest Dask.
 ///
 /// # Errors
 /// As [`build`].
-pub(crate) fn build_and_browser(workspace: &Workspace, board: &Arc<Board>) -> Result<()> {
+pub(crate) fn build_for_tests(workspace: &Workspace, board: &Arc<Board>) -> Result<()> {
     build(workspace, board)?;
-    if chromium::find().is_some() {
-        return Ok(());
+    let mut steps = vec![python::oldest_step(workspace)];
+    if chromium::find().is_none() {
+        steps.push(chromium::step());
     }
-    let browser: Vec<Step<'_>> = vec![chromium::step()];
-    plan::run(workspace, board, &browser)
+    plan::run(workspace, board, &steps)
 }
 
 /// Builds all artefacts and the wheel that ships them.

@@ -1,4 +1,4 @@
-//! The Python environment in `.venv`: JupyterLab, Dask and the gateway.
+//! The Python environments: `.venv` with JupyterLab, Dask and the gateway, and for tests the oldest Dask that we know.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +14,10 @@ use crate::workspace::Workspace;
 /// What `.venv` holds.
 pub(crate) const REQUIREMENTS: &str = "jupyter-extension/requirements-dev.txt";
 
+/// What the tests' second environment holds, and where it is.
+const OLDEST_REQUIREMENTS: &str = "tests/requirements-oldest.txt";
+const OLDEST: &str = ".venv-2023.1";
+
 const NEEDED: &str = "Python 3.11 or newer is needed for JupyterLab and Dask";
 const HOW: &str = "get it with `apt-get install python3 python3-venv` (Debian 12, Ubuntu 24.04 or newer) or \
                    `brew install python` (macOS), or install `uv`, which brings its own";
@@ -25,7 +29,19 @@ pub(crate) fn step(workspace: &Workspace) -> Step<'_> {
         needs: vec![],
         inputs: Inputs::paths(workspace.paths(&[REQUIREMENTS])),
         outputs: vec![workspace.venv_tool("jupyter"), workspace.venv_tool("python")],
-        work: Box::new(|job| install(workspace, job)),
+        work: Box::new(|job| install(workspace, job, ".venv", REQUIREMENTS)),
+    }
+}
+
+/// The oldest Dask, for tests.
+pub(crate) fn oldest_step(workspace: &Workspace) -> Step<'_> {
+    Step {
+        name: "python-oldest",
+        title: "Python environment with the oldest Dask",
+        needs: vec![],
+        inputs: Inputs::paths(workspace.paths(&[OLDEST_REQUIREMENTS])),
+        outputs: vec![workspace.path(OLDEST).join("bin/python")],
+        work: Box::new(|job| install(workspace, job, OLDEST, OLDEST_REQUIREMENTS)),
     }
 }
 
@@ -40,10 +56,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     base_interpreter().map(|_| ())
 }
 
-fn install(workspace: &Workspace, job: &Job) -> Result<()> {
+fn install(workspace: &Workspace, job: &Job, venv: &str, requirements: &str) -> Result<()> {
     let uv = find_program("uv");
-    let venv = workspace.path(".venv");
-    let python = workspace.venv_tool("python");
+    let venv = workspace.path(venv);
+    let python = venv.join("bin/python");
     if version(&python).is_none_or(|version| version < (3, 11)) {
         match &uv {
             Some(uv) => job.run(
@@ -58,7 +74,6 @@ fn install(workspace: &Workspace, job: &Job) -> Result<()> {
             )?,
         }
     }
-    let requirements = workspace.path(REQUIREMENTS);
     let mut command = match &uv {
         Some(uv) => {
             let mut command = Command::new(uv);
@@ -78,8 +93,8 @@ fn install(workspace: &Workspace, job: &Job) -> Result<()> {
             command
         }
     };
-    job.run(command.arg("-r").arg(&requirements))
-        .with_context(|| format!("the packages of {REQUIREMENTS} could not be installed"))
+    job.run(command.arg("-r").arg(workspace.path(requirements)))
+        .with_context(|| format!("the packages of {requirements} could not be installed"))
 }
 
 /// The interpreter to make `.venv` from.

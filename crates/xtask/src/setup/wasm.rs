@@ -1,11 +1,13 @@
 //! The browser module: a toolchain for it, the compilation, and what makes it small.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use flate2::{Compression, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -81,7 +83,7 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
             name: "wasm-toolchain",
             title: "WebAssembly toolchain",
             needs: vec![],
-            inputs: Inputs::default().fact(rustc),
+            inputs: Inputs::default().fact(rustc).fact(standing()),
             outputs: vec![workspace.path(TOOLCHAIN)],
             work: Box::new(|job| find_toolchain(workspace, job)),
         },
@@ -108,11 +110,23 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
             outputs: vec![
                 panel.join("gatehouse_bg.wasm"),
                 panel.join("index.html"),
-                workspace.path("jupyter-extension/wasm/gatehouse_bg.wasm"),
+                workspace.path("jupyter-extension/wasm/gatehouse_bg.wasm.gz"),
             ],
             work: Box::new(|job| bind(workspace, job)),
         },
     ]
+}
+
+/// What is there to choose from: a compiler that lost its parts since is no longer the one that was chosen.
+fn standing() -> String {
+    let own = sysroot(Path::new("rustc")).ok();
+    let has = |part: fn(&Path) -> bool| own.as_deref().is_some_and(part);
+    format!(
+        "source {}, target {}, Debian {}",
+        has(has_library_source),
+        has(has_target),
+        debian_compiler()
+    )
 }
 
 fn find_toolchain(workspace: &Workspace, job: &Job) -> Result<()> {
@@ -197,7 +211,8 @@ fn has_target(sysroot: &Path) -> bool {
 
 fn has_library_source(sysroot: &Path) -> bool {
     sysroot
-        .join("lib/rustlib/src/rust/library/std/Cargo.toml")
+        // As Cargo asks for it.
+        .join("lib/rustlib/src/rust/library/Cargo.lock")
         .is_file()
 }
 
@@ -276,12 +291,16 @@ fn bind(workspace: &Workspace, job: &Job) -> Result<()> {
     lay_out(workspace, &bound)
 }
 
-/// Puts the module where the extension's bundler and the server look for it.
+/// Puts the module where the extension's bundler and the server look for it. The server compresses what it sends, Jupyter
+/// does not.
 fn lay_out(workspace: &Workspace, bound: &Path) -> Result<()> {
     let panel = workspace.panel();
     let bundled = workspace.path("jupyter-extension/wasm");
     copy_folder(bound, &panel)?;
     copy_folder(bound, &bundled)?;
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&fs::read(bound.join("gatehouse_bg.wasm"))?)?;
+    fs::write(bundled.join("gatehouse_bg.wasm.gz"), packed.finish()?)?;
     let style = workspace.path("frontend/style");
     copy_folder(&style, &panel)?;
     copy_folder(&style, &bundled)?;

@@ -48,7 +48,7 @@ struct Outcome {
 /// When the set-up fails or somebody asked us to stop.
 pub(crate) fn run(workspace: &Workspace, board: &Arc<Board>, test: &Test) -> Result<bool> {
     let began = Instant::now();
-    let set_up = setup::build_and_browser(workspace, board);
+    let set_up = setup::build_for_tests(workspace, board);
     let mut outcomes = vec![Outcome {
         title: "Set-up".to_owned(),
         tally: Tally::of(set_up.is_ok()),
