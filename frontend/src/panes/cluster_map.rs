@@ -173,9 +173,14 @@ impl Plot for ClusterMap {
         &[
             (hue::CSS_BLUE, "busy"),
             (hue::CSS_GREEN, "saturated"),
-            (hue::CSS_RED, "idle; line: it sends or receives"),
+            (hue::CSS_RED, "idle"),
             (hue::CSS_ORANGE, "paused or closing"),
-            ("transparent", "size: memory of its limit; strength: CPU"),
+            (
+                "linear-gradient(transparent 4px,#e52d2d 4px 6px,transparent 6px)",
+                "sends or receives",
+            ),
+            ("transparent", "size: memory of its limit"),
+            ("transparent", "strength: CPU"),
         ]
     }
 }

@@ -14,8 +14,11 @@ const FULL: f64 = 0.95;
 
 pub struct WorkersMemory;
 
-/// Parts of a worker's memory from left to right, as Dask stacks them: their name, how to get them, their opacity.
-pub const PARTS: [(&str, fn(&WorkerMemory) -> u64, f64); 4] = [
+/// A part's name, how to get it, and its opacity, 0 for what is not in memory.
+type Part = (&'static str, fn(&WorkerMemory) -> u64, f64);
+
+/// Parts of a worker's memory from left to right, as Dask stacks them.
+pub const PARTS: [Part; 4] = [
     ("Managed", |memory| memory.managed, 1.0),
     ("Unmanaged", |memory| memory.unmanaged_old, 0.7),
     ("Unmanaged recent", |memory| memory.unmanaged_recent, 0.4),

@@ -252,7 +252,14 @@ impl Painter {
             theme: &theme,
         };
         let picture = self.look.with(|data| self.look.plot.picture(data, room));
-        resize(&self.canvas, size.width, picture.height.max(1.0), size.ratio);
+        // Rounded up, a picture that fits would be scrolled by a part of a pixel.
+        let fitting = (size.height * size.ratio).floor() / size.ratio;
+        let height = if picture.height > size.height {
+            picture.height
+        } else {
+            fitting
+        };
+        resize(&self.canvas, size.width, height.max(1.0), size.ratio);
         self.look.spots.replace(picture.spots);
         paint(&self.canvas, &picture.shapes, &theme, size.ratio)
     }

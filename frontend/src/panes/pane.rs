@@ -298,6 +298,9 @@ impl PlotPane {
             )),
             _ if !table.rows.is_empty() => None,
             _ if self.question.is_some() => Some(notice("Asking the scheduler\u{2026}".into(), "".into())),
+            _ if standing.tone == Tone::Good && !self.is_told(data) => {
+                Some(notice("Waiting for the first figures\u{2026}".into(), "".into()))
+            }
             _ if body == Body::List && standing.tone == Tone::Good && *data.fetched != Value::Null => None,
             _ => {
                 let (title, text) = plot.empty();
@@ -369,6 +372,14 @@ impl PlotPane {
                 }
             </section>
         }
+    }
+
+    /// Whether everything that the plot listens for has come once.
+    fn is_told(&self, data: &Data<'_>) -> bool {
+        let (topics, live) = (self.look.plot.topics(), data.live);
+        (!topics.workers || live.workers.is_some())
+            && (!topics.progress || live.progress.is_some())
+            && (!topics.errors || live.errors.is_some())
     }
 
     /// Buttons in the header.

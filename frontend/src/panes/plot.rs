@@ -266,3 +266,44 @@ pub fn title(plot: &str) -> Option<&'static str> {
         .find(|(name, ..)| *name == plot)
         .map(|(_, title, _)| *title)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jupyterlab_offers_every_plot() {
+        let widgets = include_str!("../../../jupyter-extension/src/widgets.ts");
+        let list = widgets
+            .split("PLOTS = [")
+            .nth(1)
+            .and_then(|rest| rest.split(']').next());
+        let offered: Vec<_> = list
+            .expect("the list of plots")
+            .split(',')
+            .map(|name| name.trim().trim_matches('\''))
+            .collect();
+        let known: Vec<_> = PLOTS.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(offered, known);
+    }
+
+    #[test]
+    fn a_table_has_as_many_cells_as_columns() {
+        let live = Live::told(|live| live.workers = Some(vec![Worker::default()].into()));
+        let data = Data {
+            live: &live,
+            view: &View::default(),
+            fetched: &Value::Null,
+        };
+        for (name, _, plot) in PLOTS {
+            let table = plot.map(|plot| plot.table(&data)).unwrap_or_default();
+            for row in table
+                .rows
+                .iter()
+                .chain(Some(&table.totals).filter(|row| !row.is_empty()))
+            {
+                assert_eq!(row.len(), table.columns.len(), "{name}");
+            }
+        }
+    }
+}

@@ -228,14 +228,17 @@ fn opener(panel: &Panel, cluster: &Rc<Cluster>, plot: &'static str) -> Callback<
     Callback::from(move |_| panel.open_pane(plot, &cluster))
 }
 
-/// All plots, behind one line.
+/// Plots that have a button of their own: the first ones.
+const BUTTONS: usize = 3;
+
+/// The other plots, behind one line.
 fn panes(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
     html! {
         <details class="gh-details gh-panes-menu" data-testid="panes-menu">
-            <summary>{glyph(Icon::Chevron, 12)}{"Panes"}</summary>
+            <summary>{glyph(Icon::Chevron, 12)}{"More panes"}</summary>
             <div>
-                {for plots::PLOTS.iter().map(|(plot, title, _)| html! {
-                    <button type="button" onclick={opener(panel, cluster, plot)} data-testid={format!("menu-{plot}")}>{*title}</button>
+                {for plots::PLOTS[BUTTONS..].iter().map(|(plot, title, _)| html! {
+                    <button type="button" onclick={opener(panel, cluster, plot)} data-testid={format!("open-{plot}")}>{*title}</button>
                 })}
             </div>
         </details>
