@@ -15,8 +15,9 @@ use crate::panel::format::short_name;
 /// Radius of a worker, CSS pixels, at least and at most.
 const RADIUS: (f64, f64) = (3.0, 26.0);
 const SCHEDULER: f64 = 16.0;
-/// Room around the circle for names, CSS pixels.
+/// Room for names above and below the circle, and beside it, CSS pixels.
 const AROUND: f64 = 52.0;
+const BESIDE: f64 = 92.0;
 /// More names than this would lie on each other.
 const NAMED: usize = 48;
 
@@ -77,7 +78,7 @@ impl Plot for ClusterMap {
             return picture;
         }
         let (x, y) = (room.width / 2.0, room.height / 2.0);
-        let around = (x.min(y) - AROUND).max(30.0);
+        let around = (x - BESIDE).min(y - AROUND).max(30.0);
         let largest = workers
             .iter()
             .map(|worker| worker.memory.process.max(worker.memory.limit))
@@ -149,7 +150,7 @@ impl Plot for ClusterMap {
                     text: short_name(&worker.name).to_owned(),
                     color: room.theme.muted,
                     align,
-                    room: AROUND + 20.0,
+                    room: BESIDE - 2.0 * widest,
                 });
             }
             let reach = whole.max(8.0);
