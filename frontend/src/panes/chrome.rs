@@ -85,12 +85,11 @@ impl Standing {
     }
 }
 
-/// The line above a plot: what is shown, of which cluster, how well it is heard, why it is not whole, figures, tools.
+/// The line above a plot: what is shown, of which cluster, how well it is heard, figures, tools.
 pub fn header(
     title: &'static str,
     props: &PlotProps,
     standing: &Standing,
-    limited: Option<&str>,
     figures: Html,
     tools: Html,
 ) -> Html {
@@ -115,9 +114,6 @@ pub fn header(
                     {format!("{} records lost", count(standing.lost))}
                 </span>
             }
-            if let Some(why) = limited {
-                <span class="gh-standing gh-standing--waiting" title={why.to_owned()} data-testid="limited">{"Limited"}</span>
-            }
             <div class="gh-pane-figures">{figures}</div>
             <div class="gh-toolbar" role="toolbar" aria-label="Tools of the plot">{tools}</div>
         </header>
@@ -126,25 +122,16 @@ pub fn header(
 
 /// A number and what it counts.
 pub fn figure(value: u64, name: &'static str, bad: bool) -> Html {
-    html! {
-        <span class={if bad { "gh-pane-figure gh-pane-figure--bad" } else { "gh-pane-figure" }}>
-            <b>{count(value)}</b>{" "}{name}
-        </span>
-    }
+    worded((count(value), name, bad))
 }
 
-/// Numbers in words and what they count.
-pub fn figures(figures: Vec<(String, &'static str, bool)>) -> Html {
-    figures
-        .into_iter()
-        .map(|(number, name, bad)| {
-            html! {
-                <span class={if bad { "gh-pane-figure gh-pane-figure--bad" } else { "gh-pane-figure" }}>
-                    <b>{number}</b>{" "}{name}
-                </span>
-            }
-        })
-        .collect()
+/// A number in words and what it counts.
+pub fn worded((number, name, bad): (String, &'static str, bool)) -> Html {
+    html! {
+        <span class={if bad { "gh-pane-figure gh-pane-figure--bad" } else { "gh-pane-figure" }}>
+            <b>{number}</b>{" "}{name}
+        </span>
+    }
 }
 
 /// A button of the toolbar.

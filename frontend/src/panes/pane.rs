@@ -8,7 +8,7 @@ use web_sys::{Element, HtmlCanvasElement, HtmlElement, HtmlInputElement, HtmlSel
 use yew::prelude::*;
 
 use super::PlotProps;
-use super::chrome::{Standing, Tone, Tool, empty, figures, header, notice};
+use super::chrome::{Standing, Tone, Tool, empty, header, notice, worded};
 use super::inspect::{Hook, expose_plot};
 use super::painter::{Look, Painter};
 use super::plot::{Body, Cell, Data, Feed, Plot, Table, Tip};
@@ -317,6 +317,14 @@ impl PlotPane {
         };
         let said = plot.figures(data);
         let sentence = sentence(&table, &said, look.title, &props.of.label);
+        let figures = html! {
+            <>
+                if let Some(why) = limited {
+                    <span class="gh-standing gh-standing--waiting" title={why} data-testid="limited">{"Limited"}</span>
+                }
+                { for said.into_iter().map(worded) }
+            </>
+        };
         let window = link.callback(Msg::Window);
         html! {
             <section
@@ -327,9 +335,9 @@ impl PlotPane {
                 data-cluster={props.of.cluster.clone()}
             >
                 if props.part {
-                    <h3 class="gh-part-head">{look.title}<span class="gh-pane-figures">{figures(said)}</span></h3>
+                    <h3 class="gh-part-head">{look.title}<span class="gh-pane-figures">{figures}</span></h3>
                 } else {
-                    {header(look.title, &props.of, &standing, limited.as_deref(), figures(said), self.tools(view, &change))}
+                    {header(look.title, &props.of, &standing, figures, self.tools(view, &change))}
                     {self.bar(data, &change)}
                 }
                 if let Some(failed) = &self.failed {

@@ -101,7 +101,7 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
             data-testid="pane-task-stream"
             data-cluster={props.cluster.clone()}
         >
-            {header("Task Stream", props, &summary.standing, None, figures(&summary), tools(&summary, &act))}
+            {header("Task Stream", props, &summary.standing, figures(&summary), tools(&summary, &act))}
             <div ref={nodes.body.clone()} class="gh-stream-body">
                 <div class="gh-stream-gutter" aria-hidden="true">
                     <div ref={nodes.labels.clone()}>{ for rows.groups.iter().map(label) }</div>
