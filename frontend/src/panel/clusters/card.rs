@@ -186,7 +186,7 @@ fn running(
     html! {
         <>
             {figures(cluster)}
-            <div class="gh-actions">
+            <div class="gh-actions gh-actions--panes">
                 {open("task-stream", Icon::TaskStream, "open-task-stream")}
                 {open("progress", Icon::Progress, "open-progress")}
                 {open("status", Icon::Tiles, "open-status")}
