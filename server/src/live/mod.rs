@@ -91,7 +91,7 @@ impl Feed {
     }
 
     /// Counts as one that looks, until it is dropped.
-    fn viewer(self: &Arc<Self>) -> Viewer {
+    pub fn viewer(self: &Arc<Self>) -> Viewer {
         self.viewers.send_modify(|viewers| *viewers += 1);
         Viewer(Arc::clone(self))
     }
@@ -106,8 +106,8 @@ impl Feed {
     }
 }
 
-/// A session that is being served.
-struct Viewer(Arc<Feed>);
+/// Somebody who looks; see [`Feed::viewer`].
+pub struct Viewer(Arc<Feed>);
 
 impl Drop for Viewer {
     fn drop(&mut self) {

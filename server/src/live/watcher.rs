@@ -61,6 +61,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// A scheduler that is reached directly and without a certificate.
+    pub fn direct(address: Address) -> Self {
+        Self { address, cert: None }
+    }
+
     /// The scheduler of a gateway's cluster.
     ///
     /// # Errors
@@ -193,7 +198,7 @@ impl Watch {
             self.take_tasks(polled);
             self.stream = Some((identity.id.clone(), cursor.clone()));
             self.answered(began.elapsed());
-            if (!seen || round.is_multiple_of(PROGRESS_EVERY)) {
+            if !seen || round.is_multiple_of(PROGRESS_EVERY) {
                 match &state {
                     Some(state) => self.take_progress(&state.prefixes),
                     None => {
