@@ -1,5 +1,6 @@
 //! Panes: each shows one plot of one cluster.
 
+mod around;
 pub mod bars;
 pub mod chrome;
 pub mod cluster_map;
