@@ -37,14 +37,9 @@ pub fn mount_panel(el: HtmlElement, host: JsHost) -> u32 {
     )
 }
 
-/// Shows one plot of one cluster in `el`.
+/// Shows one plot of one cluster in `el`; `plot` is a name in [`crate::panes::plot::PLOTS`].
 #[wasm_bindgen(js_name = mountPane)]
-pub fn mount_pane(
-    el: HtmlElement,
-    host: JsHost,
-    #[wasm_bindgen(unchecked_param_type = "'task-stream' | 'progress'")] plot: String,
-    cluster: String,
-) -> u32 {
+pub fn mount_pane(el: HtmlElement, host: JsHost, plot: String, cluster: String) -> u32 {
     let props = LabelledPaneProps {
         plot: plot.into(),
         cluster: cluster.into(),

@@ -103,7 +103,7 @@ pub fn Standalone() -> Html {
                     <div class="gh-empty gh-page-empty">
                         {glyph(Icon::TaskStream, 40)}
                         <h2>{"No plots open"}</h2>
-                        <p>{"Choose "}<b>{"Task Stream"}</b>{" or "}<b>{"Progress"}</b>{" on the card of a running cluster."}</p>
+                        <p>{"Choose "}<b>{"Task Stream"}</b>{", "}<b>{"Status"}</b>{" or one of "}<b>{"More panes"}</b>{" on the card of a running cluster."}</p>
                     </div>
                 } else {
                     <Tabs page={(*page).clone()} act={act.clone()} state={state.clone()} />

@@ -8,9 +8,9 @@ import type { LabIcon } from '@jupyterlab/ui-components';
 import { addIcon, codeIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
 
 import type { Host } from '../wasm/gatehouse.js';
-import { gatehouseIcon, progressIcon, taskStreamIcon } from './icons';
+import { gatehouseIcon, plotIcon } from './icons';
 import type { GatehouseServer, ICluster } from './server';
-import type { Panel } from './widgets';
+import type { Panel, Plot } from './widgets';
 import { PLOTS } from './widgets';
 
 export const CommandIDs = {
@@ -115,20 +115,7 @@ function panelCommands(trans: TranslationBundle): IPanelCommand[] {
       shows: true,
       clusters: ['RUNNING']
     },
-    {
-      verb: 'task-stream',
-      label: trans.__('Open Task Stream…'),
-      caption: trans.__('Watch what each worker thread of a cluster does'),
-      icon: taskStreamIcon,
-      clusters: ['RUNNING']
-    },
-    {
-      verb: 'progress',
-      label: trans.__('Open Progress…'),
-      caption: trans.__('Watch how far the tasks of a cluster are'),
-      icon: progressIcon,
-      clusters: ['RUNNING']
-    },
+    ...paneCommands(trans),
     {
       verb: 'dashboard',
       label: trans.__('Open Dask Dashboard…'),
@@ -173,6 +160,54 @@ function panelCommands(trans: TranslationBundle): IPanelCommand[] {
       shows: true
     }
   ];
+}
+
+/** A command a plot: the panel knows them by the plots' names. */
+function paneCommands(trans: TranslationBundle): IPanelCommand[] {
+  const plots: Record<Plot, [label: string, caption: string]> = {
+    status: [
+      trans.__('Open Status…'),
+      trans.__('Watch memory, task stream and progress of a cluster side by side')
+    ],
+    'task-stream': [
+      trans.__('Open Task Stream…'),
+      trans.__('Watch what each worker thread of a cluster does')
+    ],
+    progress: [trans.__('Open Progress…'), trans.__('Watch how far the tasks of a cluster are')],
+    'cluster-memory': [
+      trans.__('Open Cluster Memory…'),
+      trans.__('Watch how much the workers of a cluster store together')
+    ],
+    'workers-memory': [trans.__('Open Worker Memory…'), trans.__('Watch how much each worker stores')],
+    processing: [trans.__('Open Tasks Processing…'), trans.__('Watch how many tasks each worker was given')],
+    cpu: [trans.__('Open CPU Use…'), trans.__('Watch how busy the cores of each worker are')],
+    occupancy: [trans.__('Open Occupancy…'), trans.__('Watch how much work each worker is expected to have')],
+    workers: [trans.__('Open Workers…'), trans.__('Read all that is known of each worker in a table')],
+    'timeseries-cpu': [trans.__('Open CPU over Time…'), trans.__('Watch the CPU of a cluster over time')],
+    'timeseries-memory': [
+      trans.__('Open Memory over Time…'),
+      trans.__('Watch the memory of a cluster over time')
+    ],
+    'timeseries-network': [
+      trans.__('Open Network over Time…'),
+      trans.__('Watch what a cluster reads from and writes to the network over time')
+    ],
+    'timeseries-disk': [
+      trans.__('Open Disk over Time…'),
+      trans.__('Watch what a cluster reads from and writes to disk over time')
+    ],
+    errors: [trans.__('Open Errors…'), trans.__('Read what the tasks of a cluster raised')],
+    profile: [trans.__('Open Profile…'), trans.__('Find the functions in which workers spend their time')],
+    'cluster-map': [
+      trans.__('Open Cluster Map…'),
+      trans.__('Watch the workers of a cluster around their scheduler')
+    ],
+    logs: [trans.__('Open Logs…'), trans.__('Read what the scheduler or a worker logged')]
+  };
+  return PLOTS.map(verb => {
+    const [label, caption] = plots[verb];
+    return { verb, label, caption, icon: plotIcon(verb), clusters: ['RUNNING'] };
+  });
 }
 
 async function run(services: ICommandServices, command: IPanelCommand, given: unknown): Promise<void> {

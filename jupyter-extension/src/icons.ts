@@ -3,12 +3,28 @@
 import { LabIcon } from '@jupyterlab/ui-components';
 
 import gatehouseSvg from '../style/icons/gatehouse.svg';
+import plotSvg from '../style/icons/plot.svg';
 import progressSvg from '../style/icons/progress.svg';
+import statusSvg from '../style/icons/status.svg';
 import taskStreamSvg from '../style/icons/task-stream.svg';
 
 export const gatehouseIcon = new LabIcon({ name: 'dask-gatehouse:gatehouse', svgstr: gatehouseSvg });
 export const taskStreamIcon = new LabIcon({ name: 'dask-gatehouse:task-stream', svgstr: taskStreamSvg });
 export const progressIcon = new LabIcon({ name: 'dask-gatehouse:progress', svgstr: progressSvg });
 
-/** The icons of the plots' panes. */
-export const plotIcons = { 'task-stream': taskStreamIcon, progress: progressIcon };
+export const statusIcon = new LabIcon({ name: 'dask-gatehouse:status', svgstr: statusSvg });
+export const plotsIcon = new LabIcon({ name: 'dask-gatehouse:plot', svgstr: plotSvg });
+
+/** The icon of a plot's pane. */
+export function plotIcon(plot: string): LabIcon {
+  switch (plot) {
+    case 'task-stream':
+      return taskStreamIcon;
+    case 'progress':
+      return progressIcon;
+    case 'status':
+      return statusIcon;
+    default:
+      return plotsIcon;
+  }
+}

@@ -5,7 +5,7 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import type { Host } from '../wasm/gatehouse.js';
-import { gatehouseIcon, plotIcons } from './icons';
+import { gatehouseIcon, plotIcon } from './icons';
 import type { GatehouseModule } from './module';
 import { explainFailure, loadModule } from './module';
 import type { GatehouseServer } from './server';
@@ -17,8 +17,26 @@ export interface IFrameContext {
   trans: TranslationBundle;
 }
 
-/** What a pane can show. */
-export const PLOTS = ['task-stream', 'progress'] as const;
+/** What a pane can show, as the module names it. */
+export const PLOTS = [
+  'status',
+  'task-stream',
+  'progress',
+  'cluster-memory',
+  'workers-memory',
+  'processing',
+  'cpu',
+  'occupancy',
+  'workers',
+  'timeseries-cpu',
+  'timeseries-memory',
+  'timeseries-network',
+  'timeseries-disk',
+  'errors',
+  'profile',
+  'cluster-map',
+  'logs'
+] as const;
 export type Plot = (typeof PLOTS)[number];
 
 /** A pane, as the layout remembers it. */
@@ -154,7 +172,7 @@ export class PaneContent extends Frame {
     super(context);
     this.title.label = pane.title;
     this.title.caption = pane.title;
-    this.title.icon = plotIcons[pane.plot];
+    this.title.icon = plotIcon(pane.plot);
   }
 
   protected mount(module: GatehouseModule, element: HTMLElement): number {

@@ -1,15 +1,14 @@
 //! The time axis and its grid, by plotters.
 
 use std::fmt::Display;
-use std::ops::Range;
 
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
 use plotters::prelude::*;
 use timeline::View;
 use web_sys::HtmlCanvasElement;
 
 use super::backend::Screen;
 use super::canvas::{clear, context};
+use super::scale::{Scale, zone_us};
 use super::theme::Theme;
 use super::units::time_of_day;
 
@@ -71,6 +70,21 @@ impl TimeAxis {
         }
     }
 
+    /// The same as a scale: labelled steps, halved for the light lines between them.
+    pub fn scale(&self) -> Scale {
+        let label = |tick: i64| (tick as f64, time_of_day(tick, self.zone_us, self.step_us));
+        Scale {
+            from: self.view.t_of(0.0),
+            to: self.view.t_of(f64::from(self.view.width().max(1))),
+            ticks: self.multiples(self.step_us).into_iter().map(label).collect(),
+            light: self
+                .multiples((self.step_us / 2).max(1))
+                .into_iter()
+                .map(|tick| tick as f64)
+                .collect(),
+        }
+    }
+
     fn multiples(&self, step: i64) -> Vec<i64> {
         let (from, to) = (self.view.t0_us() + self.zone_us, self.view.t1_us() + self.zone_us);
         let first = from.div_euclid(step) + i64::from(from.rem_euclid(step) > 0);
@@ -99,41 +113,6 @@ fn nice_step(least_us: f64) -> i64 {
         .unwrap_or(weeks)
 }
 
-impl Ranged for TimeAxis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = i64;
-
-    fn map(&self, value: &i64, limit: (i32, i32)) -> i32 {
-        let share = self.view.x_of(*value) / f64::from(self.view.width().max(1));
-        limit.0 + (share * f64::from(limit.1 - limit.0)).round() as i32
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<i64> {
-        // Labelled steps are halved for the light lines between them.
-        let step = if hint.weight().allow_light_points() && self.step_us > 1 {
-            self.step_us / 2
-        } else {
-            self.step_us
-        };
-        let points = self.multiples(step);
-        if points.len() > hint.max_num_points() {
-            Vec::new()
-        } else {
-            points
-        }
-    }
-
-    fn range(&self) -> Range<i64> {
-        self.view.t0_us()..self.view.t1_us()
-    }
-}
-
-impl ValueFormatter<i64> for TimeAxis {
-    fn format_ext(&self, value: &i64) -> String {
-        time_of_day(*value, self.zone_us, self.step_us)
-    }
-}
-
 /// Draws grid, ticks and labels around a plot that others fill.
 pub fn draw_time_axis(
     canvas: &HtmlCanvasElement,
@@ -146,7 +125,7 @@ pub fn draw_time_axis(
         return Err("no canvas to draw on".to_owned());
     };
     clear(&context);
-    let zone_us = -(js_sys::Date::new_0().get_timezone_offset() as i64) * MINUTE;
+    let zone_us = zone_us();
     let axis = TimeAxis::new(view, ratio, zone_us);
     let px = |css: f64| (css * ratio).round() as i32;
     let (width, height) = (canvas.width() as i32, canvas.height() as i32);
@@ -156,7 +135,7 @@ pub fn draw_time_axis(
         .margin_right(width - plot.left - plot.width)
         .set_label_area_size(LabelAreaPosition::Left, plot.left)
         .set_label_area_size(LabelAreaPosition::Bottom, height - plot.top - plot.height)
-        .build_cartesian_2d(axis, 0..1)
+        .build_cartesian_2d(axis.scale(), Scale::bare(1.0))
         .map_err(said)?;
     let line = px(1.0).max(1) as u32;
     let grid = theme.border.mix(0.75).stroke_width(line);
@@ -219,12 +198,11 @@ mod tests {
     fn ticks_lie_inside_and_on_local_multiples() {
         let view = View::fit(1_795_334_646e6, 1_795_334_706e6, 800);
         let axis = TimeAxis::new(view, 1.0, 5 * HOUR + 30 * MINUTE);
-        let ticks = axis.key_points(1000_usize);
-        assert!(ticks.len() > 4, "{ticks:?}");
-        for tick in ticks {
-            assert!(axis.range().contains(&tick));
-            assert_eq!((tick + axis.zone_us) % (axis.step_us / 2), 0);
-            assert!((0..=800).contains(&axis.map(&tick, (0, 800))));
+        let scale = axis.scale();
+        assert!(scale.light.len() > 4, "{scale:?}");
+        for tick in &scale.light {
+            assert_eq!((*tick as i64 + axis.zone_us) % (axis.step_us / 2), 0);
+            assert!((0.0..=800.0).contains(&scale.place(*tick, 0.0, 800.0)));
         }
     }
 }

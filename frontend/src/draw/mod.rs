@@ -6,5 +6,7 @@ pub mod blit;
 pub mod canvas;
 pub mod frame;
 pub mod gesture;
+pub mod scale;
+pub mod shape;
 pub mod theme;
 pub mod units;

@@ -1,5 +1,7 @@
 //! Commands that JupyterLab's palette sends to the panel.
 
+use crate::panes::plot::PLOTS;
+
 /// What can be asked of the panel from outside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -11,10 +13,8 @@ pub enum Verb {
     Refresh,
     /// `scale`: open the scaling part of a cluster's card.
     Scale,
-    /// `task-stream`: open the pane.
-    TaskStream,
-    /// `progress`: open the pane.
-    Progress,
+    /// The name of a plot: open its pane.
+    Pane(&'static str),
     /// `dashboard`: open Dask's own dashboard in a new browser tab.
     Dashboard,
     /// `insert-connect-code`: into the active notebook, or the clipboard.
@@ -38,8 +38,7 @@ impl Verb {
     pub fn question(self) -> &'static str {
         match self {
             Self::Scale => "Scale which cluster?",
-            Self::TaskStream => "Task Stream of which cluster?",
-            Self::Progress => "Progress of which cluster?",
+            Self::Pane(_) => "Open the pane of which cluster?",
             Self::Dashboard => "Dashboard of which cluster?",
             Self::InsertConnectCode => "Connect to which cluster?",
             Self::ShutDown => "Shut down which cluster?",
@@ -68,13 +67,11 @@ impl Command {
             "run-job" => Verb::RunJob,
             "refresh" => Verb::Refresh,
             "scale" => Verb::Scale,
-            "task-stream" => Verb::TaskStream,
-            "progress" => Verb::Progress,
             "dashboard" => Verb::Dashboard,
             "insert-connect-code" => Verb::InsertConnectCode,
             "shut-down" => Verb::ShutDown,
             "shut-down-all" => Verb::ShutDownAll,
-            _ => return None,
+            plot => Verb::Pane(PLOTS.iter().find(|(name, ..)| *name == plot)?.0),
         };
         Some(Self { verb, cluster })
     }
@@ -96,7 +93,7 @@ mod tests {
         assert_eq!(
             Command::parse("task-stream:dev.a1"),
             Some(Command {
-                verb: Verb::TaskStream,
+                verb: Verb::Pane("task-stream"),
                 cluster: Some("dev.a1".into())
             })
         );

@@ -13,6 +13,7 @@ use super::command::Verb;
 use super::form::ClusterDraft;
 use super::format;
 use crate::host::{Host, Placed};
+use crate::panes::plot::title;
 use crate::state::store::Store;
 
 /// What the panel shows below its header.
@@ -127,11 +128,7 @@ impl Panel {
 
     /// Opens a plot of a cluster as a pane of its own.
     pub fn open_pane(&self, plot: &str, cluster: &Cluster) {
-        let what = if plot == "task-stream" {
-            "Task Stream"
-        } else {
-            "Progress"
-        };
+        let what = title(plot).unwrap_or(plot);
         let of = format::title(cluster.label.as_deref(), &cluster.name);
         self.host
             .open_pane(plot, &cluster.name, &format!("{what} \u{b7} {of}"));

@@ -2,7 +2,8 @@
 
 use protocol::rest::{ClusterState, JobState, Scaling};
 
-const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+/// Units of sizes, each 1024 of the one before.
+pub const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /// The largest binary unit in which `bytes` is at least 1, as an index of [`UNITS`].
 fn unit_of(bytes: u64) -> usize {

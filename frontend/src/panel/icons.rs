@@ -9,6 +9,7 @@ pub enum Icon {
     Plus,
     TaskStream,
     Progress,
+    Plot,
     Scale,
     Code,
     Play,
@@ -44,6 +45,10 @@ impl Icon {
                 true,
             ),
             Self::Progress => ("M1.5 2.5h12v3h-12zM1.5 6.5h7v3h-7zM1.5 10.5h9.5v3H1.5z", true),
+            Self::Plot => (
+                "M2 13.5h12M3.5 11.5v-3M6.5 11.5v-7M9.5 11.5v-5M12.5 11.5v-9",
+                false,
+            ),
             Self::Scale => ("M9.5 2.5h4v4M13.5 2.5 9 7M6.5 13.5h-4v-4M2.5 13.5 7 9", false),
             Self::Code => ("M5.5 4 1.8 8l3.7 4M10.5 4l3.7 4-3.7 4", false),
             Self::Play => ("M4.5 2.8v10.4L13 8z", true),

@@ -162,8 +162,7 @@ fn act(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, verb: Verb, clus
             panel.go.emit(Sheet::Home);
             on_scaling.emit(Some(AttrValue::from(cluster.name.clone())));
         }
-        Verb::TaskStream => panel.open_pane("task-stream", cluster),
-        Verb::Progress => panel.open_pane("progress", cluster),
+        Verb::Pane(plot) => panel.open_pane(plot, cluster),
         Verb::Dashboard => panel.open_dashboard(cluster),
         Verb::InsertConnectCode => panel.insert_connect_code(&cluster.name),
         Verb::ShutDown => panel.shut_down(cluster, Callback::noop()),

@@ -122,9 +122,14 @@ pub fn header(
 
 /// A number and what it counts.
 pub fn figure(value: u64, name: &'static str, bad: bool) -> Html {
+    worded((count(value), name, bad))
+}
+
+/// A number in words and what it counts.
+pub fn worded((number, name, bad): (String, &'static str, bool)) -> Html {
     html! {
         <span class={if bad { "gh-pane-figure gh-pane-figure--bad" } else { "gh-pane-figure" }}>
-            <b>{count(value)}</b>{" "}{name}
+            <b>{number}</b>{" "}{name}
         </span>
     }
 }

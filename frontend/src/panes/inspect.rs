@@ -38,8 +38,21 @@
 //!
 //! The canvas is transparent where nothing ran; [`timeline::raster_row`] says what colour each pixel has.
 //!
-//! Progress has `inspect(): { prefixes: { name, color: '#RRGGBB', counts: { [state]: number } }[], totals: { [state]: number } }`,
-//! states named as the scheduler does, and `frameStats()`.
+//! Every other plot has `frameStats()` and the numbers that it shows:
+//!
+//! ```ts
+//! interface PlotHook {
+//!   inspect(): {
+//!     columns: string[];                      // titles of the table
+//!     rows: (string | number | null)[][];     // bytes, bytes a second, percent, seconds, microseconds since the epoch
+//!     sums: (string | number | null)[];       // the row of totals, [] where there is none
+//!     spots: { x: number; y: number; w: number; h: number; row: number | string }[];  // CSS pixels on the canvas
+//!   };                                        // data-testid="plot"; row is an index in rows, or words of their own
+//! }
+//! ```
+//!
+//! Progress adds `{ prefixes: { name, color: '#RRGGBB', counts: { [state]: number } }[], totals: { [state]: number } }`,
+//! states named as the scheduler does.
 
 use std::rc::{Rc, Weak};
 
@@ -49,7 +62,9 @@ use timeline::Colors;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 
-use super::progress::{Bars, states};
+use super::painter::Look;
+use super::plot::{Cell, Tip};
+use super::progress::states;
 use super::task_stream::rows::Row;
 use super::task_stream::{Scene, action_name};
 use crate::state::live::Thread;
@@ -258,34 +273,71 @@ fn hex(color: u8) -> String {
     format!("#{r:02X}{g:02X}{b:02X}")
 }
 
-/// Gives Progress's root its property.
-pub fn expose_progress(root: &HtmlElement, bars: &Rc<Bars>) -> Hook {
-    let weak = Rc::downgrade(bars);
+/// Gives the root of any other plot its property.
+pub fn expose_plot(root: &HtmlElement, look: &Rc<Look>) -> Hook {
+    let weak = Rc::downgrade(look);
     Hook::new(
         root,
         vec![
-            ("inspect", method(&weak, |bars, _, _| inspect_progress(bars))),
+            ("inspect", method(&weak, |look, _, _| inspect_plot(look))),
             (
                 "frameStats",
-                method(&weak, |bars, _, _| numbers(bars.times.list(false))),
+                method(&weak, |look, _, _| numbers(look.times.list(false))),
             ),
         ],
     )
 }
 
-fn inspect_progress(bars: &Bars) -> JsValue {
-    let progress = bars.progress().unwrap_or_default();
-    let prefixes = progress.prefixes.iter().map(|prefix| {
+fn inspect_plot(look: &Look) -> JsValue {
+    let table = look.with(|data| look.plot.table(data));
+    let columns = table.columns.iter().map(|(name, _)| JsValue::from_str(name));
+    let spots = look.spots.borrow();
+    let spots = spots.iter().map(|(area, tip)| {
+        let row = match tip {
+            Tip::Row(row) => JsValue::from_f64(*row as f64),
+            Tip::Words(words) => words.as_str().into(),
+        };
         object([
-            ("name", prefix.name.as_str().into()),
-            ("color", hex(prefix.color).into()),
-            ("counts", counts(&prefix.counts)),
+            ("x", area.x.into()),
+            ("y", area.y.into()),
+            ("w", area.w.into()),
+            ("h", area.h.into()),
+            ("row", row),
         ])
     });
-    object([
-        ("prefixes", prefixes.collect::<Array>().into()),
-        ("totals", counts(&progress.totals)),
-    ])
+    let seen = object([
+        ("columns", columns.collect::<Array>().into()),
+        (
+            "rows",
+            table.rows.iter().map(|row| cells(row)).collect::<Array>().into(),
+        ),
+        ("sums", cells(&table.totals)),
+        ("spots", spots.collect::<Array>().into()),
+    ]);
+    if look.name == "progress" {
+        let progress = look.client.read().progress.clone().unwrap_or_default();
+        let prefixes = progress.prefixes.iter().map(|prefix| {
+            object([
+                ("name", prefix.name.as_str().into()),
+                ("color", hex(prefix.color).into()),
+                ("counts", counts(&prefix.counts)),
+            ])
+        });
+        set(&seen, "prefixes", prefixes.collect::<Array>());
+        set(&seen, "totals", counts(&progress.totals));
+    }
+    seen
+}
+
+fn cells(row: &[Cell]) -> JsValue {
+    row.iter()
+        .map(|cell| match cell {
+            Cell::Nothing => JsValue::NULL,
+            Cell::Text(text) => text.as_str().into(),
+            Cell::Number(number) => JsValue::from_f64(*number),
+        })
+        .collect::<Array>()
+        .into()
 }
 
 fn counts(counts: &StateCounts) -> JsValue {

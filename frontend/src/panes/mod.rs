@@ -1,20 +1,39 @@
 //! Panes: each shows one plot of one cluster.
 
+mod around;
+pub mod bars;
 pub mod chrome;
+pub mod cluster_map;
+pub mod cluster_memory;
+pub mod errors;
+pub mod hue;
 pub mod inspect;
+pub mod logs;
+pub mod memory;
+pub mod painter;
+pub mod pane;
+pub mod plot;
+pub mod profile;
 pub mod progress;
+pub mod status;
+pub mod table;
 pub mod task_stream;
+pub mod timeseries;
+pub mod view;
+pub mod workers;
 
 use yew::prelude::*;
 
 use crate::panel::format::short_name;
 use chrome::notice;
-use progress::ProgressPane;
+use pane::PlotPane;
+use plot::PLOTS;
+use status::StatusPane;
 use task_stream::TaskStreamPane;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct PaneProps {
-    /// `task-stream` or `progress`.
+    /// The name of one of [`plot::PLOTS`].
     pub plot: AttrValue,
     /// Name of the cluster.
     pub cluster: AttrValue,
@@ -45,10 +64,19 @@ pub fn Pane(props: &PaneProps) -> Html {
     let label = use_label(&cluster, label);
     // A pane keeps to its cluster: another one gets elements, canvases and listeners of its own.
     let key = format!("{base_url} {cluster}");
-    match plot.as_str() {
-        "task-stream" => html! { <TaskStreamPane {key} {cluster} {base_url} {label} /> },
-        "progress" => html! { <ProgressPane {key} {cluster} {base_url} {label} /> },
-        _ => html! {
+    let known = PLOTS.iter().find(|(name, ..)| *name == plot.as_str());
+    match known {
+        Some(("task-stream", ..)) => html! { <TaskStreamPane {key} {cluster} {base_url} {label} /> },
+        Some(("status", ..)) => html! { <StatusPane {key} {cluster} {base_url} {label} /> },
+        Some((name, title, _)) => {
+            let of = PlotProps {
+                cluster,
+                base_url,
+                label,
+            };
+            html! { <PlotPane key={format!("{key} {name}")} {of} name={*name} title={*title} /> }
+        }
+        None => html! {
             <section class="gh-pane" data-testid="pane-unknown">
                 {notice(
                     format!("There is no plot \u{201c}{plot}\u{201d}.").into(),

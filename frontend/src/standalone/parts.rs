@@ -62,7 +62,12 @@ pub fn Tabs(props: &TabsProps) -> Html {
                     let active = at == page.active;
                     let known = props.state.cluster(&pane.cluster);
                     let title = pane.title_of(known.and_then(|cluster| cluster.label.as_deref()));
-                    let icon = if pane.plot == "progress" { Icon::Progress } else { Icon::TaskStream };
+                    let icon = match pane.plot.as_str() {
+                        "progress" => Icon::Progress,
+                        "task-stream" => Icon::TaskStream,
+                        "status" => Icon::Tiles,
+                        _ => Icon::Plot,
+                    };
                     html! {
                         <span key={pane.key()} class={if active { "gh-tab gh-active" } else { "gh-tab" }} role="presentation">
                             <button

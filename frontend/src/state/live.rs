@@ -83,6 +83,14 @@ impl Live {
             .cloned()
     }
 
+    /// What was told, as a test wants it.
+    #[cfg(test)]
+    pub fn told(set: impl FnOnce(&mut Self)) -> Self {
+        let mut live = Self::default();
+        set(&mut live);
+        live
+    }
+
     /// Takes a frame in.
     fn take(&mut self, frame: Frame) -> Result<(), StreamError> {
         match frame {

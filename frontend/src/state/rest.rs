@@ -7,6 +7,7 @@ use protocol::rest::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use yew::AttrValue;
 
 use super::json;
@@ -59,6 +60,14 @@ impl Api {
         self.send(Method::DELETE, format!("clusters/{}", segment(name)), None)
             .await
             .map(|_| ())
+    }
+
+    /// What is asked of a cluster's scheduler: `path` below the cluster's, with its query.
+    pub async fn ask(&self, cluster: &str, path: &str) -> Result<Value, ApiError> {
+        let text = self
+            .send(Method::GET, format!("clusters/{}/{path}", segment(cluster)), None)
+            .await?;
+        json::tree(&text).map_err(not_ours)
     }
 
     pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {

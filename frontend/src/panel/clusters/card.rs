@@ -13,6 +13,8 @@ use super::super::format;
 use super::super::icons::{Icon, glyph};
 use super::super::widgets::{Button, Elapsed, Tone, focus, focus_first, focus_is_lost, meter, spinner};
 use super::scale::ScaleForm;
+use crate::panes::plot as plots;
+use crate::state::json;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct ClusterCardProps {
@@ -187,6 +189,16 @@ fn running(
         let (panel, cluster) = (panel.clone(), Rc::clone(cluster));
         Callback::from(move |_: MouseEvent| act(&panel, &cluster))
     };
+    let open = |plot: &'static str, icon, testid| {
+        let title = plots::title(plot).unwrap_or_default();
+        Button::new(title)
+            .icon(icon)
+            .title(format!("Open the {title} of this cluster"))
+            .on(opener(panel, cluster, plot))
+            .testid(testid)
+            .class("gh-grow")
+            .view()
+    };
     let toggle = {
         let open = props.scaling_open;
         props.on_scaling.reform(move |_: MouseEvent| !open)
@@ -202,10 +214,12 @@ fn running(
     html! {
         <>
             {figures(cluster)}
-            <div class="gh-actions">
-                {Button::new("Task Stream").icon(Icon::TaskStream).title("Open the Task Stream of this cluster").on(with(|panel, cluster| panel.open_pane("task-stream", cluster))).testid("open-task-stream").class("gh-grow").view()}
-                {Button::new("Progress").icon(Icon::Progress).title("Open the Progress of this cluster").on(with(|panel, cluster| panel.open_pane("progress", cluster))).testid("open-progress").class("gh-grow").view()}
+            <div class="gh-actions gh-actions--panes">
+                {open("task-stream", Icon::TaskStream, "open-task-stream")}
+                {open("progress", Icon::Progress, "open-progress")}
+                {open("status", Icon::Tiles, "open-status")}
             </div>
+            {panes(panel, cluster)}
             <div class="gh-actions">
                 {Button::new("Scale").icon(Icon::Scale).tone(Tone::Quiet).expanded(props.scaling_open).on(toggle).testid("scale").class("gh-scale-toggle").view()}
                 {Button::new(panel.connect_words()).only_icon(Icon::Code).tone(Tone::Quiet).on(with(|panel, cluster| panel.insert_connect_code(&cluster.name))).testid("insert-connect-code").view()}
@@ -233,6 +247,29 @@ fn running(
             }
             {details(panel, cluster)}
         </>
+    }
+}
+
+/// Opens a plot of a cluster.
+fn opener(panel: &Panel, cluster: &Rc<Cluster>, plot: &'static str) -> Callback<MouseEvent> {
+    let (panel, cluster) = (panel.clone(), Rc::clone(cluster));
+    Callback::from(move |_| panel.open_pane(plot, &cluster))
+}
+
+/// Plots that have a button of their own: the first ones.
+const BUTTONS: usize = 3;
+
+/// The other plots, behind one line.
+fn panes(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
+    html! {
+        <details class="gh-details gh-panes-menu" data-testid="panes-menu">
+            <summary>{glyph(Icon::Chevron, 12)}{"More panes"}</summary>
+            <div>
+                {for plots::PLOTS[BUTTONS..].iter().map(|(plot, title, _)| html! {
+                    <button type="button" onclick={opener(panel, cluster, plot)} data-testid={format!("open-{plot}")}>{*title}</button>
+                })}
+            </div>
+        </details>
     }
 }
 

@@ -1,323 +1,301 @@
 //! Progress: tasks by key prefix and state, with Dask's bars.
 
-pub mod bars;
 pub mod segments;
 
-use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use plotters::prelude::*;
+use protocol::live::{PrefixProgress, StateCounts, Topics};
+use timeline::Colors;
 
-use gloo::events::EventListener;
-use protocol::live::{PrefixProgress, Progress, Topics};
-use wasm_bindgen::prelude::*;
-use web_sys::{HtmlCanvasElement, HtmlElement, MouseEvent, ResizeObserver};
-use yew::prelude::*;
-
-use super::PlotProps;
-use super::chrome::{Standing, empty, figure, header};
-use super::inspect::expose_progress;
-use crate::draw::canvas::{Size, resize};
-use crate::draw::frame::{FrameRequest, FrameTimes};
-use crate::draw::theme::{Theme, ThemeWatch};
-use crate::draw::units::{count, plural};
-use crate::state::live::{LiveClient, Subscription, use_live};
-use bars::Grid;
+use super::plot::{Cell, Column, Data, Feed, Figure, Picture, Plot, Room, Table, Tip};
+use crate::draw::scale::Unit;
+use crate::draw::shape::{Align, Area, LABEL, Shape};
+use crate::draw::units::count;
 pub use segments::states;
+use segments::{Part, segments};
 
-/// What the component shows around the canvas.
-#[derive(Clone, PartialEq)]
-struct Shown {
-    standing: Standing,
-    progress: Option<Rc<Progress>>,
+/// Measures of a bar with its text, CSS pixels.
+const ENTRY: f64 = 40.0;
+const BAR_TOP: f64 = 19.0;
+const BAR: f64 = 11.0;
+/// Between columns, and at the sides.
+const GAP: f64 = 28.0;
+const SIDE: f64 = 16.0;
+const TOP: f64 = 10.0;
+/// Least width of a column, CSS pixels.
+const COLUMN: f64 = 280.0;
+const COLUMNS: usize = 3;
+/// Room that a digit of a bar's figures takes, CSS pixels.
+const DIGIT: f64 = 6.5;
+
+/// Where the bars lie: columns are filled from top to bottom, as in Dask.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Grid {
+    pub rows: usize,
+    pub columns: usize,
+    /// CSS pixels.
+    column: f64,
 }
 
-/// The painter of one pane.
-pub struct Bars {
-    client: Rc<LiveClient>,
-    body: HtmlElement,
-    canvas: HtmlCanvasElement,
-    theme: RefCell<Theme>,
-    /// What the canvas shows, to paint it only when that is something else.
-    painted: RefCell<Option<(Rc<Progress>, Size)>>,
-    grid: Cell<Option<Grid>>,
-    frame: FrameRequest,
-    pub times: FrameTimes,
-    shown: Callback<Shown>,
-    kept: RefCell<Option<Kept>>,
-}
-
-struct Kept {
-    _theme: ThemeWatch,
-    _window: EventListener,
-    _subscription: Subscription,
-    observer: Option<ResizeObserver>,
-    _observed: Closure<dyn FnMut()>,
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if let Some(observer) = &self.observer {
-            observer.disconnect();
+impl Grid {
+    /// For `entries` bars in `width` CSS pixels.
+    pub fn new(entries: usize, width: f64) -> Self {
+        let fitting = ((width - 2.0 * SIDE + GAP) / (COLUMN + GAP)).floor().max(1.0) as usize;
+        // A second column only once the first one is longer than a glance.
+        let columns = fitting.min(COLUMNS).min(entries.div_ceil(4)).max(1);
+        let column = ((width - 2.0 * SIDE - GAP * (columns - 1) as f64) / columns as f64).max(40.0);
+        Self {
+            rows: entries.div_ceil(columns),
+            columns,
+            column,
         }
+    }
+
+    /// Height of all, CSS pixels.
+    pub fn height(&self) -> f64 {
+        2.0 * TOP + ENTRY * self.rows as f64
+    }
+
+    /// Upper left corner of a bar with its text, CSS pixels.
+    fn place(&self, n: usize) -> (f64, f64) {
+        let (column, row) = (n / self.rows.max(1), n % self.rows.max(1));
+        (
+            SIDE + column as f64 * (self.column + GAP),
+            TOP + row as f64 * ENTRY,
+        )
     }
 }
 
-impl Bars {
-    fn start(
-        client: Rc<LiveClient>,
-        body: HtmlElement,
-        canvas: HtmlCanvasElement,
-        shown: Callback<Shown>,
-    ) -> Rc<Self> {
-        let bars = Rc::new_cyclic(|weak: &Weak<Self>| {
-            let weak = weak.clone();
-            Self {
-                theme: RefCell::new(Theme::of(&body)),
-                client,
-                body,
-                canvas,
-                painted: RefCell::default(),
-                grid: Cell::default(),
-                frame: FrameRequest::new(move |_| {
-                    if let Some(bars) = weak.upgrade() {
-                        bars.times.measure(|| bars.paint());
-                    }
-                }),
-                times: FrameTimes::default(),
-                shown,
-                kept: RefCell::default(),
-            }
-        });
-        let with = |act: fn(&Self)| {
-            let weak = Rc::downgrade(&bars);
-            move || {
-                if let Some(bars) = weak.upgrade() {
-                    act(&bars);
-                }
-            }
-        };
-        let request = |bars: &Self| bars.frame.request();
-        let observed = Closure::<dyn FnMut()>::new(with(request));
-        let observer = ResizeObserver::new(observed.as_ref().unchecked_ref()).ok();
-        if let Some(observer) = &observer {
-            observer.observe(&bars.body);
-        }
-        let resized = with(request);
-        let topics = Topics {
+pub struct Progress;
+
+const TABLE: [Column; 10] = [
+    ("Prefix", Unit::Text),
+    ("Done", Unit::Count),
+    ("All", Unit::Count),
+    ("Released", Unit::Some),
+    ("In memory", Unit::Some),
+    ("Erred", Unit::Some),
+    ("Processing", Unit::Some),
+    ("Queued", Unit::Some),
+    ("Without a worker", Unit::Some),
+    ("Waiting", Unit::Some),
+];
+
+fn row(name: &str, counts: &StateCounts) -> Vec<Cell> {
+    let mut cells = vec![name.into(), counts.done().into(), counts.all().into()];
+    cells.extend(states(counts).map(|(_, n)| Cell::from(n)));
+    cells
+}
+
+impl Plot for Progress {
+    fn topics(&self) -> Topics {
+        Topics {
             progress: true,
             ..Topics::default()
-        };
-        bars.kept.replace(Some(Kept {
-            _theme: ThemeWatch::new(with(|bars| {
-                bars.theme.replace(Theme::of(&bars.body));
-                bars.painted.replace(None);
-                bars.frame.request();
-            })),
-            _window: EventListener::new(&gloo::utils::window(), "resize", move |_| resized()),
-            _subscription: bars.client.subscribe(topics, with(request)),
-            observer,
-            _observed: observed,
-        }));
-        bars.frame.request();
-        bars
-    }
-
-    /// What the scheduler told last.
-    pub fn progress(&self) -> Option<Rc<Progress>> {
-        self.client.read().progress.clone()
-    }
-
-    fn paint(&self) {
-        let (standing, progress) = {
-            let live = self.client.read();
-            (Standing::of(&live), live.progress.clone())
-        };
-        let size = Size::of(&self.body);
-        if let Some(progress) = progress.clone().filter(|_| !size.is_empty()) {
-            let now = (progress, size);
-            let same = self
-                .painted
-                .borrow()
-                .as_ref()
-                .is_some_and(|(p, s)| Rc::ptr_eq(p, &now.0) && *s == size);
-            if !same {
-                let grid = Grid::new(now.0.prefixes.len(), size.width);
-                resize(&self.canvas, size.width, grid.height(), size.ratio);
-                if let Err(error) = bars::draw(&self.canvas, &now.0, grid, &self.theme.borrow(), size.ratio) {
-                    gloo::console::error!("progress could not be painted:", error);
-                }
-                self.grid.set(Some(grid));
-                self.painted.replace(Some(now));
-            }
         }
-        self.shown.emit(Shown { standing, progress });
     }
 
-    /// The prefix whose bar is at a place of the canvas.
-    fn at(&self, x: f64, y: f64) -> Option<PrefixProgress> {
-        let n = self.grid.get()?.at(x, y)?;
-        self.painted.borrow().as_ref()?.0.prefixes.get(n).cloned()
+    fn feed(&self) -> Feed {
+        Feed::Helps
+    }
+
+    fn table(&self, data: &Data<'_>) -> Table {
+        let progress = data.live.progress.as_deref();
+        Table {
+            columns: &TABLE,
+            rows: progress
+                .into_iter()
+                .flat_map(|progress| &progress.prefixes)
+                .map(|prefix| row(&prefix.name, &prefix.counts))
+                .collect(),
+            totals: progress.map_or_else(Vec::new, |progress| row("Total", &progress.totals)),
+        }
+    }
+
+    fn picture(&self, data: &Data<'_>, room: Room<'_>) -> Picture {
+        let mut picture = Picture::default();
+        let prefixes = data
+            .live
+            .progress
+            .as_deref()
+            .map_or(&[][..], |progress| &progress.prefixes);
+        let grid = Grid::new(prefixes.len(), room.width);
+        for (n, prefix) in prefixes.iter().enumerate() {
+            let (x, y) = grid.place(n);
+            entry(
+                &mut picture.shapes,
+                prefix,
+                Area::new(x, y, grid.column, ENTRY),
+                room,
+            );
+            picture
+                .spots
+                .push((Area::new(x, y, grid.column + GAP, ENTRY), Tip::Row(n)));
+        }
+        picture.height = grid.height();
+        picture
+    }
+
+    /// Dask's title of the plot: all, and how many in each state.
+    fn figures(&self, data: &Data<'_>) -> Vec<Figure> {
+        let totals = data
+            .live
+            .progress
+            .as_deref()
+            .map_or_else(StateCounts::default, |progress| progress.totals);
+        let mut figures = vec![
+            (count(totals.all()), "total", false),
+            (count(totals.memory), "in memory", false),
+            (count(totals.processing), "processing", false),
+            (count(totals.waiting), "waiting", false),
+            (count(totals.queued), "queued", false),
+        ];
+        if totals.no_worker > 0 {
+            figures.push((count(totals.no_worker), "without a worker", false));
+        }
+        figures.push((count(totals.erred), "erred", totals.erred > 0));
+        figures
+    }
+
+    fn legend(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("rgb(30 151 138 / 60%)", "released"),
+            ("rgb(30 151 138)", "in memory"),
+            ("linear-gradient(#000a 8px,var(--jp-error-color1) 0)", "erred"),
+            ("rgb(128 128 128 / 45%)", "processing"),
+            (
+                "repeating-linear-gradient(135deg,#80808073 0 2px,#fff9 2px 4px)",
+                "queued",
+            ),
+            (
+                "repeating-linear-gradient(135deg,#ff000059 0 3px,#0009 3px 4px)",
+                "without a worker",
+            ),
+            ("rgb(170 170 170 / 20%)", "waiting"),
+        ]
+    }
+
+    fn empty(&self) -> (&'static str, &'static str) {
+        (
+            "No tasks",
+            "The scheduler holds no tasks at the moment. Run something on this cluster: each kind of task gets a bar.",
+        )
     }
 }
 
-#[component]
-pub fn ProgressPane(props: &PlotProps) -> Html {
-    let client = use_live(&props.base_url, &props.cluster);
-    let (root, body, canvas) = (use_node_ref(), use_node_ref(), use_node_ref());
-    let shown = use_state_eq(|| {
-        let live = client.read();
-        Shown {
-            standing: Standing::of(&live),
-            progress: live.progress.clone(),
-        }
+/// A prefix's name, figures and bar.
+fn entry(shapes: &mut Vec<Shape>, prefix: &PrefixProgress, at: Area, room: Room<'_>) {
+    let figures = format!("{} / {}", count(prefix.counts.done()), count(prefix.counts.all()));
+    let taken = figures.chars().count() as f64 * DIGIT;
+    let middle = at.y + LABEL * 0.65;
+    shapes.push(Shape::Text {
+        x: at.x,
+        y: middle,
+        text: prefix.name.clone(),
+        color: room.theme.ink,
+        align: Align::Left,
+        room: at.w - taken - 12.0,
     });
-    let pointed = use_state_eq(|| None::<(PrefixProgress, f64, f64)>);
-    let painter = use_mut_ref(|| None::<Rc<Bars>>);
-    {
-        let (root, body, canvas, painter) = (root.clone(), body.clone(), canvas.clone(), Rc::clone(&painter));
-        let setter = shown.setter();
-        use_effect_with((), move |()| {
-            let shown = Callback::from(move |now| setter.set(now));
-            let started = body
-                .cast::<HtmlElement>()
-                .zip(canvas.cast::<HtmlCanvasElement>())
-                .map(|(body, canvas)| Bars::start(client, body, canvas, shown));
-            let hook = started
-                .as_ref()
-                .zip(root.cast::<HtmlElement>())
-                .map(|(b, root)| expose_progress(&root, b));
-            *painter.borrow_mut() = started;
-            move || {
-                drop(hook);
-                painter.borrow_mut().take();
+    shapes.push(Shape::label(
+        at.x + at.w,
+        middle,
+        figures,
+        room.theme.muted,
+        Align::Right,
+    ));
+    let dark = room.theme.dark;
+    let track = Area::new(at.x, at.y + BAR_TOP, at.w, BAR);
+    // Dask's background, #aaaaaa at a tenth, is too faint to be seen as a track.
+    let ground = RGBColor(0xaa, 0xaa, 0xaa).mix(if dark { 0.16 } else { 0.2 });
+    shapes.push(Shape::Bar(track, ground, true, true));
+    let [r, g, b, _] = Colors::prefix(prefix.color);
+    let own = RGBColor(r, g, b);
+    let gray = RGBColor(128, 128, 128);
+    for (part, begin, end) in segments(&prefix.counts) {
+        // What is there at all is seen.
+        let area = Area {
+            x: track.x + begin * track.w,
+            w: ((end - begin) * track.w).max(1.0),
+            ..track
+        };
+        let color = match part {
+            Part::Released => own.mix(0.6),
+            Part::Memory => own.mix(1.0),
+            Part::Erred => BLACK.mix(if dark { 0.85 } else { 0.5 }),
+            Part::Processing | Part::Queued => gray.mix(0.35),
+            Part::NoWorker => RED.mix(0.35),
+        };
+        shapes.push(Shape::Bar(area, color, begin == 0.0, end == 1.0));
+        match part {
+            Part::Queued => shapes.push(Shape::Hatch(area, WHITE.mix(if dark { 0.5 } else { 0.9 }))),
+            Part::NoWorker => shapes.push(Shape::Hatch(area, BLACK.mix(0.6))),
+            Part::Erred => {
+                // A line below in the theme's colour of errors: black alone is lost on a dark page.
+                let line = Area {
+                    y: area.y + area.h - 2.0,
+                    h: 2.0,
+                    ..area
+                };
+                shapes.push(Shape::Rect(line, room.theme.error));
             }
-        });
-    }
-    let onmousemove = {
-        let (painter, pointed) = (Rc::clone(&painter), pointed.setter());
-        Callback::from(move |event: MouseEvent| {
-            let (x, y) = (f64::from(event.offset_x()), f64::from(event.offset_y()));
-            let found = painter.borrow().as_ref().and_then(|bars| bars.at(x, y));
-            pointed.set(found.map(|prefix| (prefix, x, y)));
-        })
-    };
-    let onmouseleave = {
-        let pointed = pointed.setter();
-        Callback::from(move |_: MouseEvent| pointed.set(None))
-    };
-    let progress = shown.progress.clone().unwrap_or_default();
-    let nothing = progress.prefixes.is_empty();
-    html! {
-        <section
-            ref={root}
-            class="gh-pane gh-progress"
-            aria-label={format!("Progress of {}", props.label)}
-            data-testid="pane-progress"
-            data-cluster={props.cluster.clone()}
-        >
-            {header("Progress", props, &shown.standing, figures(&progress), Html::default())}
-            <div ref={body} class="gh-progress-body">
-                <canvas
-                    ref={canvas}
-                    class={classes!("gh-canvas", "gh-canvas--flow", nothing.then_some("gh-canvas--off"))}
-                    role="img"
-                    aria-label={sentence(&progress, &props.label)}
-                    data-testid="bars"
-                    {onmousemove}
-                    {onmouseleave}
-                />
-                { for (*pointed).as_ref().map(|(prefix, x, y)| tip(prefix, *x, *y)) }
-                if nothing {
-                    {empty(
-                        &shown.standing,
-                        "No tasks",
-                        "The scheduler holds no tasks at the moment. Run something on this cluster: each kind of task gets a bar.",
-                    )}
-                }
-            </div>
-            if !nothing {
-                <footer class="gh-legend">{legend()}</footer>
-            }
-        </section>
-    }
-}
-
-/// Dask's title of the plot: all, and how many in each state.
-fn figures(progress: &Progress) -> Html {
-    let totals = &progress.totals;
-    html! {
-        <>
-            {figure(totals.all(), "total", false)}
-            // Second, because what comes last is not seen where it is narrow.
-            if totals.erred > 0 {
-                {figure(totals.erred, "erred", true)}
-            }
-            {figure(totals.memory, "in memory", false)}
-            {figure(totals.processing, "processing", false)}
-            {figure(totals.waiting, "waiting", false)}
-            {figure(totals.queued, "queued", false)}
-            if totals.no_worker > 0 {
-                {figure(totals.no_worker, "without a worker", false)}
-            }
-        </>
-    }
-}
-
-/// The plot in words, for who does not see it.
-fn sentence(progress: &Progress, cluster: &str) -> String {
-    let (totals, n) = (&progress.totals, progress.prefixes.len() as u64);
-    if n == 0 {
-        return format!("Progress of cluster {cluster}: no tasks.");
-    }
-    let bars = progress
-        .prefixes
-        .iter()
-        .take(24)
-        .map(|p| format!("{}: {} of {}", p.name, p.counts.done(), p.counts.all()));
-    format!(
-        "Progress of cluster {cluster}: {} of {} done, {} processing, {}. {}.",
-        count(totals.done()),
-        plural(totals.all(), "task"),
-        count(totals.processing),
-        plural(totals.erred, "error"),
-        bars.collect::<Vec<_>>().join(", "),
-    )
-}
-
-fn tip(prefix: &PrefixProgress, x: f64, y: f64) -> Html {
-    let done = prefix.counts.done() as f64 / prefix.counts.all().max(1) as f64;
-    html! {
-        <div class="gh-tip" style={format!("left:{:.0}px;top:{:.0}px", x + 14.0, y + 14.0)} role="tooltip">
-            <div class="gh-tip-head">
-                <strong>{prefix.name.clone()}</strong>
-                <span class="gh-tip-duration">{format!("{:.0} %", (100.0 * done).floor())}</span>
-            </div>
-            <dl>
-                { for states(&prefix.counts).iter().filter(|(_, n)| *n > 0).map(|(name, n)| html! {
-                    <><dt>{*name}</dt><dd>{count(*n)}</dd></>
-                }) }
-            </dl>
-        </div>
-    }
-}
-
-fn legend() -> Html {
-    let entry = |class: &'static str, name: &'static str| {
-        html! {
-            <span class="gh-legend-entry">
-                <span class={classes!("gh-swatch", class)} />
-                <span class="gh-legend-name">{name}</span>
-            </span>
+            _ => {}
         }
-    };
-    html! {
-        <>
-            {entry("gh-swatch--released", "released")}
-            {entry("gh-swatch--memory", "in memory")}
-            {entry("gh-swatch--erred", "erred")}
-            {entry("gh-swatch--processing", "processing")}
-            {entry("gh-swatch--queued", "queued")}
-            {entry("gh-swatch--no-worker", "without a worker")}
-            {entry("gh-swatch--waiting", "waiting")}
-        </>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::theme::Theme;
+    use crate::panes::view::View;
+    use crate::state::live::Live;
+
+    #[test]
+    fn columns_fill_from_the_top() {
+        let grid = Grid::new(20, 1000.0);
+        assert_eq!((grid.columns, grid.rows), (3, 7));
+        assert_eq!(grid.place(7).1, grid.place(0).1);
+        assert_eq!(Grid::new(3, 1000.0).columns, 1);
+        assert_eq!(Grid::new(30, 300.0).columns, 1);
+    }
+
+    #[test]
+    fn a_bar_is_as_long_as_its_share() {
+        let counts = StateCounts {
+            memory: 3,
+            erred: 1,
+            waiting: 4,
+            ..StateCounts::default()
+        };
+        let prefix = PrefixProgress {
+            name: "inc".into(),
+            color: 3,
+            counts,
+        };
+        let progress = protocol::live::Progress {
+            prefixes: vec![prefix],
+            totals: counts,
+        };
+        let live = Live::told(|live| live.progress = Some(progress.into()));
+        let data = Data {
+            live: &live,
+            view: &View::default(),
+            fetched: &serde_json::Value::Null,
+        };
+        let room = Room {
+            width: 832.0,
+            height: 400.0,
+            theme: &Theme::default(),
+        };
+        let picture = Progress.picture(&data, room);
+        let widths: Vec<_> = picture
+            .shapes
+            .iter()
+            .filter_map(|shape| match shape {
+                Shape::Bar(area, ..) => Some(area.w),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(widths, [800.0, 300.0, 100.0]);
+        assert_eq!(Progress.table(&data).rows[0][1..3], [4_u64.into(), 8_u64.into()]);
     }
 }

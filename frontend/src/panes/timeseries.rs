@@ -1,0 +1,322 @@
+//! CPU, memory, network and disk of all workers together over the last hour.
+
+use plotters::prelude::*;
+use protocol::live::{Sample, Topics};
+
+use super::hue;
+use super::plot::{Column, Data, Figure, Picture, Plot, Room, Table, Tip};
+use crate::draw::scale::{Scale, UP, Unit};
+use crate::draw::shape::{Area, Shape};
+
+/// How far back the plots reach, microseconds.
+const SPAN_US: i64 = 3_600_000_000;
+/// Shorter than this the axis is never, microseconds.
+const LEAST_US: i64 = 60_000_000;
+/// A longer pause between two samples is a gap in the line, microseconds.
+const GAP_US: i64 = 15_000_000;
+const LEFT: f64 = 72.0;
+const RIGHT: f64 = 24.0;
+const TOP: f64 = 10.0;
+const BOTTOM: f64 = 28.0;
+
+type Value = fn(&Sample) -> f64;
+
+/// One line: its colour, and how to get it.
+struct Line(RGBColor, Value);
+
+pub struct TimeSeries {
+    unit: Unit,
+    columns: &'static [Column],
+    /// In the order of the columns behind the time.
+    lines: &'static [Line],
+    /// What the lines can reach, where that is known.
+    limit: Value,
+    legend: &'static [(&'static str, &'static str)],
+}
+
+const LIMIT: (&str, &str) = ("var(--jp-ui-font-color2)", "line: all that there is");
+const AT: Column = ("Time", Unit::Time);
+
+pub static CPU: TimeSeries = TimeSeries {
+    unit: Unit::Percent,
+    columns: &[AT, ("CPU", Unit::Percent)],
+    lines: &[Line(hue::BLUE, |sample| sample.cpu.into())],
+    limit: |sample| 100.0 * f64::from(sample.threads),
+    legend: &[(hue::CSS_BLUE, "of one core, all workers together"), LIMIT],
+};
+
+pub static MEMORY: TimeSeries = TimeSeries {
+    unit: Unit::Bytes,
+    columns: &[
+        AT,
+        ("Stored", Unit::Bytes),
+        ("Managed", Unit::Bytes),
+        ("Spilled", Unit::Bytes),
+    ],
+    lines: &[
+        Line(hue::BLUE, |sample| sample.memory as f64),
+        Line(hue::GREEN, |sample| sample.managed as f64),
+        Line(hue::GRAY, |sample| sample.spilled as f64),
+    ],
+    limit: |sample| sample.memory_limit as f64,
+    legend: &[
+        (hue::CSS_BLUE, "stored in memory"),
+        (hue::CSS_GREEN, "managed"),
+        (hue::CSS_GRAY, "spilled to disk"),
+        LIMIT,
+    ],
+};
+
+pub static NETWORK: TimeSeries = TimeSeries {
+    unit: Unit::Rate,
+    columns: &[AT, ("Read", Unit::Rate), ("Write", Unit::Rate)],
+    lines: &[
+        Line(hue::RED, |sample| sample.net_read.into()),
+        Line(hue::BLUE, |sample| sample.net_write.into()),
+    ],
+    limit: |_| 0.0,
+    legend: &[(hue::CSS_RED, "read"), (hue::CSS_BLUE, "written")],
+};
+
+pub static DISK: TimeSeries = TimeSeries {
+    unit: Unit::Rate,
+    columns: &[AT, ("Read", Unit::Rate), ("Write", Unit::Rate)],
+    lines: &[
+        Line(hue::RED, |sample| sample.disk_read.into()),
+        Line(hue::BLUE, |sample| sample.disk_write.into()),
+    ],
+    limit: |_| 0.0,
+    legend: &[(hue::CSS_RED, "read"), (hue::CSS_BLUE, "written")],
+};
+
+/// The samples of the last hour, oldest first.
+fn recent<'a>(data: &Data<'a>) -> Vec<&'a Sample> {
+    let samples = &data.live.samples;
+    let from = samples.back().map_or(0, |last| last.at_us - SPAN_US);
+    let first = samples.partition_point(|sample| sample.at_us < from);
+    samples.range(first..).collect()
+}
+
+/// Indices of the samples that are drawn: of those on one pixel the largest. Pixels are counted from the epoch, so that
+/// a line keeps its form while it moves.
+fn reduced(samples: &[&Sample], value: Value, us_per_px: f64) -> Vec<usize> {
+    let px = |at: usize| (samples[at].at_us as f64 / us_per_px).floor();
+    let mut kept: Vec<usize> = Vec::new();
+    for at in 0..samples.len() {
+        match kept.last_mut() {
+            Some(last) if px(*last) == px(at) => {
+                if value(samples[at]) > value(samples[*last]) {
+                    *last = at;
+                }
+            }
+            _ => kept.push(at),
+        }
+    }
+    kept
+}
+
+impl Plot for TimeSeries {
+    fn topics(&self) -> Topics {
+        Topics {
+            series: true,
+            ..Topics::default()
+        }
+    }
+
+    /// The latest first.
+    fn table(&self, data: &Data<'_>) -> Table {
+        let row = |sample: &&Sample| {
+            let mut cells = vec![(sample.at_us as f64).into()];
+            cells.extend(self.lines.iter().map(|line| (line.1)(sample).into()));
+            cells
+        };
+        Table {
+            columns: self.columns,
+            rows: recent(data).iter().rev().map(row).collect(),
+            totals: Vec::new(),
+        }
+    }
+
+    fn picture(&self, data: &Data<'_>, room: Room<'_>) -> Picture {
+        let samples = recent(data);
+        let mut picture = Picture {
+            height: room.height,
+            ..Picture::default()
+        };
+        let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+            return picture;
+        };
+        let plot = Area::new(
+            LEFT,
+            TOP,
+            (room.width - LEFT - RIGHT).max(1.0),
+            (room.height - TOP - BOTTOM).max(1.0),
+        );
+        let values = samples
+            .iter()
+            .flat_map(|sample| self.lines.iter().map(|line| (line.1)(sample)));
+        let highest = values.fold(0.0, f64::max);
+        let limit = (self.limit)(last);
+        let most = highest.max(limit) * 1.04;
+        let from = first.at_us.min(last.at_us - LEAST_US) as f64;
+        let x = Scale::time(from, last.at_us as f64, plot.w);
+        let y = Scale::new(self.unit, most, plot.h, UP);
+        let base = plot.y + plot.h;
+        picture.shapes.push(Shape::Axes {
+            area: plot,
+            x: x.clone(),
+            y: y.clone(),
+        });
+        let us_per_px = (x.to - x.from) / plot.w;
+        for (n, Line(color, value)) in self.lines.iter().enumerate() {
+            let points: Vec<_> = reduced(&samples, *value, us_per_px)
+                .into_iter()
+                .map(|at| {
+                    let sample = samples[at];
+                    let point = (
+                        x.place(sample.at_us as f64, plot.x, plot.w),
+                        y.place(value(sample), base, -plot.h),
+                    );
+                    (sample.at_us, point)
+                })
+                .collect();
+            for part in points.chunk_by(|a, b| b.0 - a.0 <= GAP_US) {
+                let mut line: Vec<_> = part.iter().map(|(_, point)| *point).collect();
+                let (left, right) = (line[0].0, line[line.len() - 1].0);
+                if n == 0 && self.lines.len() != 2 {
+                    let mut under = line.clone();
+                    under.extend([(right, base), (left, base)]);
+                    picture.shapes.push(Shape::Fill(under, color.mix(0.12)));
+                }
+                if line.len() == 1 {
+                    line.push((right + 1.0, line[0].1));
+                }
+                picture.shapes.push(Shape::Line {
+                    points: line,
+                    color: color.mix(1.0),
+                    width: 1.5,
+                });
+            }
+        }
+        if limit > 0.0 {
+            let level = y.place(limit, base, -plot.h);
+            picture.shapes.push(Shape::Line {
+                points: vec![(plot.x, level), (plot.x + plot.w, level)],
+                color: room.theme.muted,
+                width: 1.0,
+            });
+        }
+        // Each sample is found from half way to its neighbours.
+        let places: Vec<_> = reduced(&samples, |sample| sample.at_us as f64, us_per_px)
+            .into_iter()
+            .map(|at| (at, x.place(samples[at].at_us as f64, plot.x, plot.w)))
+            .collect();
+        for (n, (at, place)) in places.iter().enumerate() {
+            let left = if n > 0 {
+                f64::midpoint(places[n - 1].1, *place)
+            } else {
+                plot.x
+            };
+            let right = places
+                .get(n + 1)
+                .map_or(plot.x + plot.w + RIGHT, |(_, next)| f64::midpoint(*next, *place));
+            let area = Area::new(left, 0.0, right - left, room.height);
+            picture.spots.push((area, Tip::Row(samples.len() - 1 - at)));
+        }
+        picture
+    }
+
+    fn figures(&self, data: &Data<'_>) -> Vec<Figure> {
+        let Some(last) = data.live.samples.back() else {
+            return Vec::new();
+        };
+        let named = self.lines.iter().zip(self.legend);
+        let mut figures: Vec<_> = named
+            .map(|(line, (_, name))| (self.unit.say((line.1)(last)), *name, false))
+            .collect();
+        let limit = (self.limit)(last);
+        if limit > 0.0 {
+            figures.push((self.unit.say(limit), "limit", false));
+        }
+        figures
+    }
+
+    fn legend(&self) -> &'static [(&'static str, &'static str)] {
+        self.legend
+    }
+
+    fn empty(&self) -> (&'static str, &'static str) {
+        (
+            "No samples yet",
+            "A line begins as soon as the workers have said how they are.",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::theme::Theme;
+    use crate::panes::view::View;
+    use crate::state::live::Live;
+
+    fn live(samples: impl Iterator<Item = (i64, u64)>) -> Live {
+        let samples = samples.map(|(s, memory)| Sample {
+            at_us: 1_795_334_646_000_000 + s * 1_000_000,
+            memory,
+            memory_limit: 1000,
+            ..Sample::default()
+        });
+        Live::told(|live| live.samples = samples.collect())
+    }
+
+    fn data<'a>(live: &'a Live, view: &'a View) -> Data<'a> {
+        Data {
+            live,
+            view,
+            fetched: &serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn of_samples_on_one_pixel_the_highest_is_drawn() {
+        let live = live((0..100).map(|s| (s, if s == 42 { 900 } else { 10 })));
+        let view = View::default();
+        let samples = recent(&data(&live, &view));
+        let kept = reduced(&samples, |sample| sample.memory as f64, 10e6);
+        assert!((10..=11).contains(&kept.len()), "{}", kept.len());
+        assert!(kept.contains(&42));
+    }
+
+    #[test]
+    fn only_the_last_hour_is_kept() {
+        let live = live((0..4000).map(|s| (s * 2, 1)));
+        let view = View::default();
+        let table = MEMORY.table(&data(&live, &view));
+        assert_eq!(table.rows.len(), 1801);
+        let newest = live.samples.back().map(|last| last.at_us as f64);
+        assert_eq!(table.rows[0][0], newest.into());
+    }
+
+    #[test]
+    fn a_pause_is_a_gap() {
+        let steady = live((0..20).map(|s| (s, 5)));
+        let broken = live((0..20).map(|s| (if s < 10 { s } else { s + 60 }, 5)));
+        let theme = Theme::default();
+        let room = Room {
+            width: 600.0,
+            height: 300.0,
+            theme: &theme,
+        };
+        let view = View::default();
+        let lines = |live: &Live| {
+            let picture = MEMORY.picture(&data(live, &view), room);
+            let found = picture.shapes.iter().filter(|shape| match shape {
+                Shape::Line { color, .. } => *color == hue::BLUE.mix(1.0),
+                _ => false,
+            });
+            found.count()
+        };
+        assert_eq!((lines(&steady), lines(&broken)), (1, 2));
+    }
+}
