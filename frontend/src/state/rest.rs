@@ -67,7 +67,7 @@ impl Api {
         let text = self
             .send(Method::GET, format!("clusters/{}/{path}", segment(cluster)), None)
             .await?;
-        json::tree(&text).map_err(not_ours)
+        json::tree(&text).map_err(unreadable)
     }
 
     pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {
@@ -89,12 +89,6 @@ impl Api {
         self.send(Method::DELETE, format!("jobs/{}", segment(id)), None)
             .await
             .map(|_| ())
-    }
-
-    /// What became of a task, as the scheduler tells it.
-    pub async fn story(&self, cluster: &str, key: &str) -> Result<serde_json::Value, ApiError> {
-        let path = format!("clusters/{}/story?key={}", segment(cluster), segment(key));
-        json::tree(&self.send(Method::GET, path, None).await?).map_err(unreadable)
     }
 
     /// Sends, and gives the answer's text, or its [`ApiError`] where it is one.

@@ -14,7 +14,6 @@ use super::super::icons::{Icon, glyph};
 use super::super::widgets::{Button, Elapsed, Tone, focus, focus_first, focus_is_lost, meter, spinner};
 use super::scale::ScaleForm;
 use crate::panes::plot as plots;
-use crate::state::json;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct ClusterCardProps {
