@@ -49,6 +49,21 @@ const MIGRATIONS: &[&str] = &[
     "
     CREATE INDEX jobs_over ON jobs (ended_at) WHERE step = 'over';
 ",
+    "
+    CREATE TABLE recordings (
+        id TEXT PRIMARY KEY,
+        cluster TEXT NOT NULL,
+        label TEXT,
+        scheduler TEXT NOT NULL,
+        state TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        tasks INTEGER NOT NULL,
+        lost INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        message TEXT
+    ) STRICT;
+",
 ];
 
 /// Why the store did not answer.

@@ -23,6 +23,7 @@ use dask_gateway::{AuthConfig, GatewayClient, GatewayConfig, GatewayError, HttpP
 use tokio::sync::watch;
 
 pub use self::settings::Settings;
+pub(crate) use self::settings::parse_bytes;
 
 use self::environments::Places;
 use self::files::{Files, Record, becomes_free, choose_port};

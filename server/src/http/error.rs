@@ -10,6 +10,7 @@ use tracing::{error, info};
 use crate::clusters::ClusterError;
 use crate::jobs::JobError;
 use crate::proxy::dashboard::DashboardError;
+use crate::recordings::RecordingError;
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -103,6 +104,19 @@ impl From<DashboardError> for HttpError {
         match error {
             DashboardError::BadPath => Self::not_found(message),
             DashboardError::Unreachable(_) => Self::new(StatusCode::BAD_GATEWAY, "dashboard", message),
+        }
+    }
+}
+
+impl From<RecordingError> for HttpError {
+    fn from(error: RecordingError) -> Self {
+        let message = error.to_string();
+        match error {
+            RecordingError::NotFound(_) => Self::not_found(message),
+            RecordingError::Invalid { field, .. } => Self::invalid(Some(field.to_owned()), message),
+            RecordingError::WrongState(_) => Self::new(StatusCode::CONFLICT, "wrong_state", message),
+            RecordingError::Data(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", message),
+            RecordingError::Store(detail) => Self::internal(&detail),
         }
     }
 }
