@@ -80,6 +80,9 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
             "job" => Event::Job {
                 job: Deserialize::deserialize(field("job"))?,
             },
+            "recordings" => Event::Recordings {
+                recordings: Deserialize::deserialize(field("recordings"))?,
+            },
             "notice" => Event::Notice {
                 notice: Deserialize::deserialize(field("notice"))?,
             },
@@ -338,6 +341,9 @@ mod tests {
             format!(r#"{{"event":"status","status":{STATUS}}}"#),
             format!(r#"{{"event":"clusters","clusters":[{CLUSTER},{CLUSTER}]}}"#),
             format!(r#"{{"event":"job","job":{JOB}}}"#),
+            r#"{"event":"recordings","recordings":[{"id":"a","cluster":"c","label":null,"scheduler":"s","state":"ready",
+            "started_at":1,"ended_at":null,"tasks":2,"lost":0,"bytes":3,"message":"m"}]}"#
+                .to_owned(),
             r#"{"event":"notice","notice":{"level":"error","message":"m"}}"#.to_owned(),
         ] {
             let own: Event = serde_json::from_str(&text).expect("an event");

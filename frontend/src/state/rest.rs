@@ -82,6 +82,50 @@ impl Api {
             .map(|_| ())
     }
 
+    pub async fn delete_recording(&self, id: &str) -> Result<(), ApiError> {
+        self.send(Method::DELETE, format!("recordings/{}", segment(id)), None)
+            .await
+            .map(|_| ())
+    }
+
+    /// Writes an export into Jupyter's folder and tells where it is.
+    pub async fn export_to_jupyter(&self, id: &str, format: &str) -> Result<String, ApiError> {
+        let path = format!("recordings/{}/export?format={format}", segment(id));
+        let answer = self.send(Method::POST, path, Some("{}".to_owned())).await?;
+        let tree = json::tree(&answer).ok();
+        let path = tree.as_ref().and_then(|tree| tree.get("path")?.as_str());
+        Ok(path.unwrap_or_default().to_owned())
+    }
+
+    /// A piece of an export from that byte on, as long as the server likes.
+    pub async fn export_piece(&self, id: &str, format: &str, from: u64) -> Result<Piece, ApiError> {
+        let url = format!(
+            "{}api/v1/recordings/{}/export?format={format}",
+            self.base_url,
+            segment(id)
+        );
+        let request = RequestBuilder::new(&url)
+            .header("range", &format!("bytes={from}-"))
+            .build();
+        let response = request.map_err(unreachable)?.send().await.map_err(unreachable)?;
+        if !response.ok() {
+            return Err(refused(response).await);
+        }
+        let header = |name: &str| response.headers().get(name).unwrap_or_default();
+        let range = header("content-range");
+        let disposition = header("content-disposition");
+        let bytes = response.binary().await.map_err(unreachable)?;
+        Ok(Piece {
+            // A proxy may have given the whole.
+            whole: range
+                .rsplit_once('/')
+                .and_then(|(_, whole)| whole.parse().ok())
+                .unwrap_or(bytes.len() as u64),
+            file: disposition.split('"').nth(1).unwrap_or("export").to_owned(),
+            bytes,
+        })
+    }
+
     /// Sends, and gives the answer's text, or its [`ApiError`] where it is one.
     async fn send(&self, method: Method, path: String, body: Option<String>) -> Result<String, ApiError> {
         let builder = RequestBuilder::new(&format!("{}api/v1/{path}", self.base_url))
@@ -92,12 +136,24 @@ impl Api {
             None => builder.build(),
         };
         let response = request.map_err(unreachable)?.send().await.map_err(unreachable)?;
-        let text = response.text().await;
         if response.ok() {
-            return text.map_err(unreachable);
+            return response.text().await.map_err(unreachable);
         }
-        Err(json::read(&text.unwrap_or_default()).unwrap_or_else(|_| from_status(response.status())))
+        Err(refused(response).await)
     }
+}
+
+/// A piece of an export, the bytes of the whole, and the name by which it is saved.
+pub struct Piece {
+    pub bytes: Vec<u8>,
+    pub whole: u64,
+    pub file: String,
+}
+
+/// What a refusal says.
+async fn refused(response: gloo::net::http::Response) -> ApiError {
+    let text = response.text().await.unwrap_or_default();
+    json::read(&text).unwrap_or_else(|_| from_status(response.status()))
 }
 
 fn write(body: &impl Serialize) -> Result<String, ApiError> {
