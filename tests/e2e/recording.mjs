@@ -156,7 +156,11 @@ await scenario('recording', async t => {
         await download(server, recording.id, `format=${format}`)
       );
     }
-    const blank = await t.page(`file://${join(t.out, 'export.html')}`);
+    const context = await t.browser.newContext({ viewport: { width: 1300, height: 1000 } });
+    const blank = await context.newPage();
+    const complaints = [];
+    blank.on('console', message => complaints.push(message.text()));
+    await blank.goto(`file://${join(t.out, 'export.html')}`);
     t.match(await blank.locator('h1').innerText(), /Nightly load/, 'the report');
     t.match(
       await blank.locator('.facts').innerText(),
@@ -176,7 +180,8 @@ await scenario('recording', async t => {
       );
       t.equal(size, [1600, 900], `the ${format}`);
     }
-    await blank.context().close();
+    t.equal(complaints, [], 'what the browser says of it');
+    await context.close();
   });
 
   await t.step('the panel downloads one', async () => {

@@ -109,7 +109,10 @@ async fn state(house: &House, wanted: impl Fn(&Recording) -> bool) -> Recording 
     panic!("not in time: {:?}", house.room.list().await)
 }
 
-fn read_back(house: &House) -> (Vec<Task>, Vec<(i64, Vec<Worker>)>, Vec<Progress>) {
+/// Workers at a moment.
+type Sampled = (i64, Vec<Worker>);
+
+fn read_back(house: &House) -> (Vec<Task>, Vec<Sampled>, Vec<Progress>) {
     let (mut tasks, mut workers, mut states) = (Vec::new(), Vec::new(), Vec::new());
     reader::read(&house.room.folder("0a1b"), &Table::ALL, &mut |item| {
         match item {

@@ -194,7 +194,7 @@ fn draw<B: DrawingBackend>(
         (left, 18),
     )?;
     let facts = format!(
-        "{} tasks, {} erred, {} threads, from {} UTC",
+        "Tasks: {} \u{b7} erred: {} \u{b7} threads: {} \u{b7} from {} UTC",
         scene.tasks,
         scene.erred,
         scene.lanes.len(),

@@ -61,13 +61,18 @@ pub(super) fn write(scene: &Scene, recording: &Recording, out: &mut dyn Write) -
 
 /// The figure, smaller where it would be too heavy.
 fn picture(scene: &Scene) -> Result<Vec<u8>, DataError> {
-    let mut size = FIGURE;
+    // A few threads need no tall picture.
+    let rows = u32::try_from(scene.lanes.len()).unwrap_or(u32::MAX);
+    let mut size = (
+        FIGURE.0,
+        rows.saturating_mul(28).saturating_add(130).clamp(240, FIGURE.1),
+    );
     loop {
         let picture = figure::png(scene, size)?;
         if picture.len() <= MAX_FIGURE || size.0 <= 700 {
             return Ok(picture);
         }
-        size = (size.0 * 4 / 5, size.1 * 4 / 5);
+        size = (size.0 * 4 / 5, (size.1 * 4 / 5).max(200));
     }
 }
 
