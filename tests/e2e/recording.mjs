@@ -194,6 +194,7 @@ await scenario('recording', async t => {
     t.match(await readFile(await file.path(), 'utf8'), /^<!doctype html>/, 'its text');
     await t.shot(page, 'exports');
     await page.emulateMedia({ colorScheme: 'dark' });
+    await page.waitForTimeout(500);
     await t.shot(page, 'exports-dark');
     await page.emulateMedia({ colorScheme: 'light' });
   });

@@ -68,11 +68,11 @@ pub struct ExportToJupyter {
     pub folder: String,
 }
 
-/// Where an export was written.
+/// Where an export was written, or what it is called and how long it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 pub struct Exported {
-    /// Below Jupyter's root.
+    /// Below Jupyter's root; its name alone where it was not written.
     pub path: String,
     pub bytes: u64,
 }

@@ -88,42 +88,28 @@ impl Api {
             .map(|_| ())
     }
 
-    /// Writes an export into Jupyter's folder and tells where it is.
-    pub async fn export_to_jupyter(&self, id: &str, format: &str) -> Result<String, ApiError> {
-        let path = format!("recordings/{}/export?format={format}", segment(id));
-        let answer = self.send(Method::POST, path, Some("{}".to_owned())).await?;
-        let tree = json::tree(&answer).ok();
-        let path = tree.as_ref().and_then(|tree| tree.get("path")?.as_str());
-        Ok(path.unwrap_or_default().to_owned())
+    /// Makes an export and tells its path and its bytes; with `to_jupyter` it is written into Jupyter's folder.
+    pub async fn export(&self, id: &str, format: &str, to_jupyter: bool) -> Result<(String, u64), ApiError> {
+        let path = format!("recordings/{}/export?about=true&format={format}", segment(id));
+        let (method, body) = if to_jupyter {
+            (Method::POST, Some("{}".to_owned()))
+        } else {
+            (Method::GET, None)
+        };
+        let tree = json::tree(&self.send(method, path, body).await?).unwrap_or_default();
+        Ok((
+            tree["path"].as_str().unwrap_or_default().to_owned(),
+            tree["bytes"].as_u64().unwrap_or_default(),
+        ))
     }
 
-    /// A piece of an export from that byte on, as long as the server likes.
-    pub async fn export_piece(&self, id: &str, format: &str, from: u64) -> Result<Piece, ApiError> {
-        let url = format!(
-            "{}api/v1/recordings/{}/export?format={format}",
-            self.base_url,
-            segment(id)
-        );
-        let request = RequestBuilder::new(&url)
-            .header("range", &format!("bytes={from}-"))
-            .build();
-        let response = request.map_err(unreachable)?.send().await.map_err(unreachable)?;
-        if !response.ok() {
-            return Err(refused(response).await);
-        }
-        let header = |name: &str| response.headers().get(name).unwrap_or_default();
-        let range = header("content-range");
-        let disposition = header("content-disposition");
-        let bytes = response.binary().await.map_err(unreachable)?;
-        Ok(Piece {
-            // A proxy may have given the whole.
-            whole: range
-                .rsplit_once('/')
-                .and_then(|(_, whole)| whole.parse().ok())
-                .unwrap_or(bytes.len() as u64),
-            file: disposition.split('"').nth(1).unwrap_or("export").to_owned(),
-            bytes,
-        })
+    /// Address of a piece of an export.
+    pub fn export_piece(&self, id: &str, format: &str, piece: u32) -> String {
+        let id = segment(id);
+        format!(
+            "{}api/v1/recordings/{id}/export?format={format}&piece={piece}",
+            self.base_url
+        )
     }
 
     /// Sends, and gives the answer's text, or its [`ApiError`] where it is one.
@@ -136,24 +122,12 @@ impl Api {
             None => builder.build(),
         };
         let response = request.map_err(unreachable)?.send().await.map_err(unreachable)?;
+        let text = response.text().await;
         if response.ok() {
-            return response.text().await.map_err(unreachable);
+            return text.map_err(unreachable);
         }
-        Err(refused(response).await)
+        Err(json::read(&text.unwrap_or_default()).unwrap_or_else(|_| from_status(response.status())))
     }
-}
-
-/// A piece of an export, the bytes of the whole, and the name by which it is saved.
-pub struct Piece {
-    pub bytes: Vec<u8>,
-    pub whole: u64,
-    pub file: String,
-}
-
-/// What a refusal says.
-async fn refused(response: gloo::net::http::Response) -> ApiError {
-    let text = response.text().await.unwrap_or_default();
-    json::read(&text).unwrap_or_else(|_| from_status(response.status()))
 }
 
 fn write(body: &impl Serialize) -> Result<String, ApiError> {

@@ -73,6 +73,11 @@ pub(super) struct ExportQuery {
     /// Of a figure: its size in pixels.
     width: Option<u32>,
     height: Option<u32>,
+    /// Only this piece of it, of 32 MiB, counted from 0: for those who can't ask for a range.
+    piece: Option<u64>,
+    /// Only its name and length, as JSON.
+    #[serde(default)]
+    about: bool,
 }
 
 impl ExportQuery {
@@ -112,6 +117,13 @@ pub(super) async fn export(
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     let export = app.recordings.export(&id, query.request()?).await?;
+    if query.about {
+        let (path, bytes) = (export.name, export.bytes);
+        return Ok(Json(Exported { path, bytes }).into_response());
+    }
+    if let Some(number) = query.piece {
+        return send(&export, number.saturating_mul(PIECE), PIECE, StatusCode::OK).await;
+    }
     let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let piece = match range {
         None => None,
@@ -126,7 +138,10 @@ pub(super) async fn export(
             )
         })?),
     };
-    send(&export, piece).await
+    match piece {
+        Some((from, to)) => send(&export, from, to - from + 1, StatusCode::PARTIAL_CONTENT).await,
+        None => send(&export, 0, u64::MAX, StatusCode::OK).await,
+    }
 }
 
 /// First and last byte of the piece that a `Range` header asks for.
@@ -141,12 +156,12 @@ fn piece(range: &str, bytes: u64) -> Option<(u64, u64)> {
     (from <= to).then(|| (from, to.min(from + PIECE - 1)))
 }
 
-async fn send(export: &Export, piece: Option<(u64, u64)>) -> Result<Response, HttpError> {
+/// At most `limit` bytes of the export from `from` on.
+async fn send(export: &Export, from: u64, limit: u64, status: StatusCode) -> Result<Response, HttpError> {
     let unreadable = |error: std::io::Error| RecordingError::from(DataError::from(error));
     let mut file = tokio::fs::File::open(&export.path).await.map_err(unreadable)?;
-    let (from, to) = piece.unwrap_or((0, export.bytes.saturating_sub(1)));
     file.seek(SeekFrom::Start(from)).await.map_err(unreadable)?;
-    let length = if export.bytes == 0 { 0 } else { to - from + 1 };
+    let length = export.bytes.saturating_sub(from).min(limit);
     let mut response = Body::from_stream(ReaderStream::new(file.take(length))).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(export.mime));
@@ -160,12 +175,13 @@ async fn send(export: &Export, piece: Option<(u64, u64)>) -> Result<Response, Ht
     if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{}\"", ascii(&export.name))) {
         headers.insert(header::CONTENT_DISPOSITION, name);
     }
-    if piece.is_some()
-        && let Ok(range) = HeaderValue::from_str(&format!("bytes {from}-{to}/{}", export.bytes))
+    if status == StatusCode::PARTIAL_CONTENT
+        && let Ok(range) =
+            HeaderValue::from_str(&format!("bytes {from}-{}/{}", from + length - 1, export.bytes))
     {
         headers.insert(header::CONTENT_RANGE, range);
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
+    *response.status_mut() = status;
     Ok(response)
 }
 

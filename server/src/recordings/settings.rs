@@ -65,3 +65,32 @@ fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
             ))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<RecordingSettings, String> {
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let settings = read("keep_days: 7\nkeep_bytes: 1 GiB\n").unwrap();
+        assert_eq!((settings.keep_days, settings.keep_bytes), (7, 1 << 30));
+        assert!(settings.enabled);
+        assert_eq!(settings.limits(), Limits::default());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, words) in [
+            ("keep_bytes: 1 G\n", "at least 1 MiB"),
+            ("tasks_in_memory: 5\n", "at least 10000"),
+            ("keep_weeks: 1\n", "keep_weeks"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(words), "{words:?} in {error}");
+        }
+    }
+}

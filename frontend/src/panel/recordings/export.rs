@@ -1,17 +1,15 @@
 //! The exports of a recording: fetched in pieces, since a proxy in between may refuse what is big, or written by the server
 //! into Jupyter's folder.
 
-use js_sys::{Array, Uint8Array};
+use js_sys::Array;
 use protocol::recordings::Recording;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::spawn_local;
-use web_sys::{Blob, HtmlElement, Url};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{Blob, HtmlElement, Response, Url};
 use yew::prelude::*;
 
 use super::super::context::Panel;
-use super::super::format;
 use super::super::widgets::{Button, Tone, spinner};
-use crate::state::rest::Api;
 
 /// A format's name in the address, on its button, and what it is.
 const FORMATS: [(&str, &str, &str); 5] = [
@@ -55,22 +53,7 @@ pub(super) fn exports(
                         let (panel, id, state) = (panel.clone(), recording.id.clone(), under_way.setter());
                         let (name, to_jupyter) = (*name, *to_jupyter);
                         let onclick = Callback::from(move |_: MouseEvent| {
-                            let (panel, id, state) = (panel.clone(), id.clone(), state.clone());
-                            spawn_local(async move {
-                                state.set(Some("Preparing\u{2026}".into()));
-                                let api = panel.store.api();
-                                let done = if to_jupyter {
-                                    api.export_to_jupyter(&id, name).await.map(|path| {
-                                        panel.info(&format!("Written to {path} in Jupyter\u{2019}s folder."));
-                                    })
-                                } else {
-                                    download(&api, &id, name, &state).await
-                                };
-                                if let Err(error) = done {
-                                    panel.fail(&error.message);
-                                }
-                                state.set(None);
-                            });
+                            spawn_local(export(panel.clone(), id.clone(), name, to_jupyter, state.clone()));
                         });
                         Button::new(*label).title(*title).tone(Tone::Plain).disabled(under_way.is_some()).on(onclick)
                             .testid(if to_jupyter { "export-to-jupyter" } else { "export-download" }).view()
@@ -84,44 +67,55 @@ pub(super) fn exports(
     }
 }
 
-/// Fetches an export piece by piece and gives it to the browser as a file.
-async fn download(
-    api: &Api,
-    id: &str,
-    name: &str,
-    state: &UseStateSetter<Option<AttrValue>>,
-) -> Result<(), protocol::rest::ApiError> {
-    let pieces = Array::new();
-    let mut have = 0;
-    let file = loop {
-        let piece = api.export_piece(id, name, have).await?;
-        let bytes = Uint8Array::from(piece.bytes.as_slice());
-        have += piece.bytes.len() as u64;
-        pieces.push(&bytes);
-        if have >= piece.whole || piece.bytes.is_empty() {
-            break piece.file;
+/// Makes an export and puts it where it is wanted.
+async fn export(
+    panel: Panel,
+    id: String,
+    format: &str,
+    to_jupyter: bool,
+    state: UseStateSetter<Option<AttrValue>>,
+) {
+    state.set(Some("Preparing\u{2026}".into()));
+    match panel.store.api().export(&id, format, to_jupyter).await {
+        Err(error) => panel.fail(&error.message),
+        Ok((path, _)) if to_jupyter => panel.info(&format!("Written to {path} in Jupyter\u{2019}s folder.")),
+        Ok((file, bytes)) => {
+            let pieces = Array::new();
+            let mut have = 0.0;
+            let mut fetched = Ok(());
+            while have < bytes as f64 && fetched.is_ok() {
+                state.set(Some(format!("{:.0} %", 100.0 * have / bytes as f64).into()));
+                let address = panel.store.api().export_piece(&id, format, pieces.length());
+                fetched = piece(&address).await.map(|blob| {
+                    have += blob.size().max(1.0);
+                    pieces.push(&blob);
+                });
+            }
+            if fetched.and_then(|()| save(&pieces, &file)).is_err() {
+                panel.fail("The export did not arrive. Check that Gatehouse still runs, then try again.");
+            }
         }
-        state.set(Some(
-            format!("{} of {}", format::bytes(have), format::bytes(piece.whole)).into(),
-        ));
-    };
-    if let Err(error) = save(&pieces, &file) {
-        gloo::console::error!("an export could not be saved:", error);
     }
-    Ok(())
+    state.set(None);
 }
 
-/// Saves bytes as a file, as a click on a link does.
+async fn piece(address: &str) -> Result<Blob, JsValue> {
+    let response: Response = JsFuture::from(gloo::utils::window().fetch_with_str(address))
+        .await?
+        .unchecked_into();
+    if !response.ok() {
+        return Err(JsValue::NULL);
+    }
+    Ok(JsFuture::from(response.blob()?).await?.unchecked_into())
+}
+
+/// Saves bytes as a file, as a click on a link does. The page keeps them until it is left: when the browser has written
+/// them is not told.
 fn save(pieces: &Array, file: &str) -> Result<(), JsValue> {
-    let url = Url::create_object_url_with_blob(&Blob::new_with_u8_array_sequence(pieces)?)?;
+    let url = Url::create_object_url_with_blob(&Blob::new_with_blob_sequence(pieces)?)?;
     let link: HtmlElement = gloo::utils::document().create_element("a")?.unchecked_into();
     link.set_attribute("href", &url)?;
     link.set_attribute("download", file)?;
     link.click();
-    // The browser has taken the file's bytes by then, or asks where to put them.
-    gloo::timers::callback::Timeout::new(60_000, move || {
-        Url::revoke_object_url(&url).ok();
-    })
-    .forget();
     Ok(())
 }

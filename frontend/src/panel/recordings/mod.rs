@@ -13,9 +13,6 @@ use super::icons::Icon;
 use super::widgets::{Button, Tone};
 use crate::state::events::State;
 
-/// Recordings listed before the user asks for more.
-const FEW: usize = 5;
-
 #[derive(Clone, PartialEq, Properties)]
 pub struct RecordingsProps {
     pub state: State,
@@ -25,7 +22,6 @@ pub struct RecordingsProps {
 #[component]
 pub fn Recordings(props: &RecordingsProps) -> Html {
     let panel = use_panel();
-    let all = use_state_eq(|| false);
     // The recording whose exports are shown, and how far one is.
     let open = use_state_eq(|| None::<AttrValue>);
     let under_way = use_state_eq(|| None::<AttrValue>);
@@ -37,11 +33,6 @@ pub fn Recordings(props: &RecordingsProps) -> Html {
         .status
         .as_ref()
         .is_some_and(|status| status.jupyter.available && !status.jupyter.private);
-    let shown = if *all { list.len() } else { FEW };
-    let show_all = {
-        let all = all.setter();
-        Callback::from(move |_: MouseEvent| all.set(true))
-    };
     html! {
         <section class="gh-section" aria-label="Recordings" data-testid="recordings">
             <header class="gh-section-header">
@@ -49,7 +40,7 @@ pub fn Recordings(props: &RecordingsProps) -> Html {
                 <span class="gh-count gh-figure">{list.len()}</span>
             </header>
             <ul class="gh-recordings">
-                {for list.iter().take(shown).map(|recording| {
+                {for list.iter().map(|recording| {
                     let expanded = open.as_deref() == Some(recording.id.as_str());
                     let toggle = {
                         let (open, id) = (open.setter(), AttrValue::from(recording.id.clone()));
@@ -65,9 +56,6 @@ pub fn Recordings(props: &RecordingsProps) -> Html {
                     }
                 })}
             </ul>
-            if list.len() > shown {
-                {Button::new(format!("Show all {}", list.len())).tone(Tone::Quiet).on(show_all).view()}
-            }
         </section>
     }
 }
