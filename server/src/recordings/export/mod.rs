@@ -60,6 +60,16 @@ impl ExportRequest {
                 });
             }
         }
+        let clock = 0..timeline::MAX_TIME_US;
+        for (field, bound) in [("from", self.from_us), ("to", self.to_us)] {
+            if bound.is_some_and(|us| !clock.contains(&us)) {
+                return Err(RecordingError::Invalid {
+                    field,
+                    message: "The range is in microseconds since the Unix epoch; this is beyond any clock."
+                        .to_owned(),
+                });
+            }
+        }
         match (self.from_us, self.to_us) {
             (Some(from), Some(to)) if from >= to => Err(RecordingError::Invalid {
                 field: "to",
