@@ -9,7 +9,7 @@ use yew::prelude::*;
 
 use crate::host::{Host, JsHost, base_url_of};
 use crate::panel::command::Command;
-use crate::panel::{Sidebar, SidebarProps, format};
+use crate::panel::{Sidebar, SidebarProps};
 use crate::panes::Pane;
 use crate::standalone::Standalone;
 use crate::state::store::{send_command, use_store};
@@ -99,8 +99,7 @@ pub struct LabelledPaneProps {
 #[component]
 pub fn LabelledPane(props: &LabelledPaneProps) -> Html {
     let (_, state) = use_store(&props.base_url);
-    let known = state.cluster(&props.cluster);
-    let label = format::title(known.and_then(|cluster| cluster.label.as_deref()), &props.cluster).to_owned();
+    let label = state.title_of(&props.cluster).to_owned();
     html! {
         <Pane
             plot={props.plot.clone()}

@@ -1,4 +1,5 @@
-//! A watcher on a simulated scheduler of 1,000 workers and 5,000 tasks a second: does it lose a record, what does it cost?
+//! A watcher that records a simulated scheduler of 1,000 workers and 5,000 tasks a second: does it lose a record, what does
+//! it cost?
 //!
 //! Run by `npm run bench -- sim`; prints a JSON object a line. The scheduler is a process of its own, so that memory and
 //! processor time are the watcher's alone.
@@ -12,8 +13,11 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use dask_sim::{Plan, Simulation};
 use gatehouse::live::{Settings, Target, Watcher};
+use gatehouse::recordings::{RecordingSettings, Recordings};
+use gatehouse::store::Store;
+use protocol::recordings::Recording;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 /// What is simulated.
 #[derive(Clone, Debug, Parser)]
@@ -76,10 +80,22 @@ async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
     BufReader::new(output).read_line(&mut port)?;
     let address = format!("tcp://127.0.0.1:{}", port.trim()).parse()?;
 
+    let folder = tempfile::tempdir()?;
+    let settings = RecordingSettings::default();
+    let recordings = Recordings::new(
+        folder.path().to_owned(),
+        settings.clone(),
+        Store::open(&folder.path().join("store.sqlite")).await?,
+        broadcast::channel(16).0,
+    );
     let watcher = Watcher::start(
         Target::direct(address),
-        Settings { feed: true },
+        Settings {
+            feed: true,
+            limits: settings.limits(),
+        },
         Arc::new(Notify::new()),
+        recordings.record("simulated", None),
     );
     let feed = watcher.feed();
     // As a browser would: with somebody looking, the watcher asks more often and for more.
@@ -127,6 +143,19 @@ async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
     );
     report("server_rss_peak_mib", "MiB", peak as f64 / f64::from(1 << 20));
     watcher.stop().await;
+    recordings.close().await;
+    let recorded = recordings.list().await?;
+    let sum = |part: fn(&Recording) -> u64| recorded.iter().map(part).sum::<u64>() as f64;
+    report(
+        "lost_in_recording",
+        "records",
+        expected as f64 - sum(|recording| recording.tasks),
+    );
+    report(
+        "recording_bytes_per_task",
+        "bytes",
+        sum(|recording| recording.bytes) / expected as f64,
+    );
     Ok(())
 }
 

@@ -11,5 +11,6 @@ pub mod jobs;
 pub mod live;
 pub mod outbound;
 pub mod proxy;
+pub mod recordings;
 pub mod state_dir;
 pub mod store;

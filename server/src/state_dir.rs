@@ -43,7 +43,13 @@ impl StateDir {
         };
         let root = std::path::absolute(path).map_err(failed)?;
         let dir = Self { root };
-        for folder in [dir.root.clone(), dir.instances(), dir.gateway(), dir.jobs()] {
+        for folder in [
+            dir.root.clone(),
+            dir.instances(),
+            dir.gateway(),
+            dir.jobs(),
+            dir.recordings(),
+        ] {
             private_folder(&folder).map_err(failed)?;
         }
         Ok(dir)
@@ -80,6 +86,11 @@ impl StateDir {
     /// Output of jobs, a folder each.
     pub fn jobs(&self) -> PathBuf {
         self.root.join("jobs")
+    }
+
+    /// What clusters did, a folder each.
+    pub fn recordings(&self) -> PathBuf {
+        self.root.join("recordings")
     }
 
     /// Whether any server has joined and not left.

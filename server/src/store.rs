@@ -52,6 +52,21 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE jobs ADD COLUMN cluster_label TEXT;
 ",
+    "
+    CREATE TABLE recordings (
+        id TEXT PRIMARY KEY,
+        cluster TEXT NOT NULL,
+        label TEXT,
+        scheduler TEXT NOT NULL,
+        state TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        tasks INTEGER NOT NULL,
+        lost INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        message TEXT
+    ) STRICT;
+",
 ];
 
 /// Why the store did not answer.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::recordings::Recording;
 use crate::rest::{Cluster, Job, Status};
 
 /// The first message is always a `Snapshot`; each later one replaces what it names.
@@ -23,6 +24,10 @@ pub enum Event {
     /// One job, new or changed.
     Job {
         job: Job,
+    },
+    /// The whole list, newest first; while one is written its figures are those of its begin.
+    Recordings {
+        recordings: Vec<Recording>,
     },
     Notice {
         notice: Notice,

@@ -8,4 +8,5 @@ pub mod events;
 mod flat;
 pub mod inspect;
 pub mod live;
+pub mod recordings;
 pub mod rest;

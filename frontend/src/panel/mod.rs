@@ -1,4 +1,4 @@
-//! The sidebar: gateway, clusters, jobs.
+//! The sidebar: gateway, clusters, jobs, recordings.
 
 pub mod by_name;
 pub mod clusters;
@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod mapping;
 pub mod number;
 pub mod output;
+pub mod recordings;
 pub mod scaling;
 pub mod widgets;
 
@@ -27,6 +28,7 @@ use self::command::{Command, Verb};
 use self::context::{Drafts, Panel, Sheet};
 use self::header::{header, troubles};
 use self::jobs::{JobView, Jobs, RunJob};
+use self::recordings::Recordings;
 use self::widgets::{Button, sheet};
 use crate::host::Host;
 use crate::state::events::{Link, State};
@@ -85,6 +87,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                 <fieldset class="gh-whole" disabled={lost}>
                     <Clusters state={state.clone()} scaling={(*scaling).clone()} on_scaling={on_scaling.clone()} />
                     <Jobs state={state.clone()} />
+                    <Recordings state={state.clone()} />
                 </fieldset>
             </div>
         },

@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use protocol::events::{Event, Notice};
+use protocol::recordings::{PANE_PREFIX, Recording};
 use protocol::rest::{Cluster, ClusterState, Job, Status};
+
+use crate::panel::format;
 
 /// Jobs that the panel lists at most; older ones stay on the server.
 const KEEP_JOBS: usize = 200;
@@ -31,6 +34,8 @@ pub struct State {
     pub clusters: Option<Rc<[Rc<Cluster>]>>,
     /// Newest first.
     pub jobs: Rc<[Rc<Job>]>,
+    /// Newest first; `None` until they were told.
+    pub recordings: Option<Rc<[Recording]>>,
 }
 
 impl State {
@@ -64,6 +69,7 @@ impl State {
                 jobs.truncate(KEEP_JOBS);
                 self.jobs = jobs.into();
             }
+            Event::Recordings { recordings } => self.recordings = Some(recordings.into()),
             Event::Notice { notice } => return Some(notice),
         }
         None
@@ -106,6 +112,25 @@ impl State {
             .iter()
             .flat_map(|list| list.iter())
             .filter(|cluster| cluster.state.is_active())
+    }
+
+    /// The recording that a pane shows whose cluster has that name.
+    pub fn recording(&self, cluster: &str) -> Option<&Recording> {
+        let id = cluster.strip_prefix(PANE_PREFIX)?;
+        self.recordings
+            .iter()
+            .flat_map(|list| list.iter())
+            .find(|recording| recording.id == id)
+    }
+
+    /// What the user calls what a pane shows.
+    pub fn title_of<'a>(&'a self, cluster: &'a str) -> &'a str {
+        let (label, name) = match (self.cluster(cluster), self.recording(cluster)) {
+            (Some(cluster), _) => (cluster.label.as_deref(), cluster.name.as_str()),
+            (None, Some(recording)) => (recording.label.as_deref(), recording.cluster.as_str()),
+            (None, None) => (None, cluster),
+        };
+        format::title(label, name)
     }
 
     pub fn job(&self, id: &str) -> Option<&Rc<Job>> {

@@ -11,6 +11,7 @@ use gloo::timers::future::TimeoutFuture;
 use protocol::live::{
     Details, Errors, Frame, Health, Packet, Progress, Request, Sample, Topics, VERSION, Worker, decode,
 };
+use protocol::recordings::PANE_PREFIX;
 use protocol::rest::ClusterState;
 use yew::prelude::*;
 
@@ -306,7 +307,17 @@ impl LiveClient {
     /// What the server says of the cluster may have changed.
     fn heard(self: &Rc<Self>) {
         let state = self.store.state();
-        let cluster = state.cluster(&self.cluster).map(|cluster| cluster.state);
+        let cluster = if self.cluster.starts_with(PANE_PREFIX) {
+            // A recording can be shown for as long as it is in the list, or none has come yet.
+            let there = state.recordings.is_none() || state.recording(&self.cluster).is_some();
+            Some(if there {
+                ClusterState::Running
+            } else {
+                ClusterState::Stopped
+            })
+        } else {
+            state.cluster(&self.cluster).map(|cluster| cluster.state)
+        };
         let connected = self.socket.borrow().is_some();
         let link = match cluster {
             Some(ClusterState::Running) => {

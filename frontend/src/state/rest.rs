@@ -91,6 +91,36 @@ impl Api {
             .map(|_| ())
     }
 
+    pub async fn delete_recording(&self, id: &str) -> Result<(), ApiError> {
+        self.send(Method::DELETE, format!("recordings/{}", segment(id)), None)
+            .await
+            .map(|_| ())
+    }
+
+    /// Makes an export and tells its path and its bytes; with `to_jupyter` it is written into Jupyter's folder.
+    pub async fn export(&self, id: &str, format: &str, to_jupyter: bool) -> Result<(String, u64), ApiError> {
+        let path = format!("recordings/{}/export?about=true&format={format}", segment(id));
+        let (method, body) = if to_jupyter {
+            (Method::POST, Some("{}".to_owned()))
+        } else {
+            (Method::GET, None)
+        };
+        let tree = json::tree(&self.send(method, path, body).await?).unwrap_or_default();
+        Ok((
+            tree["path"].as_str().unwrap_or_default().to_owned(),
+            tree["bytes"].as_u64().unwrap_or_default(),
+        ))
+    }
+
+    /// Address of a piece of an export.
+    pub fn export_piece(&self, id: &str, format: &str, piece: u32) -> String {
+        let id = segment(id);
+        format!(
+            "{}api/v1/recordings/{id}/export?format={format}&piece={piece}",
+            self.base_url
+        )
+    }
+
     /// Sends, and gives the answer's text, or its [`ApiError`] where it is one.
     async fn send(&self, method: Method, path: String, body: Option<String>) -> Result<String, ApiError> {
         let builder = RequestBuilder::new(&format!("{}api/v1/{path}", self.base_url))

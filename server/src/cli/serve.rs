@@ -21,6 +21,7 @@ use crate::http::{App, Token, assets_folder, router};
 use crate::jobs::{Jobs, JobsConfig, JupyterSource};
 use crate::proxy::dashboard::Dashboards;
 use crate::proxy::gateway::{Door, router as door_router};
+use crate::recordings::Recordings;
 use crate::state_dir::{Departure, LastGuard, Membership, StateDir};
 use crate::store::Store;
 
@@ -73,8 +74,25 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let store = Store::open(&state_dir.store()).await?;
     let live = crate::live::Settings {
         feed: args.scheduler_feed == Switch::On,
+        limits: settings.recordings.limits(),
     };
-    let clusters = Clusters::new(config.clone(), origin, store.clone(), instance.clone(), live).await?;
+    let (notices, _) = broadcast::channel(64);
+    let recordings = Recordings::new(
+        state_dir.recordings(),
+        settings.recordings.clone(),
+        store.clone(),
+        notices.clone(),
+    );
+    let clusters = Clusters::new(
+        config.clone(),
+        origin,
+        store.clone(),
+        instance.clone(),
+        live,
+        recordings.clone(),
+        notices,
+    )
+    .await?;
     if address.url.is_some() {
         clusters.tell_access(access(&config, embedded.as_deref()));
     }
@@ -114,6 +132,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let app = App {
         clusters: clusters.clone(),
         jobs: jobs.clone(),
+        recordings: recordings.clone(),
         job_events,
         dashboards: Dashboards {
             base: config.address.clone().unwrap_or_default(),
@@ -129,6 +148,10 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     );
     announce(&args, address.url.as_deref(), &kernel_env);
 
+    let recovering = tokio::spawn({
+        let recordings = recordings.clone();
+        async move { recordings.recover().await }
+    });
     let watch = CancellationToken::new();
     let mut watching = Some(tokio::spawn(clusters.clone().run(watch.clone())));
     requests.spawn(jobs.clone().watch_others(stop.clone()));
@@ -141,6 +164,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
 
     let why = signals.end_is_asked(args.parent_pid).await;
     info!(why, "ending");
+    recordings.closing();
     stop.cancel();
     requests.close();
     match embedded {
@@ -173,6 +197,8 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     }
     watch.cancel();
     end_watch(&mut watching).await;
+    recovering.abort();
+    recordings.close().await;
     end_private_jupyter(&jupyter).await;
     if let Some(socket) = &args.socket {
         std::fs::remove_file(socket).ok();

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tracing::{info, warn};
 
 use crate::live::{self, Feed, Inspector, Watcher};
+use crate::recordings::Recordings;
 use crate::store::{ClusterNote, Store};
 pub use error::ClusterError;
 pub use poll::GatewayOrigin;
@@ -37,6 +38,7 @@ struct Inner {
     /// Name of this server, which marks the clusters that were created through it.
     instance: String,
     live: live::Settings,
+    recordings: Recordings,
     book: Mutex<Book>,
     list: watch::Sender<Arc<Vec<Cluster>>>,
     gateway: watch::Sender<GatewayStatus>,
@@ -98,6 +100,8 @@ impl Clusters {
         store: Store,
         instance: String,
         live: live::Settings,
+        recordings: Recordings,
+        notices: broadcast::Sender<Notice>,
     ) -> Result<Self, ClusterError> {
         let client = GatewayClient::new(&config)?;
         let remembered = store.clusters().await?;
@@ -109,13 +113,14 @@ impl Clusters {
             store,
             instance,
             live,
+            recordings,
             book: Mutex::new(Book {
                 remembered,
                 ..Book::default()
             }),
             list: watch::Sender::default(),
             gateway: watch::Sender::new(gateway),
-            notices: broadcast::channel(64).0,
+            notices,
             wake: Notify::new(),
             dirty: Arc::new(Notify::new()),
             refreshing: tokio::sync::Mutex::new(()),

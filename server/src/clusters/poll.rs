@@ -279,7 +279,9 @@ impl Clusters {
             {
                 match Target::gateway(&self.0.config, name, tls) {
                     Ok(target) => {
-                        let watcher = Watcher::start(target, self.0.live, self.0.dirty.clone());
+                        let label = book.remembered.get(name).and_then(|note| note.label.clone());
+                        let tap = self.0.recordings.record(name, label);
+                        let watcher = Watcher::start(target, self.0.live, self.0.dirty.clone(), tap);
                         book.watchers.insert(name.clone(), watcher);
                     }
                     Err(error) => warn!(cluster = %name, %error, "the cluster can't be watched"),

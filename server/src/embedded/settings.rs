@@ -1,10 +1,12 @@
-//! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway.
+//! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway, and how long recordings are kept.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use crate::recordings::RecordingSettings;
 
 /// A settings file that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,8 @@ pub enum SettingsError {
 pub struct Settings {
     #[serde(default)]
     pub embedded: EmbeddedSettings,
+    #[serde(default)]
+    pub recordings: RecordingSettings,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -177,7 +181,7 @@ fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
 }
 
 /// Bytes of a text such as `2 GiB`, `1.5GB` or `2147483648`.
-fn parse_bytes(text: &str) -> Option<u64> {
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')

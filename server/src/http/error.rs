@@ -12,6 +12,7 @@ use crate::clusters::ClusterError;
 use crate::jobs::JobError;
 use crate::live::InspectError;
 use crate::proxy::dashboard::DashboardError;
+use crate::recordings::RecordingError;
 use dask_comm::CommError;
 
 /// An error on its way out.
@@ -119,6 +120,19 @@ impl From<DashboardError> for HttpError {
         match error {
             DashboardError::BadPath => Self::not_found(message),
             DashboardError::Unreachable(_) => Self::new(StatusCode::BAD_GATEWAY, "dashboard", message),
+        }
+    }
+}
+
+impl From<RecordingError> for HttpError {
+    fn from(error: RecordingError) -> Self {
+        let message = error.to_string();
+        match error {
+            RecordingError::NotFound(_) => Self::not_found(message),
+            RecordingError::Invalid { field, .. } => Self::invalid(Some(field.to_owned()), message),
+            RecordingError::WrongState(_) => Self::new(StatusCode::CONFLICT, "wrong_state", message),
+            RecordingError::Data(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", message),
+            RecordingError::Store(detail) => Self::internal(&detail),
         }
     }
 }

@@ -39,6 +39,8 @@ async fn serve(app: App, mut socket: WebSocket) {
     if !send(&mut socket, &first).await {
         return;
     }
+    let mut recordings = app.recordings.changes();
+    recordings.mark_changed();
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
     loop {
         let event = tokio::select! {
@@ -56,6 +58,16 @@ async fn serve(app: App, mut socket: WebSocket) {
             Ok(()) = gateway.changed() => {
                 gateway.mark_unchanged();
                 Event::Status { status: app.status() }
+            }
+            Ok(()) = recordings.changed() => {
+                recordings.mark_unchanged();
+                match app.recordings.list().await {
+                    Ok(recordings) => Event::Recordings { recordings },
+                    Err(error) => {
+                        tracing::error!(%error, "the recordings can't be listed");
+                        continue;
+                    }
+                }
             }
             job = jobs.recv() => match job {
                 Ok(job) => Event::Job { job },

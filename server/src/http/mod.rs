@@ -9,6 +9,7 @@ mod inspect;
 mod jobs;
 mod openapi;
 mod panel;
+mod recordings;
 mod status;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use crate::clusters::Clusters;
 use crate::jobs::Jobs;
 use crate::proxy::dashboard::Dashboards;
+use crate::recordings::Recordings;
 use error::HttpError;
 pub use guard::Token;
 pub use openapi::document;
@@ -42,6 +44,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 pub struct App {
     pub clusters: Clusters,
     pub jobs: Jobs,
+    pub recordings: Recordings,
     pub job_events: broadcast::Sender<Job>,
     pub dashboards: Dashboards,
     /// Folder of the panel's files; `None` where they were not built.
@@ -86,6 +89,16 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/jobs", get(jobs::list).post(jobs::create))
         .route("/api/v1/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/api/v1/jobs/{id}/output", get(jobs::output))
+        .route("/api/v1/recordings", get(recordings::list))
+        .route(
+            "/api/v1/recordings/{id}",
+            get(recordings::get).delete(recordings::delete),
+        )
+        .route("/api/v1/recordings/{id}/live", get(recordings::live))
+        .route(
+            "/api/v1/recordings/{id}/export",
+            get(recordings::export).post(recordings::export_to_jupyter),
+        )
         .route("/api/v1/events", get(events::events))
         .route("/clusters/{name}/", get(dashboards::first_page))
         .route("/clusters/{name}/{*path}", any(dashboards::pass))

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{clusters, events, inspect, jobs, status};
+use super::{clusters, events, inspect, jobs, recordings, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,12 +28,19 @@ use super::{clusters, events, inspect, jobs, status};
         jobs::get,
         jobs::cancel,
         jobs::output,
+        recordings::list,
+        recordings::get,
+        recordings::delete,
+        recordings::live,
+        recordings::export,
+        recordings::export_to_jupyter,
         events::events,
     ),
     tags(
         (name = "server", description = "How the server is"),
         (name = "clusters", description = "The gateway's options and clusters"),
         (name = "jobs", description = "Code that runs in a kernel of the Jupyter Server"),
+        (name = "recordings", description = "What clusters did, kept after they are gone"),
         (name = "events", description = "What changed"),
     )
 )]

@@ -277,7 +277,7 @@ impl JupyterClient {
         format!("token {}", self.endpoint.token)
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -315,7 +315,7 @@ async fn read<T: serde::de::DeserializeOwned>(
     })
 }
 
-async fn refusal(action: &'static str, response: reqwest::Response) -> JupyterError {
+pub(super) async fn refusal(action: &'static str, response: reqwest::Response) -> JupyterError {
     let status = response.status().as_u16();
     let message = response
         .json::<Value>()

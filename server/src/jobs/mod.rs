@@ -5,6 +5,7 @@
 
 mod channels;
 mod executor;
+mod files;
 mod health;
 mod jupyter;
 mod keep;

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use dask_comm::TaskRecord;
 use protocol::live::{ErrorGroup, Errors};
+
+use super::Task;
 
 /// Groups kept; the one whose latest error is the longest ago gives way.
 const MAX_GROUPS: usize = 200;
@@ -14,14 +15,14 @@ const MAX_TRACEBACK: usize = 16_000;
 
 /// The errors of one life of one scheduler.
 #[derive(Debug, Default)]
-pub(super) struct ErrorLog {
+pub struct ErrorLog {
     groups: HashMap<(String, String), ErrorGroup>,
     total: u64,
 }
 
 impl ErrorLog {
     /// Takes the erred ones of `records` in, the first of which has the number `first_record`; whether there were any.
-    pub(super) fn extend(&mut self, records: &[TaskRecord], first_record: u64) -> bool {
+    pub fn extend(&mut self, records: &[Task], first_record: u64) -> bool {
         let before = self.total;
         for (record, number) in records.iter().zip(first_record..) {
             if let Some(exception) = &record.error {
@@ -31,20 +32,11 @@ impl ErrorLog {
         self.total > before
     }
 
-    fn push(&mut self, record: &TaskRecord, exception: &str, number: u64) {
+    fn push(&mut self, record: &Task, exception: &str, number: u64) {
         self.total += 1;
-        let prefix = record
-            .stem
-            .as_deref()
-            .map_or_else(|| "Other".to_owned(), timeline::key_split);
         let exception = head(exception, MAX_EXCEPTION);
-        let at_us = record
-            .startstops
-            .iter()
-            .map(|part| (part.stop * 1e6) as i64)
-            .max()
-            .unwrap_or(0);
-        let key = (prefix, exception.to_owned());
+        let at_us = record.span().map_or(0, |(_, end)| end);
+        let key = (record.prefix.clone(), exception.to_owned());
         if !self.groups.contains_key(&key) && self.groups.len() == MAX_GROUPS {
             let oldest = self.groups.iter().min_by_key(|(_, group)| group.record);
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
@@ -68,7 +60,7 @@ impl ErrorLog {
     }
 
     /// What there is, the latest first.
-    pub(super) fn errors(&self) -> Errors {
+    pub fn errors(&self) -> Errors {
         let mut groups: Vec<_> = self.groups.values().cloned().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.record));
         Errors {
@@ -90,31 +82,31 @@ fn tail(text: &str, bytes: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use dask_comm::StartStop;
+    use protocol::live::Action;
 
     use super::*;
+    use crate::live::Bar;
 
-    fn erred(key: &str, error: &str) -> TaskRecord {
-        TaskRecord {
+    fn erred(key: &str, error: &str) -> Task {
+        Task {
             key: key.to_owned(),
-            stem: Some(key.to_owned()),
+            prefix: timeline::key_split(key),
             error: Some(error.to_owned()),
             traceback: Some("Traceback\u{2026} line 1".to_owned()),
             cause: Some("load-1".to_owned()),
-            startstops: vec![StartStop {
-                action: "compute".to_owned(),
-                start: 1.0,
-                stop: 2.5,
-                source: None,
+            bars: vec![Bar {
+                action: Action::Erred,
+                start_us: 1_000_000,
+                duration_us: 1_500_000,
             }],
-            ..TaskRecord::default()
+            ..Task::default()
         }
     }
 
     #[test]
     fn the_same_exception_of_a_prefix_is_one_group() {
         let mut log = ErrorLog::default();
-        let fine = TaskRecord::default();
+        let fine = Task::default();
         assert!(!log.extend(std::slice::from_ref(&fine), 0));
         let records = [
             erred("inc-1", "ValueError('a')"),
@@ -154,7 +146,7 @@ mod tests {
     fn neither_groups_nor_texts_grow_without_bound() {
         let mut log = ErrorLog::default();
         let records: Vec<_> = (0..MAX_GROUPS + 50)
-            .map(|i| TaskRecord {
+            .map(|i| Task {
                 traceback: Some("\u{e9}".repeat(MAX_TRACEBACK)),
                 ..erred("inc-1", &format!("{i} {}", "\u{e9}".repeat(MAX_EXCEPTION)))
             })

@@ -1,59 +1,157 @@
-//! The task records of one scheduler, in columns, with a bound on how many are kept.
+//! The task records of one scheduler, in blocks of columns, with bounds on how many are kept.
+//!
+//! Geometry and names are apart: a rectangle takes 16 bytes, a record 12, so that a task with a transfer and a compute
+//! stays below 50; keys and details lie in each block's arena, and the arenas of the oldest blocks are let go first.
 
 use std::collections::{HashMap, VecDeque};
 
-use dask_comm::TaskRecord;
 use protocol::live::{Action, Details, Lane, Prefix, TaskBatch};
+use serde::{Deserialize, Serialize};
 
-/// Records kept in memory for each scheduler; the oldest give way.
-pub(super) const MAX_RECORDS: usize = 500_000;
+use super::Task;
 
-/// Largest id of a lane or prefix.
+/// How much of a scheduler's records is kept in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Records; the oldest give way, a block at a time.
+    pub tasks: usize,
+    /// Bytes of keys and details; older ones are read from the recording.
+    pub detail_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tasks: 2_000_000,
+            detail_bytes: 128 << 20,
+        }
+    }
+}
+
+/// Records in a block.
+const BLOCK: usize = 4_096;
+
+/// Largest id of a lane, prefix or type.
 const LAST_ID: u16 = u16::MAX - 1;
+
+/// Bytes of an exception's text that are kept for a tooltip.
+const MAX_ERROR: usize = 4_000;
 
 /// Everything that was read from one life of one scheduler.
 #[derive(Debug, Default)]
 pub struct TaskLog {
     /// Identity of the scheduler the records come from.
     scheduler: String,
+    limits: Limits,
     /// Number of the oldest record that is still here.
     first_record: u64,
-    /// Number of the oldest rectangle that is still here.
-    first_rect: u64,
-    records: VecDeque<Record>,
-    rects: VecDeque<Rect>,
+    /// All but the last are full.
+    blocks: VecDeque<Block>,
+    /// Blocks at the front whose arena was let go.
+    without_details: usize,
+    /// Bytes of all arenas.
+    detail_bytes: usize,
     lanes: Vec<Lane>,
-    lane_ids: HashMap<(String, u64), u16>,
+    /// By worker, then thread.
+    lane_ids: HashMap<String, HashMap<u64, u16>>,
     prefixes: Vec<Prefix>,
     prefix_ids: HashMap<String, u16>,
+    types: Names,
     worker_names: HashMap<String, String>,
 }
 
-#[derive(Debug)]
-struct Record {
-    key: Box<str>,
-    type_name: Option<Box<str>>,
-    nbytes: Option<u64>,
-    error: Option<Box<str>>,
-    lane: u16,
-    /// Number of its first rectangle; it has them up to the next record's.
-    first_rect: u64,
+/// A run of records.
+#[derive(Debug, Default)]
+struct Block {
+    records: Vec<Record>,
+    rects: Vec<Rect>,
+    /// One [`Detail`] after another.
+    arena: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Rect {
-    start_us: i64,
-    duration_us: u64,
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    /// In its block, where its rectangles and its detail begin; they go on up to the next record's.
+    first_rect: u32,
+    detail: u32,
     lane: u16,
     prefix: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rect {
+    start_us: i64,
+    /// Low and high part: 48 bits of microseconds are nine years.
+    duration_low: u32,
+    duration_high: u16,
     action: Action,
+}
+
+impl Rect {
+    fn duration_us(self) -> u64 {
+        u64::from(self.duration_high) << 32 | u64::from(self.duration_low)
+    }
+}
+
+/// What is kept of a task beside its geometry.
+#[derive(Serialize, Deserialize)]
+struct Detail<'a> {
+    key: &'a str,
+    /// Among the log's types.
+    type_id: Option<u16>,
+    nbytes: Option<u64>,
+    error: Option<&'a str>,
+}
+
+/// Words that come again and again.
+#[derive(Debug, Default)]
+struct Names {
+    words: Vec<String>,
+    ids: HashMap<String, u16>,
+}
+
+impl Names {
+    /// The word's id; `None` where there are too many.
+    fn id(&mut self, word: &str) -> Option<u16> {
+        if let Some(id) = self.ids.get(word) {
+            return Some(*id);
+        }
+        let id = next_id(self.words.len())?;
+        self.words.push(word.to_owned());
+        self.ids.insert(word.to_owned(), id);
+        Some(id)
+    }
+}
+
+impl Block {
+    fn rects_of(&self, record: usize) -> &[Rect] {
+        let end = self
+            .records
+            .get(record + 1)
+            .map_or(self.rects.len(), |next| next.first_rect as usize);
+        &self.rects[self.records[record].first_rect as usize..end]
+    }
+
+    fn detail(&self, record: usize) -> Option<Detail<'_>> {
+        let begin = self.records.get(record)?.detail as usize;
+        let end = self
+            .records
+            .get(record + 1)
+            .map_or(self.arena.len(), |next| next.detail as usize);
+        protocol::live::decode(self.arena.get(begin..end)?).ok()
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() == BLOCK
+    }
 }
 
 impl TaskLog {
     /// An empty log for the scheduler of that identity.
-    pub fn new(scheduler: String) -> Self {
+    pub fn new(scheduler: String, limits: Limits) -> Self {
         Self {
             scheduler,
+            limits,
             ..Self::default()
         }
     }
@@ -68,7 +166,13 @@ impl TaskLog {
 
     /// Number that the next record will get.
     pub fn next_record(&self) -> u64 {
-        self.first_record + self.records.len() as u64
+        self.first_record + self.len() as u64
+    }
+
+    fn len(&self) -> usize {
+        self.blocks
+            .back()
+            .map_or(0, |last| (self.blocks.len() - 1) * BLOCK + last.records.len())
     }
 
     /// The names of the workers there are, by which new lanes are shown; a worker without one is shown by its address.
@@ -78,63 +182,74 @@ impl TaskLog {
             .collect();
     }
 
+    /// Names one worker more.
+    pub fn name_worker(&mut self, address: &str, name: &str) {
+        self.worker_names.insert(address.to_owned(), name.to_owned());
+    }
+
     /// Takes records in, in the scheduler's order.
-    pub fn extend(&mut self, records: Vec<TaskRecord>) {
-        for record in records {
-            self.push(record);
+    pub fn extend(&mut self, tasks: &[Task]) {
+        for task in tasks {
+            self.push(task);
         }
-        while self.records.len() > MAX_RECORDS {
-            self.records.pop_front();
-            self.first_record += 1;
-            let keep_from = self
-                .records
-                .front()
-                .map_or(self.first_rect + self.rects.len() as u64, |r| r.first_rect);
-            let gone = (keep_from - self.first_rect) as usize;
-            self.rects.drain(..gone);
-            self.first_rect = keep_from;
+        while self.blocks.len() > 1 && self.len() - BLOCK >= self.limits.tasks {
+            if let Some(oldest) = self.blocks.pop_front() {
+                self.detail_bytes -= oldest.arena.len();
+                self.without_details = self.without_details.saturating_sub(1);
+                self.first_record += BLOCK as u64;
+            }
+        }
+        while self.detail_bytes > self.limits.detail_bytes && self.without_details + 1 < self.blocks.len() {
+            let arena = std::mem::take(&mut self.blocks[self.without_details].arena);
+            self.detail_bytes -= arena.len();
+            self.without_details += 1;
         }
     }
 
-    fn push(&mut self, record: TaskRecord) {
-        let lane = self.lane(&record.worker, record.thread);
-        let prefix = self.prefix(record.stem.as_deref());
-        let erred = record.error.is_some();
-        let first_rect = self.first_rect + self.rects.len() as u64;
-        for part in &record.startstops {
-            let action = match part.action.as_str() {
-                "transfer" => Action::Transfer,
-                "disk-read" => Action::DiskRead,
-                "disk-write" => Action::DiskWrite,
-                "deserialize" => Action::Deserialize,
-                _ if erred => Action::Erred,
-                _ => Action::Compute,
-            };
-            let start_us = microseconds(part.start);
-            let duration_us = microseconds(part.stop)
-                .saturating_sub(start_us)
-                .max(0)
-                .unsigned_abs();
-            self.rects.push_back(Rect {
-                start_us,
-                duration_us,
-                lane,
-                prefix,
-                action,
-            });
+    fn push(&mut self, task: &Task) {
+        let lane = self.lane(&task.worker, task.thread);
+        let prefix = self.prefix(&task.prefix);
+        let detail = Detail {
+            key: &task.key,
+            type_id: task.type_name.as_deref().and_then(|name| self.types.id(name)),
+            nbytes: task.nbytes,
+            error: task
+                .error
+                .as_deref()
+                .map(|error| &error[..error.floor_char_boundary(MAX_ERROR)]),
+        };
+        let detail = protocol::live::encode(&detail).unwrap_or_default();
+        if self.blocks.back().is_none_or(Block::is_full) {
+            // What is full grows no more: what it has reserved beyond its length is given back.
+            if let Some(full) = self.blocks.back_mut() {
+                full.records.shrink_to_fit();
+                full.rects.shrink_to_fit();
+                full.arena.shrink_to_fit();
+            }
+            self.blocks.push_back(Block::default());
         }
-        self.records.push_back(Record {
-            key: record.key.into(),
-            type_name: record.typename.map(Into::into),
-            nbytes: record.nbytes,
-            error: record.error.map(Into::into),
+        let Some(block) = self.blocks.back_mut() else {
+            return;
+        };
+        block.records.push(Record {
+            first_rect: block.rects.len() as u32,
+            detail: block.arena.len() as u32,
             lane,
-            first_rect,
+            prefix,
         });
+        block.rects.extend(task.bars.iter().map(|bar| Rect {
+            start_us: bar.start_us,
+            duration_low: bar.duration_us as u32,
+            duration_high: u16::try_from(bar.duration_us >> 32).unwrap_or(u16::MAX),
+            action: bar.action,
+        }));
+        block.arena.extend_from_slice(&detail);
+        self.detail_bytes += detail.len();
     }
 
     fn lane(&mut self, worker: &str, thread: u64) -> u16 {
-        if let Some(id) = self.lane_ids.get(&(worker.to_owned(), thread)) {
+        let known = self.lane_ids.get(worker);
+        if let Some(id) = known.and_then(|threads| threads.get(&thread)) {
             return *id;
         }
         let Some(id) = next_id(self.lanes.len()) else {
@@ -147,24 +262,25 @@ impl TaskLog {
             worker_name,
             thread,
         });
-        self.lane_ids.insert((worker.to_owned(), thread), id);
+        self.lane_ids
+            .entry(worker.to_owned())
+            .or_default()
+            .insert(thread, id);
         id
     }
 
-    /// The prefix of a key's stem; Dask says `Other` of keys that are no text.
-    fn prefix(&mut self, stem: Option<&str>) -> u16 {
-        let name = stem.map_or_else(|| "Other".to_owned(), timeline::key_split);
-        if let Some(id) = self.prefix_ids.get(&name) {
+    fn prefix(&mut self, name: &str) -> u16 {
+        if let Some(id) = self.prefix_ids.get(name) {
             return *id;
         }
         let Some(id) = next_id(self.prefixes.len()) else {
             return LAST_ID;
         };
         self.prefixes.push(Prefix {
-            color: timeline::color_index(&name),
-            name: name.clone(),
+            color: timeline::color_index(name),
+            name: name.to_owned(),
         });
-        self.prefix_ids.insert(name, id);
+        self.prefix_ids.insert(name.to_owned(), id);
         id
     }
 
@@ -173,61 +289,67 @@ impl TaskLog {
     pub fn batch(&self, from: u64, limit: usize, known_lanes: usize, known_prefixes: usize) -> TaskBatch {
         let from = from.clamp(self.first_record, self.next_record());
         let begin = (from - self.first_record) as usize;
-        let end = self.records.len().min(begin.saturating_add(limit));
+        let end = self.len().min(begin.saturating_add(limit));
         let mut batch = TaskBatch {
             first_record: from,
             records: (end - begin) as u32,
-            caught_up: end == self.records.len(),
+            caught_up: end == self.len(),
             lanes: self.lanes[known_lanes.min(self.lanes.len())..].to_vec(),
             prefixes: self.prefixes[known_prefixes.min(self.prefixes.len())..].to_vec(),
             ..TaskBatch::default()
         };
-        let rect_at = |record: usize| {
-            let number = self
-                .records
-                .get(record)
-                .map_or(self.first_rect + self.rects.len() as u64, |r| r.first_rect);
-            (number - self.first_rect) as usize
-        };
         let mut previous = None;
-        for record in begin..end {
-            for rect in self.rects.range(rect_at(record)..rect_at(record + 1)) {
+        for number in begin..end {
+            let (block, record) = (&self.blocks[number / BLOCK], number % BLOCK);
+            let Record { lane, prefix, .. } = block.records[record];
+            for rect in block.rects_of(record) {
                 let previous = previous.replace(rect.start_us).unwrap_or_else(|| {
                     batch.base_us = rect.start_us;
                     rect.start_us
                 });
                 batch.start_delta_us.push(rect.start_us - previous);
-                batch.duration_us.push(rect.duration_us);
-                batch.lane.push(rect.lane);
-                batch.prefix.push(rect.prefix);
+                batch.duration_us.push(rect.duration_us());
+                batch.lane.push(lane);
+                batch.prefix.push(prefix);
                 batch.action.push(rect.action);
-                batch.record.push((record - begin) as u32);
+                batch.record.push((number - begin) as u32);
             }
         }
         batch
     }
 
-    /// A record in full, while it is kept.
+    /// A record in full, while its details are kept.
     pub fn details(&self, record: u64) -> Option<Details> {
-        let found = self
-            .records
-            .get(usize::try_from(record.checked_sub(self.first_record)?).ok()?)?;
+        let number = usize::try_from(record.checked_sub(self.first_record)?).ok()?;
+        let (at, place) = (number / BLOCK, number % BLOCK);
+        if at < self.without_details {
+            return None;
+        }
+        let block = self.blocks.get(at)?;
+        let detail = block.detail(place)?;
+        let lane = self.lanes.get(usize::from(block.records[place].lane));
         Some(Details {
             record,
-            key: found.key.to_string(),
-            worker: self
-                .lanes
-                .get(usize::from(found.lane))
-                .map(|lane| lane.worker.clone())
-                .unwrap_or_default(),
-            type_name: found.type_name.as_deref().map(str::to_owned),
-            nbytes: found.nbytes,
-            error: found.error.as_deref().map(str::to_owned),
+            key: detail.key.to_owned(),
+            worker: lane.map(|lane| lane.worker.clone()).unwrap_or_default(),
+            type_name: detail
+                .type_id
+                .and_then(|id| self.types.words.get(usize::from(id)).cloned()),
+            nbytes: detail.nbytes,
+            error: detail.error.map(str::to_owned),
         })
     }
 
     pub fn dictionary_sizes(&self) -> (usize, usize) {
         (self.lanes.len(), self.prefixes.len())
+    }
+
+    /// Bytes that geometry and index take, and those of keys and details.
+    pub fn bytes(&self) -> (usize, usize) {
+        let geometry = |block: &Block| {
+            block.records.capacity() * size_of::<Record>() + block.rects.capacity() * size_of::<Rect>()
+        };
+        (self.blocks.iter().map(geometry).sum(), self.detail_bytes)
     }
 }
 
@@ -237,48 +359,49 @@ fn next_id(size: usize) -> Option<u16> {
     u16::try_from(size).ok().filter(|id| *id <= LAST_ID)
 }
 
-/// Unix seconds as microseconds; what is no time counts as 0.
-fn microseconds(seconds: f64) -> i64 {
-    (seconds * 1e6).round() as i64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dask_comm::StartStop;
+    use crate::live::Bar;
 
-    fn record(key: &str, thread: u64, start: f64) -> TaskRecord {
-        TaskRecord {
+    fn task(key: &str, thread: u64, start_us: i64) -> Task {
+        let bar = |action, start_us, duration_us| Bar {
+            action,
+            start_us,
+            duration_us,
+        };
+        Task {
             key: key.to_owned(),
-            stem: Some(key.to_owned()),
+            prefix: timeline::key_split(key),
             worker: "tcp://127.0.0.1:1".to_owned(),
             thread,
-            typename: Some("int".to_owned()),
+            type_name: Some("int".to_owned()),
             nbytes: Some(28),
-            error: None,
-            traceback: None,
-            cause: None,
-            startstops: vec![
-                StartStop {
-                    action: "transfer".to_owned(),
-                    start,
-                    stop: start + 0.001,
-                    source: None,
-                },
-                StartStop {
-                    action: "compute".to_owned(),
-                    start: start + 0.001,
-                    stop: start + 0.25,
-                    source: None,
-                },
+            bars: vec![
+                bar(Action::Transfer, start_us, 1_000),
+                bar(Action::Compute, start_us + 1_000, 249_000),
             ],
+            ..Task::default()
         }
+    }
+
+    fn log(limits: Limits, n: usize) -> TaskLog {
+        let mut log = TaskLog::new(String::new(), limits);
+        log.extend(
+            &(0..n)
+                .map(|i| task(&format!("inc-{i}"), 1, i as i64))
+                .collect::<Vec<_>>(),
+        );
+        log
     }
 
     #[test]
     fn a_batch_holds_what_was_taken_in() {
-        let mut log = TaskLog::new("Scheduler-1".to_owned());
-        log.extend(vec![record("inc-0123", 1, 1000.0), record("dec-0123", 2, 1000.5)]);
+        let mut log = log(Limits::default(), 0);
+        log.extend(&[
+            task("inc-0123", 1, 1_000_000_000),
+            task("dec-0123", 2, 1_000_500_000),
+        ]);
         let batch = log.batch(0, 10, 0, 0);
         assert_eq!(
             (
@@ -292,15 +415,8 @@ mod tests {
         assert_eq!(batch.base_us, 1_000_000_000);
         assert_eq!(batch.start_delta_us, [0, 1000, 499_000, 1000]);
         assert_eq!(batch.duration_us, [1000, 249_000, 1000, 249_000]);
-        assert_eq!(
-            batch.action,
-            [
-                Action::Transfer,
-                Action::Compute,
-                Action::Transfer,
-                Action::Compute
-            ]
-        );
+        use Action::{Compute, Transfer};
+        assert_eq!(batch.action, [Transfer, Compute, Transfer, Compute]);
         assert_eq!(batch.record, [0, 0, 1, 1]);
         let later = log.batch(1, 10, 2, 1);
         assert_eq!(
@@ -310,50 +426,70 @@ mod tests {
     }
 
     #[test]
-    fn batches_are_bounded_and_continue() {
-        let mut log = TaskLog::new(String::new());
-        log.extend(
-            (0..25)
-                .map(|i| record(&format!("inc-{i}"), 1, f64::from(i)))
-                .collect(),
-        );
+    fn batches_are_bounded_and_continue_over_blocks() {
+        let log = log(Limits::default(), 2 * BLOCK + 25);
         let (mut from, mut seen) = (0, 0);
         loop {
-            let batch = log.batch(from, 10, 0, 0);
+            let batch = log.batch(from, 1_000, 0, 0);
+            assert_eq!(batch.base_us, from as i64);
             seen += batch.records;
             from = batch.first_record + u64::from(batch.records);
             if batch.caught_up {
                 break;
             }
-            assert_eq!(batch.records, 10);
+            assert_eq!(batch.records, 1_000);
         }
-        assert_eq!((seen, from), (25, 25));
+        assert_eq!((seen as usize, from), (2 * BLOCK + 25, 2 * BLOCK as u64 + 25));
     }
 
     #[test]
-    fn the_oldest_give_way() {
-        let mut log = TaskLog::new(String::new());
-        log.extend(
-            (0..MAX_RECORDS + 7)
-                .map(|i| record("inc-1", 1, i as f64))
-                .collect(),
-        );
-        assert_eq!(log.first_record(), 7);
-        assert_eq!(log.next_record(), MAX_RECORDS as u64 + 7);
+    fn the_oldest_give_way_in_blocks() {
+        let limits = Limits {
+            tasks: 2 * BLOCK,
+            ..Limits::default()
+        };
+        let log = log(limits, 3 * BLOCK + 7);
+        assert_eq!(log.first_record(), BLOCK as u64);
+        assert_eq!(log.next_record(), 3 * BLOCK as u64 + 7);
         let batch = log.batch(0, 1, 0, 0);
-        assert_eq!((batch.first_record, batch.base_us), (7, 7_000_000));
-        assert!(log.details(6).is_none());
-        assert_eq!(log.details(7).map(|d| d.nbytes), Some(Some(28)));
+        assert_eq!((batch.first_record, batch.base_us), (BLOCK as u64, BLOCK as i64));
+        assert!(log.details(BLOCK as u64 - 1).is_none());
+        assert_eq!(
+            log.details(BLOCK as u64).map(|d| d.key),
+            Some(format!("inc-{BLOCK}"))
+        );
     }
 
     #[test]
-    fn an_error_colours_the_compute_only() {
-        let mut log = TaskLog::new(String::new());
-        log.extend(vec![TaskRecord {
+    fn details_have_a_bound_of_their_own() {
+        let limits = Limits {
+            detail_bytes: 40 * BLOCK,
+            ..Limits::default()
+        };
+        let log = log(limits, 8 * BLOCK);
+        let (geometry, details) = log.bytes();
+        assert!(details <= 40 * BLOCK, "{details}");
+        assert!(
+            geometry <= 50 * log.len(),
+            "{} bytes a task",
+            geometry / log.len()
+        );
+        assert!(log.details(0).is_none(), "the oldest were let go");
+        assert_eq!(log.batch(0, 1, 0, 0).records, 1, "their geometry was not");
+        let newest = log.details(8 * BLOCK as u64 - 1).expect("the newest are kept");
+        assert_eq!(
+            (newest.type_name.as_deref(), newest.nbytes),
+            (Some("int"), Some(28))
+        );
+    }
+
+    #[test]
+    fn an_error_is_in_the_details() {
+        let mut log = log(Limits::default(), 0);
+        log.extend(&[Task {
             error: Some("ValueError('boom')".to_owned()),
-            ..record("f-1", 1, 0.0)
+            ..task("f-1", 1, 0)
         }]);
-        assert_eq!(log.batch(0, 1, 0, 0).action, [Action::Transfer, Action::Erred]);
         assert_eq!(
             log.details(0).and_then(|d| d.error).as_deref(),
             Some("ValueError('boom')")

@@ -8,21 +8,28 @@ mod feeder;
 mod inspect;
 mod log;
 mod progress;
+mod replay;
 mod series;
 mod session;
+mod tap;
+mod task;
 mod watcher;
 mod workers;
 
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use protocol::live::{Errors, Health, Progress, Worker};
+use protocol::live::{Details, Errors, Health, Progress, Worker};
 use protocol::rest::{ClusterSummary, LiveState};
 use tokio::sync::watch;
 
+pub use errors::ErrorLog;
 pub use inspect::{InspectError, Inspector};
-pub use log::TaskLog;
+pub use log::{Limits, TaskLog};
+pub use replay::Replay;
 use series::SampleLog;
 pub use session::serve;
+pub use tap::{Archive, Tap};
+pub use task::{Bar, Task};
 pub use watcher::{Settings, Target, Watcher};
 
 /// What is known of one scheduler, shared between its watcher and the sessions.
@@ -41,6 +48,8 @@ pub struct Feed {
     /// Sessions that are being served.
     viewers: watch::Sender<usize>,
     summary: watch::Sender<Option<ClusterSummary>>,
+    /// Where records lie that the log has let go.
+    archive: Option<Arc<dyn Archive>>,
 }
 
 impl Default for Feed {
@@ -62,6 +71,7 @@ impl Default for Feed {
             }),
             viewers: watch::Sender::new(0),
             summary: watch::Sender::default(),
+            archive: None,
         }
     }
 }
@@ -88,6 +98,31 @@ impl Feed {
         self.series
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A record in full: from the log while it is there, else from the recording. One that is nowhere has a number only,
+    /// so that who asked for it need not wait for ever.
+    async fn details(&self, record: u64) -> Details {
+        let (found, scheduler) = {
+            let log = self.log();
+            (log.details(record), log.scheduler().to_owned())
+        };
+        if let Some(details) = found {
+            return details;
+        }
+        let nowhere = Details {
+            record,
+            key: String::new(),
+            worker: String::new(),
+            type_name: None,
+            nbytes: None,
+            error: None,
+        };
+        let Some(archive) = self.archive.clone() else {
+            return nowhere;
+        };
+        let read = tokio::task::spawn_blocking(move || archive.details(&scheduler, record));
+        read.await.ok().flatten().unwrap_or(nowhere)
     }
 
     /// Counts as one that looks, until it is dropped.

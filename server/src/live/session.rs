@@ -119,10 +119,8 @@ impl Session {
                         }
                         Request::Ack { seq } => self.acked_seq = seq.clamp(self.acked_seq, self.sent_seq),
                         Request::Details { record } => {
-                            let details = self.feed.log().details(record);
-                            if let Some(details) = details {
-                                self.send(socket, Frame::Details(details)).await?;
-                            }
+                            let details = self.feed.details(record).await;
+                            self.send(socket, Frame::Details(details)).await?;
                         }
                     }
                 }
@@ -219,36 +217,34 @@ fn latest<T: Clone>(receiver: &mut watch::Receiver<T>) -> T {
 
 #[cfg(test)]
 mod tests {
-    use dask_comm::{StartStop, TaskRecord};
-
-    use super::super::TaskLog;
+    use super::super::log::Limits;
+    use super::super::{Bar, Task, TaskLog};
     use super::*;
 
-    fn records(n: usize) -> Vec<TaskRecord> {
-        let record = |i: usize| TaskRecord {
+    fn tasks(n: usize) -> Vec<Task> {
+        let task = |i: usize| Task {
             key: format!("inc-{i}"),
-            stem: Some(format!("inc-{i}")),
-            worker: "tcp://127.0.0.1:1".to_owned(),
+            prefix: "inc".to_owned(),
+            worker: "tcp://a".to_owned(),
             thread: 1,
-            typename: None,
-            nbytes: None,
-            error: None,
-            traceback: None,
-            cause: None,
-            startstops: vec![StartStop {
-                action: "compute".to_owned(),
-                start: i as f64,
-                stop: i as f64 + 0.5,
-                source: None,
+            bars: vec![Bar {
+                action: protocol::live::Action::Compute,
+                start_us: i as i64,
+                duration_us: 500_000,
             }],
+            ..Task::default()
         };
-        (0..n).map(record).collect()
+        (0..n).map(task).collect()
     }
 
     fn feed(scheduler: &str, n: usize) -> Arc<Feed> {
         let feed = Arc::new(Feed::default());
-        *feed.log_mut() = TaskLog::new(scheduler.to_owned());
-        feed.log_mut().extend(records(n));
+        let limits = Limits {
+            tasks: 30_000,
+            ..Limits::default()
+        };
+        *feed.log_mut() = TaskLog::new(scheduler.to_owned(), limits);
+        feed.log_mut().extend(&tasks(n));
         feed
     }
 
@@ -275,8 +271,8 @@ mod tests {
         let feed = feed("one", 3);
         let mut session = Session::new(feed.clone());
         while session.next_tasks().is_some() {}
-        *feed.log_mut() = TaskLog::new("two".to_owned());
-        feed.log_mut().extend(records(1));
+        *feed.log_mut() = TaskLog::new("two".to_owned(), Limits::default());
+        feed.log_mut().extend(&tasks(1));
         let Some(Frame::Hello(hello)) = session.next_tasks() else {
             panic!("no hello")
         };
@@ -295,12 +291,17 @@ mod tests {
         let feed = feed("one", 3);
         let mut session = Session::new(feed.clone());
         while session.next_tasks().is_some() {}
-        feed.log_mut()
-            .extend(records(super::super::log::MAX_RECORDS + 10));
+        feed.log_mut().extend(&tasks(40_000));
         let Some(Frame::Hello(hello)) = session.next_tasks() else {
             panic!("no hello")
         };
-        assert_eq!(hello.first_record, 13);
+        assert!(hello.first_record > 3, "{}", hello.first_record);
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_nowhere_is_answered_with_its_number() {
+        let details = feed("one", 1).details(77).await;
+        assert_eq!((details.record, details.key.as_str()), (77, ""));
     }
 
     #[test]

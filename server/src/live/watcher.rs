@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dask_comm::{
     Address, ClusterCert, CommError, Connection, Identity, SchedulerState, TaskStreamCursor, Timeouts,
-    Version,
+    Versions,
 };
 use dask_gateway::{ClusterTls, GatewayConfig};
 use protocol::live::Health;
@@ -22,7 +22,7 @@ use super::inspect::Inspector;
 use super::progress::progress;
 use super::series::sample;
 use super::workers::Workers;
-use super::{Feed, TaskLog};
+use super::{Archive, Feed, Limits, Tap, Task, TaskLog};
 use crate::clock;
 
 /// New task records are asked for at this rate while somebody looks, and at that one while nobody does. The scheduler
@@ -51,6 +51,8 @@ const LAST_RETRY: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// Whether the scheduler is asked for what only its `feed` gives: it runs a small expression there.
     pub feed: bool,
+    /// What is kept in memory of each.
+    pub limits: Limits,
 }
 
 /// A scheduler, and what it takes to speak to it.
@@ -88,9 +90,17 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Begins to watch; `changed` is notified when the summary or the health may look different.
-    pub fn start(target: Target, settings: Settings, changed: Arc<Notify>) -> Self {
-        let feed = Arc::new(Feed::default());
+    /// Begins to watch; `changed` is notified when the summary or the health may look different, `tap` hears everything.
+    pub fn start(
+        target: Target,
+        settings: Settings,
+        changed: Arc<Notify>,
+        tap: Option<Arc<dyn Tap>>,
+    ) -> Self {
+        let feed = Arc::new(Feed {
+            archive: tap.clone().map(|tap| tap as Arc<dyn Archive>),
+            ..Feed::default()
+        });
         let inspector = Arc::new(Inspector::new(target.clone(), feed.clone()));
         let cancel = CancellationToken::new();
         let task = tokio::spawn({
@@ -100,12 +110,16 @@ impl Watcher {
                     target,
                     settings,
                     feed,
+                    tap,
                     changed,
                     stream: None,
                     errors: ErrorLog::default(),
                     workers: Workers::default(),
                 };
                 cancel.run_until_cancelled(watch.run()).await;
+                if let Some(tap) = &watch.tap {
+                    tap.end();
+                }
             }
         });
         Self {
@@ -141,6 +155,7 @@ struct Watch {
     target: Target,
     settings: Settings,
     feed: Arc<Feed>,
+    tap: Option<Arc<dyn Tap>>,
     changed: Arc<Notify>,
     /// Where we are in the task stream of the scheduler with that identity.
     stream: Option<(String, TaskStreamCursor)>,
@@ -172,7 +187,7 @@ impl Watch {
             Connection::connect(&self.target.address, self.target.cert.as_ref(), timeouts).await?;
         let versions = self.patiently(scheduler.versions()).await?;
         let identity = self.patiently(scheduler.identity()).await?;
-        self.begin(&identity, versions.distributed);
+        self.begin(&identity, &versions);
         self.take_identity(&identity, None);
         let (_, mut cursor) = self
             .stream
@@ -269,13 +284,17 @@ impl Watch {
     }
 
     /// A scheduler we know goes on where it was; another one begins anew.
-    fn begin(&mut self, identity: &Identity, version: Version) {
+    fn begin(&mut self, identity: &Identity, versions: &Versions) {
         if self.stream.as_ref().is_none_or(|(id, _)| *id != identity.id) {
-            *self.feed.log_mut() = TaskLog::new(identity.id.clone());
+            *self.feed.log_mut() = TaskLog::new(identity.id.clone(), self.settings.limits);
             self.errors = ErrorLog::default();
             self.workers = Workers::default();
             self.feed.errors.send_replace(Arc::default());
-            self.stream = Some((identity.id.clone(), TaskStreamCursor::new(version)));
+            let cursor = TaskStreamCursor::new(versions.distributed);
+            self.stream = Some((identity.id.clone(), cursor));
+            if let Some(tap) = &self.tap {
+                tap.begin(&identity.id, &versions.packages);
+            }
             self.feed.log_version.send_modify(|version| *version += 1);
         }
     }
@@ -309,15 +328,22 @@ impl Watch {
     fn take_tasks(&mut self, polled: dask_comm::Polled) {
         if polled.lost > 0 {
             self.health(|health| health.lost_records += polled.lost);
+            if let Some(tap) = &self.tap {
+                tap.lost(polled.lost);
+            }
         }
         if polled.records.is_empty() {
             return;
         }
         let first_record = self.feed.log().next_record();
-        if self.errors.extend(&polled.records, first_record) {
+        let tasks: Vec<Task> = polled.records.into_iter().map(Task::from).collect();
+        if self.errors.extend(&tasks, first_record) {
             self.feed.errors.send_replace(Arc::new(self.errors.errors()));
         }
-        self.feed.log_mut().extend(polled.records);
+        self.feed.log_mut().extend(&tasks);
+        if let Some(tap) = &self.tap {
+            tap.tasks(first_record, tasks);
+        }
         self.feed.log_version.send_modify(|version| *version += 1);
     }
 
@@ -332,6 +358,9 @@ impl Watch {
             changed
         });
         if changed {
+            if let Some(tap) = &self.tap {
+                tap.progress(clock::now_ms() * 1000, &self.feed.progress.borrow());
+            }
             self.summarise(|summary| {
                 summary.tasks_processing = totals.processing;
                 summary.tasks_in_memory = totals.memory;
@@ -351,9 +380,11 @@ impl Watch {
             summary.memory_used = workers.iter().map(|w| w.memory.process).sum();
             summary.cpu = workers.iter().map(|w| w.cpu).sum();
         });
-        self.feed
-            .series_mut()
-            .push(sample(clock::now_ms() * 1000, &workers));
+        let now_us = clock::now_ms() * 1000;
+        if let Some(tap) = &self.tap {
+            tap.workers(now_us, &workers);
+        }
+        self.feed.series_mut().push(sample(now_us, &workers));
         self.feed.series_version.send_modify(|version| *version += 1);
         self.feed.workers.send_if_modified(|old| {
             let changed = **old != workers;

@@ -5,6 +5,7 @@ use yew::AttrValue;
 
 use crate::draw::units::duration;
 use crate::state::rest::Api;
+use crate::state::socket::segment;
 
 /// Which cluster a pane shows, and where it is asked.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub struct Line {
 
 /// Asks; a failure is a line too.
 pub(super) async fn ask(place: &Place, key: &str) -> Vec<Line> {
-    match Api::new(place.base_url.clone()).story(&place.cluster, key).await {
+    match Api::new(place.base_url.clone()).ask(&place.cluster, &format!("story?key={}", segment(key))).await {
         Ok(story) => lines(&story),
         Err(error) => vec![Line {
             change: error.message,

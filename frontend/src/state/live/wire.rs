@@ -3,6 +3,7 @@
 use std::rc::Weak;
 
 use protocol::live::{Request, encode};
+use protocol::recordings::PANE_PREFIX;
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
@@ -19,10 +20,11 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn open(base_url: &str, cluster: &str, client: Weak<LiveClient>) -> Result<Self, JsValue> {
-        let socket = WebSocket::new(&url(
-            base_url,
-            &format!("api/v1/clusters/{}/live", segment(cluster)),
-        )?)?;
+        let (list, name) = match cluster.strip_prefix(PANE_PREFIX) {
+            Some(id) => ("recordings", id),
+            None => ("clusters", cluster),
+        };
+        let socket = WebSocket::new(&url(base_url, &format!("api/v1/{list}/{}/live", segment(name)))?)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let (on_open, on_message, on_close) = (client.clone(), client.clone(), client);
         let on_open = Closure::<dyn FnMut()>::new(move || {

@@ -1,0 +1,127 @@
+//! Files that are written into the Jupyter Server's folder, through its contents interface: only it knows where that is.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use serde_json::json;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+
+use super::jupyter::{JupyterClient, JupyterError, JupyterSource};
+use super::{JobError, Jobs};
+
+/// Bytes of a chunk: Jupyter's own limit of a request is about 500 MB, a proxy's 100 MB.
+const CHUNK: usize = 8 << 20;
+
+impl Jobs {
+    /// Writes the file at `source` into `folder` below the Jupyter Server's root under a name that is free there, and
+    /// returns its path.
+    ///
+    /// # Errors
+    /// [`JobError::Jupyter`] where the server is not there or refuses, [`JobError::Invalid`] for a folder that leads elsewhere.
+    pub async fn save_file(&self, folder: &str, name: &str, source: &Path) -> Result<String, JobError> {
+        let folder = folder.trim_matches('/');
+        if folder.split('/').any(|part| part == "..") || folder.contains('\\') {
+            return Err(JobError::Invalid {
+                field: "folder",
+                message: "The folder must lie below Jupyter's own; name it without \"..\".".to_owned(),
+            });
+        }
+        if let JupyterSource::Private(_) | JupyterSource::Unavailable { .. } = &self.0.jupyter {
+            return Err(JobError::Jupyter(
+                "There is no JupyterLab around this page into whose folder the export could be written. Download it instead."
+                    .to_owned(),
+            ));
+        }
+        let failed = |error: JupyterError| JobError::Jupyter(error.to_string());
+        let endpoint = self.0.jupyter.endpoint().await.map_err(failed)?;
+        let client = JupyterClient::new(self.0.http.clone(), endpoint);
+        let path = free_path(&client, folder, name).await.map_err(failed)?;
+        let unreadable = |error| JobError::Jupyter(format!("The export can't be read: {error}. Try again."));
+        let mut file = File::open(source).await.map_err(unreadable)?;
+        let mut left = file.metadata().await.map_err(unreadable)?.len();
+        let single = left <= CHUNK as u64;
+        let mut number = 0;
+        loop {
+            let mut chunk = Vec::with_capacity(CHUNK.min(usize::try_from(left).unwrap_or(CHUNK)));
+            (&mut file)
+                .take(CHUNK as u64)
+                .read_to_end(&mut chunk)
+                .await
+                .map_err(unreadable)?;
+            left = left.saturating_sub(chunk.len() as u64);
+            number += 1;
+            let mut model = json!({ "type": "file", "format": "base64", "name": name, "content": STANDARD.encode(&chunk) });
+            if !single {
+                // The last chunk is number -1.
+                model["chunk"] = if left == 0 { json!(-1) } else { json!(number) };
+            }
+            client.put_contents(&path, model).await.map_err(failed)?;
+            if left == 0 || chunk.is_empty() {
+                return Ok(path);
+            }
+        }
+    }
+}
+
+/// The name itself, or with a number where there is such a file already: nothing is overwritten.
+async fn free_path(client: &JupyterClient, folder: &str, name: &str) -> Result<String, JupyterError> {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let mut number = 1;
+    loop {
+        let candidate = match number {
+            1 => name.to_owned(),
+            number => format!("{stem}-{number}.{extension}"),
+        };
+        let path = format!("{folder}/{candidate}");
+        let path = path.trim_start_matches('/').to_owned();
+        if !client.has_contents(&path).await? {
+            return Ok(path);
+        }
+        number += 1;
+    }
+}
+
+impl JupyterClient {
+    async fn has_contents(&self, path: &str) -> Result<bool, JupyterError> {
+        let place = format!("{}?content=0", contents(path));
+        Ok(self.send(Method::GET, &place, None).await?.status().is_success())
+    }
+
+    async fn put_contents(&self, path: &str, model: serde_json::Value) -> Result<(), JupyterError> {
+        let response = self.send(Method::PUT, &contents(path), Some(model)).await?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(super::jupyter::refusal("write the file", response).await)
+    }
+}
+
+/// Where a file is, each part of its path escaped.
+fn contents(path: &str) -> String {
+    let escaped: Vec<String> = path.split('/').map(escape).collect();
+    format!("api/contents/{}", escaped.join("/"))
+}
+
+fn escape(part: &str) -> String {
+    part.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_escaped_part_by_part() {
+        assert_eq!(contents("a b/é?.json"), "api/contents/a%20b/%C3%A9%3F.json");
+    }
+}

@@ -1,0 +1,96 @@
+//! A feed filled from a recording, served to browsers as a watcher's is.
+
+use std::sync::Arc;
+
+use protocol::live::{Health, Progress, Worker};
+use protocol::rest::LiveState;
+
+use super::errors::ErrorLog;
+use super::log::{Limits, TaskLog};
+use super::series::sample;
+use super::{Archive, Feed, Task};
+
+/// Fills a feed with what was recorded, in the recording's order.
+pub struct Replay {
+    feed: Arc<Feed>,
+    errors: ErrorLog,
+    workers: Vec<Worker>,
+    progress: Option<Progress>,
+}
+
+impl Replay {
+    /// A feed of the scheduler of that identity, without records yet; `archive` is asked for details that are not kept.
+    pub fn new(
+        scheduler: &str,
+        limits: Limits,
+        message: String,
+        archive: Arc<dyn Archive>,
+    ) -> (Self, Arc<Feed>) {
+        let feed = Feed {
+            archive: Some(archive),
+            ..Feed::default()
+        };
+        *feed.log_mut() = TaskLog::new(scheduler.to_owned(), limits);
+        feed.health.send_replace(Health {
+            state: LiveState::Off,
+            poll_ms: 0.0,
+            lost_records: 0,
+            message: Some(message),
+            limited: None,
+        });
+        let feed = Arc::new(feed);
+        let replay = Self {
+            feed: Arc::clone(&feed),
+            errors: ErrorLog::default(),
+            workers: Vec::new(),
+            progress: None,
+        };
+        (replay, feed)
+    }
+
+    /// Whether anybody but this one holds the feed.
+    pub fn is_wanted(&self) -> bool {
+        Arc::strong_count(&self.feed) > 1
+    }
+
+    pub fn tasks(&mut self, tasks: &[Task]) {
+        let first_record = self.feed.log().next_record();
+        self.errors.extend(tasks, first_record);
+        self.feed.log_mut().extend(tasks);
+        self.feed.log_version.send_modify(|version| *version += 1);
+    }
+
+    /// New lanes of that worker are shown by this name.
+    pub fn name(&mut self, address: &str, name: &str) {
+        self.feed.log_mut().name_worker(address, name);
+    }
+
+    /// A sample of all workers; the last one is what the panes of workers show.
+    pub fn workers(&mut self, at_us: i64, workers: Vec<Worker>) {
+        self.feed.series_mut().push(sample(at_us, &workers));
+        // Workers leave before a cluster ends; who was there is what one wants to see.
+        if !workers.is_empty() || self.workers.is_empty() {
+            self.workers = workers;
+        }
+    }
+
+    /// A state of the prefixes; the last one that is not empty is shown: a scheduler forgets when its client leaves.
+    pub fn progress(&mut self, progress: Progress) {
+        if progress.totals.all() > 0 {
+            self.progress = Some(progress);
+        }
+    }
+
+    /// Everything was read.
+    pub fn finish(self, lost_records: u64) {
+        self.feed
+            .health
+            .send_modify(|health| health.lost_records = lost_records);
+        self.feed.series_version.send_modify(|version| *version += 1);
+        self.feed.errors.send_replace(Arc::new(self.errors.errors()));
+        self.feed.workers.send_replace(Arc::new(self.workers));
+        self.feed
+            .progress
+            .send_replace(Arc::new(self.progress.unwrap_or_default()));
+    }
+}
