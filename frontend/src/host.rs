@@ -97,12 +97,16 @@ impl From<JsHost> for Host {
 }
 
 /// The server's prefix as JavaScript gives it, with the `/` at its end that it may lack.
-pub fn base_url_of(host: &JsHost) -> String {
-    let mut base_url = host.base_url();
+pub fn with_slash(mut base_url: String) -> String {
     if !base_url.ends_with('/') {
         base_url.push('/');
     }
     base_url
+}
+
+/// The server's prefix; ends with '/'.
+pub fn base_url_of(host: &JsHost) -> String {
+    with_slash(host.base_url())
 }
 
 struct JsShell {

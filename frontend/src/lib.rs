@@ -1,4 +1,4 @@
-//! The Gatehouse panel: one WebAssembly module for the JupyterLab sidebar, its panes and the standalone page.
+//! What Gatehouse shows in the browser: the JupyterLab sidebar, the standalone page, and the panes with plots.
 
 // The module is built without what `{:?}` prints.
 #![cfg_attr(not(test), warn(clippy::use_debug))]
@@ -8,5 +8,7 @@ pub mod host;
 pub mod mount;
 pub mod panel;
 pub mod panes;
+pub mod plots;
 pub mod standalone;
 pub mod state;
+pub mod ui;

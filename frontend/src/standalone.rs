@@ -2,6 +2,7 @@
 
 pub mod page;
 pub mod parts;
+pub mod plots;
 
 use futures_util::future::LocalBoxFuture;
 use js_sys::{Function, Promise};
@@ -12,14 +13,14 @@ use yew::prelude::*;
 
 use self::page::{Act, Page};
 use self::parts::{ConfirmDialog, Tabs, splitter, toasts};
+use self::plots::{Plots, Slot};
 use crate::host::{Host, Placed, Shell};
-use crate::mount::LabelledPane;
 use crate::panel::Sidebar;
-use crate::panel::context::copy;
 use crate::panel::header::status;
-use crate::panel::icons::{Icon, glyph};
 use crate::state::kept::Place;
 use crate::state::store::use_store;
+use crate::ui::clipboard::copy;
+use crate::ui::icons::{Icon, glyph};
 
 /// Key of the panel's width in CSS pixels.
 const WIDTH: &str = "gatehouse:panel-width";
@@ -36,9 +37,14 @@ fn base_url() -> AttrValue {
     })
 }
 
+#[derive(Clone, PartialEq, Properties)]
+pub struct StandaloneProps {
+    pub plots: Plots,
+}
+
 /// The whole page.
 #[component]
-pub fn Standalone() -> Html {
+pub fn Standalone(props: &StandaloneProps) -> Html {
     let base_url = use_memo((), |()| base_url());
     let page = use_reducer_eq(Page::restored);
     let width = use_state_eq(|| {
@@ -122,7 +128,8 @@ pub fn Standalone() -> Html {
                                     data-plot={pane.plot.clone()}
                                     data-cluster={pane.cluster.clone()}
                                 >
-                                    <LabelledPane
+                                    <Slot
+                                        plots={props.plots.clone()}
                                         plot={pane.plot.clone()}
                                         cluster={pane.cluster.clone()}
                                         base_url={(*base_url).clone()}

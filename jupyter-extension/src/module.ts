@@ -1,35 +1,47 @@
-/** Loads the WebAssembly module once, and says in words what went wrong where it cannot. */
+/** Loads the WebAssembly modules, each once, and says in words what went wrong where they cannot be loaded. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type * as gatehouse from '../wasm/gatehouse.js';
+import type * as panel from '../wasm/gatehouse.js';
+import type * as panes from '../wasm/gatehouse_panes.js';
 
-export type GatehouseModule = typeof gatehouse;
+/** The sidebar and what its commands do. */
+export type PanelModule = typeof panel;
+/** The plots. */
+export type PanesModule = typeof panes;
 
-let loading: Promise<GatehouseModule> | undefined;
+// Not static imports: JupyterLab starts without waiting for them.
 
-/** The initialised module; after a failure the next call tries again. */
-export function loadModule(): Promise<GatehouseModule> {
-  loading ??= load().catch((error: unknown) => {
-    loading = undefined;
-    throw error;
-  });
-  return loading;
-}
-
-async function load(): Promise<GatehouseModule> {
-  // Not a static import: JupyterLab starts without waiting for it.
+export const loadPanel = once(async (): Promise<PanelModule> => {
   const module = await import('../wasm/gatehouse.js');
-  await module.default({ module_or_path: fetchModule() });
+  await module.default({ module_or_path: fetchModule(new URL('../wasm/gatehouse_bg.wasm.gz', import.meta.url)) });
   return module;
+});
+
+export const loadPanes = once(async (): Promise<PanesModule> => {
+  const module = await import('../wasm/gatehouse_panes.js');
+  await module.default({ module_or_path: fetchModule(new URL('../wasm/gatehouse_panes_bg.wasm.gz', import.meta.url)) });
+  return module;
+});
+
+/** Loads with the first call; after a failure the next call tries again. */
+function once<M>(load: () => Promise<M>): () => Promise<M> {
+  let loading: Promise<M> | undefined;
+  return () => {
+    loading ??= load().catch((error: unknown) => {
+      loading = undefined;
+      throw error;
+    });
+    return loading;
+  };
 }
 
 /**
- * The module's bytes. Jupyter Server compresses nothing that it sends, so the file is compressed: a third of the bytes.
+ * A module's bytes. Jupyter Server compresses nothing that it sends, so the file is compressed: a third of the bytes.
  * A proxy in between may have undone that already.
  */
-async function fetchModule(): Promise<Response> {
-  const answer = await fetch(new URL('../wasm/gatehouse_bg.wasm.gz', import.meta.url));
+async function fetchModule(file: URL): Promise<Response> {
+  const answer = await fetch(file);
   if (!answer.ok) {
     throw new Error(`the module's file was answered with ${answer.status}`);
   }

@@ -6,8 +6,8 @@ import { Widget } from '@lumino/widgets';
 
 import type { Host } from '../wasm/gatehouse.js';
 import { gatehouseIcon, plotIcon } from './icons';
-import type { GatehouseModule } from './module';
-import { explainFailure, loadModule } from './module';
+import type { PanelModule, PanesModule } from './module';
+import { explainFailure, loadPanel, loadPanes } from './module';
 import type { GatehouseServer } from './server';
 
 /** What every frame needs to fill itself. */
@@ -46,8 +46,8 @@ export interface IPane {
   title: string;
 }
 
-/** A widget whose content is painted by the WebAssembly module, from the first time that it is shown until its end. */
-abstract class Frame extends Widget {
+/** A widget whose content is painted by a WebAssembly module, from the first time that it is shown until its end. */
+abstract class Frame<M extends { unmount(handle: number): void }> extends Widget {
   constructor(protected readonly context: IFrameContext) {
     super();
     this.addClass('gh-lab-frame');
@@ -59,7 +59,7 @@ abstract class Frame extends Widget {
   }
 
   /** Fills the frame, shown or not; resolves when it is filled. What goes wrong is shown in it, and then thrown. */
-  fill(): Promise<GatehouseModule> {
+  fill(): Promise<M> {
     this._filling ??= this._fill().catch((error: unknown) => {
       this._filling = undefined;
       if (!this.isDisposed) {
@@ -80,7 +80,8 @@ abstract class Frame extends Widget {
     super.dispose();
   }
 
-  protected abstract mount(module: GatehouseModule, element: HTMLElement): number;
+  protected abstract load(): Promise<M>;
+  protected abstract mount(module: M, element: HTMLElement): number;
 
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
@@ -99,10 +100,10 @@ abstract class Frame extends Widget {
     this.fill().catch(() => undefined);
   }
 
-  private async _fill(): Promise<GatehouseModule> {
+  private async _fill(): Promise<M> {
     const { server, trans } = this.context;
     this._show('waiting', trans.__('Loading…'));
-    const module = loadModule();
+    const module = this.load();
     // Its failure is seen below, where it is awaited.
     module.catch(() => undefined);
     await server.ready(message => this._show('waiting', message), this._ending.signal);
@@ -143,12 +144,12 @@ abstract class Frame extends Widget {
   private readonly _notice = document.createElement('div');
   private readonly _content = document.createElement('div');
   private readonly _ending = new AbortController();
-  private _filling: Promise<GatehouseModule> | undefined;
+  private _filling: Promise<M> | undefined;
   private _unmount: (() => void) | undefined;
 }
 
 /** The panel in the sidebar. */
-export class Panel extends Frame {
+export class Panel extends Frame<PanelModule> {
   constructor(context: IFrameContext) {
     super(context);
     this.id = 'gatehouse-panel';
@@ -158,13 +159,17 @@ export class Panel extends Frame {
     this.node.setAttribute('aria-label', 'Gatehouse');
   }
 
-  protected mount(module: GatehouseModule, element: HTMLElement): number {
+  protected load(): Promise<PanelModule> {
+    return loadPanel();
+  }
+
+  protected mount(module: PanelModule, element: HTMLElement): number {
     return module.mountPanel(element, this.context.host);
   }
 }
 
 /** One plot of one cluster. */
-export class PaneContent extends Frame {
+export class PaneContent extends Frame<PanesModule> {
   constructor(
     context: IFrameContext,
     readonly pane: IPane
@@ -175,8 +180,12 @@ export class PaneContent extends Frame {
     this.title.icon = plotIcon(pane.plot);
   }
 
-  protected mount(module: GatehouseModule, element: HTMLElement): number {
+  protected load(): Promise<PanesModule> {
+    return loadPanes();
+  }
+
+  protected mount(module: PanesModule, element: HTMLElement): number {
     const { plot, cluster } = this.pane;
-    return module.mountPane(element, this.context.host, plot, cluster);
+    return module.mountPane(element, this.context.host.baseUrl, plot, cluster);
   }
 }

@@ -7,7 +7,7 @@ use timeline::View;
 
 use super::axis::TimeAxis;
 use super::units::{count, duration, short_count, time_of_day};
-use crate::panel::format;
+use crate::ui::format;
 
 /// Least distance of ticks, CSS pixels: beside each other, and one above the other.
 pub const ACROSS: f64 = 72.0;

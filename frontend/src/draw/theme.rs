@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, MutationObserver, MutationObserverInit};
 
 use super::canvas::{context, offscreen};
-use crate::panel::number;
+use crate::ui::number;
 
 /// What canvases are painted with.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,16 +5,16 @@ use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
 use protocol::rest::{Cluster, ClusterState, Options};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
-use super::command::Verb;
 use super::form::ClusterDraft;
-use super::format;
 use crate::host::{Host, Placed};
-use crate::panes::plot::title;
+use crate::plots::title;
+use crate::state::command::Verb;
 use crate::state::store::Store;
+use crate::ui::clipboard::copy;
+use crate::ui::format;
 
 /// What the panel shows below its header.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -276,41 +276,4 @@ impl Panel {
             }
         });
     }
-}
-
-/// Writes to the clipboard, also where the page is not served securely and the modern interface is missing.
-pub async fn copy(text: &str) -> Result<(), ()> {
-    let clipboard = js_sys::Reflect::get(
-        &gloo::utils::window().navigator(),
-        &JsValue::from_str("clipboard"),
-    )
-    .ok()
-    .filter(|clipboard| !clipboard.is_undefined())
-    .and_then(|clipboard| clipboard.dyn_into::<web_sys::Clipboard>().ok());
-    if let Some(clipboard) = clipboard
-        && JsFuture::from(clipboard.write_text(text)).await.is_ok()
-    {
-        return Ok(());
-    }
-    copy_by_selection(text).ok_or(())
-}
-
-fn copy_by_selection(text: &str) -> Option<()> {
-    let document = gloo::utils::document();
-    let area: web_sys::HtmlTextAreaElement = document.create_element("textarea").ok()?.dyn_into().ok()?;
-    area.set_value(text);
-    area.style().set_property("position", "fixed").ok()?;
-    area.style().set_property("opacity", "0").ok()?;
-    document.body()?.append_child(&area).ok()?;
-    area.select();
-    let exec: js_sys::Function = js_sys::Reflect::get(&document, &"execCommand".into())
-        .ok()?
-        .dyn_into()
-        .ok()?;
-    let copied = exec
-        .call1(&document, &"copy".into())
-        .ok()
-        .and_then(|value| value.as_bool());
-    area.remove();
-    (copied == Some(true)).then_some(())
 }

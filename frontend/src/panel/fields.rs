@@ -5,8 +5,8 @@ use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
 use yew::prelude::*;
 
 use super::form::{self, Draft};
-use super::icons::{Icon, glyph};
-use super::widgets::{Number, field_error};
+use crate::ui::icons::{Icon, glyph};
+use crate::ui::widgets::{Number, field_error};
 
 /// One option's field: what it shows and whom it tells.
 pub struct OptionField<'a> {

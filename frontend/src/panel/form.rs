@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::by_name::ByName;
 use super::mapping;
-use super::number;
 use super::scaling::{ScaleDraft, ScaleError};
 use crate::state::json;
+use crate::ui::number;
 
 /// An option's value as the user left it, right or wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,22 +145,6 @@ pub fn bounds(kind: &OptionKind) -> Option<String> {
         (None, Some(max)) => Some(format!("of at most {max}")),
         (None, None) => None,
     }
-}
-
-/// The number one step up or down from what is typed, within the bounds; an unreadable text starts at the lower bound
-/// or zero.
-pub fn step(text: &str, up: bool, min: Option<f64>, max: Option<f64>) -> String {
-    let by = if up { 1.0 } else { -1.0 };
-    let next = match number::parse(text) {
-        Some(n) => n + by,
-        None => min.unwrap_or(0.0),
-    };
-    let next = next
-        .max(min.unwrap_or(f64::NEG_INFINITY))
-        .min(max.unwrap_or(f64::INFINITY));
-    // A few decimals: 0.1 + 0.2 should not become 0.30000000000000004 in front of the user.
-    let rounded = (next * 1e9).round() / 1e9;
-    rounded.to_string()
 }
 
 /// Everything typed into the form for a new cluster.
@@ -364,15 +348,6 @@ mod tests {
             accept(&spec, &text("{\"A\":")).expect_err("unfinished"),
             "Line 1: the value of “A” and the closing brace are missing."
         );
-    }
-
-    #[test]
-    fn steps_stay_within_bounds() {
-        assert_eq!(step("1", true, Some(0.0), Some(2.0)), "2");
-        assert_eq!(step("2", true, Some(0.0), Some(2.0)), "2");
-        assert_eq!(step("0", false, Some(0.0), None), "0");
-        assert_eq!(step("x", true, None, None), "0");
-        assert_eq!(step("0.2", true, None, None), "1.2");
     }
 
     #[test]

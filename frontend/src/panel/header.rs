@@ -5,9 +5,9 @@ use protocol::rest::{GatewayKind, GatewayState, GatewayStatus};
 use yew::prelude::*;
 
 use super::context::Panel;
-use super::icons::{Icon, glyph};
-use super::widgets::{Button, banner};
 use crate::state::events::{Link, State};
+use crate::ui::icons::{Icon, glyph};
+use crate::ui::widgets::{Button, banner};
 
 /// The name and how the gateway is.
 pub fn header(state: &State) -> Html {

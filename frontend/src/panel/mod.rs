@@ -2,20 +2,15 @@
 
 pub mod by_name;
 pub mod clusters;
-pub mod command;
 pub mod context;
 pub mod fields;
 pub mod form;
-pub mod format;
 pub mod header;
-pub mod icons;
 pub mod jobs;
 pub mod mapping;
-pub mod number;
 pub mod output;
 pub mod recordings;
 pub mod scaling;
-pub mod widgets;
 
 use std::rc::Rc;
 
@@ -24,15 +19,16 @@ use protocol::rest::Cluster;
 use yew::prelude::*;
 
 use self::clusters::{Clusters, NewCluster};
-use self::command::{Command, Verb};
 use self::context::{Drafts, Panel, Sheet};
 use self::header::{header, troubles};
 use self::jobs::{JobView, Jobs, RunJob};
 use self::recordings::Recordings;
-use self::widgets::{Button, sheet};
 use crate::host::Host;
+use crate::state::command::{Command, Verb};
 use crate::state::events::{Link, State};
 use crate::state::store::use_store;
+use crate::ui::format;
+use crate::ui::widgets::{self, Button, sheet};
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct SidebarProps {

@@ -7,7 +7,7 @@ use super::hue;
 use super::plot::{Cell, Column, Data, Feed, Figure, Picture, Plot, Room, Table, Tip};
 use crate::draw::scale::{ACROSS, Scale, UP, Unit};
 use crate::draw::shape::{Align, Area, Shape};
-use crate::panel::format::short_name;
+use crate::ui::format::short_name;
 
 /// More workers than this are shown as a histogram.
 const MANY: usize = 100;

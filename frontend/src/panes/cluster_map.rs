@@ -10,7 +10,7 @@ use super::hue;
 use super::plot::{Cell, Column, Data, Feed, Figure, Picture, Plot, Room, Table, Tip};
 use crate::draw::scale::Unit;
 use crate::draw::shape::{Align, Area, Shape};
-use crate::panel::format::short_name;
+use crate::ui::format::short_name;
 
 /// Radius of a worker, CSS pixels, at least and at most.
 const RADIUS: (f64, f64) = (3.0, 26.0);

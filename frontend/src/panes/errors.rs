@@ -9,9 +9,9 @@ use super::plot::{Body, Cell, Column, Controls, Data, Figure, Plot, Table};
 use super::view::{Change, View};
 use crate::draw::scale::Unit;
 use crate::draw::units::{count, plural};
-use crate::panel::context::copy;
-use crate::panel::icons::Icon;
-use crate::panel::widgets::{Button, Tone};
+use crate::ui::clipboard::copy;
+use crate::ui::icons::Icon;
+use crate::ui::widgets::{Button, Tone};
 
 pub struct Errors;
 

@@ -10,10 +10,10 @@ use super::plot::{Body, Column, Controls, Data, Figure, Plot, Table};
 use super::view::{Change, View};
 use crate::draw::scale::Unit;
 use crate::draw::units::count;
-use crate::panel::context::copy;
-use crate::panel::icons::Icon;
-use crate::panel::widgets::{Button, Tone};
 use crate::state::socket::segment;
+use crate::ui::clipboard::copy;
+use crate::ui::icons::Icon;
+use crate::ui::widgets::{Button, Tone};
 
 /// Lines shown at most, the latest.
 const SHOWN: usize = 2000;

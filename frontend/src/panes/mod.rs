@@ -24,16 +24,16 @@ pub mod workers;
 
 use yew::prelude::*;
 
-use crate::panel::format::short_name;
+use crate::plots::PLOTS;
+use crate::ui::format::short_name;
 use chrome::notice;
 use pane::PlotPane;
-use plot::PLOTS;
 use status::StatusPane;
 use task_stream::TaskStreamPane;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct PaneProps {
-    /// The name of one of [`plot::PLOTS`].
+    /// The name of one of [`PLOTS`].
     pub plot: AttrValue,
     /// Name of the cluster.
     pub cluster: AttrValue,
@@ -64,11 +64,11 @@ pub fn Pane(props: &PaneProps) -> Html {
     let label = use_label(&cluster, label);
     // A pane keeps to its cluster: another one gets elements, canvases and listeners of its own.
     let key = format!("{base_url} {cluster}");
-    let known = PLOTS.iter().find(|(name, ..)| *name == plot.as_str());
+    let known = PLOTS.iter().find(|(name, _)| *name == plot.as_str());
     match known {
-        Some(("task-stream", ..)) => html! { <TaskStreamPane {key} {cluster} {base_url} {label} /> },
-        Some(("status", ..)) => html! { <StatusPane {key} {cluster} {base_url} {label} /> },
-        Some((name, title, _)) => {
+        Some(("task-stream", _)) => html! { <TaskStreamPane {key} {cluster} {base_url} {label} /> },
+        Some(("status", _)) => html! { <StatusPane {key} {cluster} {base_url} {label} /> },
+        Some((name, title)) => {
             let of = PlotProps {
                 cluster,
                 base_url,

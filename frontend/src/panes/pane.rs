@@ -12,13 +12,14 @@ use super::around::{legend, sentence};
 use super::chrome::{Standing, Tone, empty, header, notice, worded};
 use super::inspect::{Hook, expose_plot};
 use super::painter::{Look, Painter};
-use super::plot::{Body, Data, Feed, Tip};
+use super::plot::{Body, Data, Feed, Tip, find};
 use super::table::{self, Window};
 use super::view::{Change, View};
-use crate::panel::widgets::banner;
+use super::workers::Workers;
 use crate::state::live::{Link, LiveClient};
 use crate::state::rest::Api;
 use crate::state::socket::Task;
+use crate::ui::widgets::banner;
 use protocol::events::NoticeLevel;
 
 /// Between two questions where they are repeated by themselves, milliseconds.
@@ -185,7 +186,8 @@ impl Component for PlotPane {
         let look = Look {
             name,
             title,
-            plot: super::plot::find(name),
+            // Who names a plot has found its title before.
+            plot: find(name).unwrap_or(&Workers),
             client: LiveClient::open(&of.base_url, &of.cluster),
             view: View::restored(name, &of.cluster).into(),
             fetched: Value::Null.into(),

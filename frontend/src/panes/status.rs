@@ -4,9 +4,9 @@ use yew::prelude::*;
 
 use super::PlotProps;
 use super::pane::PlotPane;
-use super::plot::title;
 use super::task_stream::TaskStreamPane;
 use super::view::{Change, View};
+use crate::plots::title;
 
 /// The plots of which one is shown at a time.
 const TABS: [(&str, &str); 3] = [

@@ -7,9 +7,9 @@ use web_sys::{Element, HtmlDialogElement, HtmlElement, KeyboardEvent, PointerEve
 use yew::prelude::*;
 
 use super::page::{Act, Ask, Page, Toast};
-use crate::panel::icons::{Icon, glyph};
-use crate::panel::widgets::{Button, Tone, use_id};
 use crate::state::events::State;
+use crate::ui::icons::{Icon, glyph};
+use crate::ui::widgets::{Button, Tone, use_id};
 
 /// Bounds of the panel's width, in CSS pixels.
 const NARROWEST: i32 = 260;

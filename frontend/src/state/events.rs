@@ -6,7 +6,7 @@ use protocol::events::{Event, Notice};
 use protocol::recordings::{PANE_PREFIX, Recording};
 use protocol::rest::{Cluster, ClusterState, Job, Status};
 
-use crate::panel::format;
+use crate::ui::format;
 
 /// Jobs that the panel lists at most; older ones stay on the server.
 const KEEP_JOBS: usize = 200;

@@ -1,5 +1,6 @@
 //! What the panel knows: the server's state by its events, live data by frames, and requests.
 
+pub mod command;
 pub mod events;
 pub mod json;
 pub mod kept;

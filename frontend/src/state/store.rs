@@ -14,7 +14,7 @@ use super::events::{Link, State};
 use super::json::read_event;
 use super::rest::Api;
 use super::socket::{self, Backoff, Task};
-use crate::panel::command::Command;
+use crate::state::command::Command;
 
 thread_local! {
     static STORES: RefCell<Vec<Weak<Inner>>> = const { RefCell::new(Vec::new()) };

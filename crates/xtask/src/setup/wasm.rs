@@ -1,4 +1,4 @@
-//! The browser module: a toolchain for it, the compilation, and what makes it small.
+//! The browser modules: a toolchain for them, the compilation, and what makes them small.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,14 @@ use crate::plan::Step;
 use crate::stamp::Inputs;
 use crate::workspace::Workspace;
 
-/// The module as JupyterLab sends it, beside the one as it is.
-pub(crate) const PACKED: &str = "gatehouse_bg.wasm.gz";
+/// The modules: a feature of the frontend's crate, and the name of what it makes.
+pub(crate) const MODULES: [(&str, &str); 2] = [("panel", "gatehouse"), ("panes", "gatehouse_panes")];
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Its own folder: two compilers would otherwise rebuild each other's work.
 const FOLDER: &str = "target/wasm";
-const MODULE: &str = "target/wasm/wasm32-unknown-unknown/wasm/gatehouse_frontend.wasm";
+/// What the compiler makes, of either.
+const COMPILED: &str = "target/wasm/wasm32-unknown-unknown/wasm/gatehouse_frontend.wasm";
 /// This file: other flags make another module.
 const RECIPE: &str = "crates/xtask/src/setup/wasm.rs";
 const TOOLCHAIN: &str = "target/stamps/wasm-toolchain.json";
@@ -96,29 +97,51 @@ pub(super) fn steps<'a>(workspace: &'a Workspace, rustc: &str) -> Vec<Step<'a>> 
             title: "Compile the panel to WebAssembly",
             needs: vec!["wasm-toolchain"],
             inputs: Inputs::paths(workspace.paths(&sources)).fact(rustc),
-            outputs: vec![workspace.path(MODULE)],
+            outputs: MODULES.map(|(_, name)| kept(workspace, name)).to_vec(),
             work: Box::new(|job| compile(workspace, job)),
         },
         Step {
             name: "panel",
             title: "Bind and shrink the panel",
             needs: vec!["wasm", "npm"],
-            inputs: Inputs::paths(workspace.paths(&[
-                MODULE,
-                RECIPE,
-                "frontend/index.html",
-                "frontend/start.js",
-                "frontend/style",
-                "node_modules/binaryen/package.json",
-            ])),
-            outputs: vec![
-                panel.join("gatehouse_bg.wasm"),
-                panel.join("index.html"),
-                workspace.path("jupyter-extension/wasm").join(PACKED),
-            ],
+            inputs: Inputs::paths(
+                MODULES
+                    .iter()
+                    .map(|(_, name)| kept(workspace, name))
+                    .chain(workspace.paths(&[
+                        RECIPE,
+                        "frontend/index.html",
+                        "frontend/start.js",
+                        "frontend/style",
+                        "node_modules/binaryen/package.json",
+                    ]))
+                    .collect(),
+            ),
+            outputs: MODULES
+                .iter()
+                .flat_map(|(_, name)| [raw(workspace, name), packed(workspace, name)])
+                .chain([panel.join("index.html")])
+                .collect(),
             work: Box::new(|job| bind(workspace, job)),
         },
     ]
+}
+
+/// A module as the compiler made it.
+fn kept(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.path(FOLDER).join(name).with_extension("wasm")
+}
+
+/// A module as a browser runs it.
+pub(crate) fn raw(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.panel().join(format!("{name}_bg.wasm"))
+}
+
+/// A module as JupyterLab sends it.
+pub(crate) fn packed(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace
+        .path("jupyter-extension/wasm")
+        .join(format!("{name}_bg.wasm.gz"))
 }
 
 /// What is there to choose from: a compiler that lost its parts since is no longer the one that was chosen.
@@ -236,26 +259,25 @@ fn linker(sysroot: &Path) -> Option<PathBuf> {
 
 fn compile(workspace: &Workspace, job: &Job) -> Result<()> {
     let toolchain: Toolchain = serde_json::from_slice(&fs::read(workspace.path(TOOLCHAIN))?)?;
-    let mut command = cargo(workspace, &["build"], FOLDER);
-    command.args([
-        "-p",
-        "gatehouse-frontend",
-        "--lib",
-        "--profile",
-        "wasm",
-        "--target",
-        TARGET,
-    ]);
-    if let Toolchain::BuildStd { rustc, linker } = toolchain {
+    for (feature, name) in MODULES {
+        let mut command = cargo(workspace, &["build"], FOLDER);
         command
-            .args(["-Z", "build-std=std,panic_abort"])
-            .args(["-Z", "build-std-features=optimize_for_size"])
-            .env("RUSTFLAGS", SMALL.join(" "))
-            .env("RUSTC", rustc)
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+            .args(["-p", "gatehouse-frontend", "--lib", "--profile", "wasm"])
+            .args(["--no-default-features", "--features", feature])
+            .args(["--target", TARGET]);
+        if let Toolchain::BuildStd { rustc, linker } = &toolchain {
+            command
+                .args(["-Z", "build-std=std,panic_abort"])
+                .args(["-Z", "build-std-features=optimize_for_size"])
+                .env("RUSTFLAGS", SMALL.join(" "))
+                .env("RUSTC", rustc)
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        }
+        job.run(&mut command)?;
+        fs::copy(workspace.path(COMPILED), kept(workspace, name))?;
     }
-    job.run(&mut command)
+    Ok(())
 }
 
 fn bind(workspace: &Workspace, job: &Job) -> Result<()> {
@@ -263,54 +285,58 @@ fn bind(workspace: &Workspace, job: &Job) -> Result<()> {
     if bound.exists() {
         fs::remove_dir_all(&bound)?;
     }
-    job.line("wasm-bindgen");
-    let mut bindgen = Bindgen::new();
-    bindgen
-        .input_path(workspace.path(MODULE))
-        .web(true)?
-        .out_name("gatehouse")
-        .typescript(true)
-        .remove_name_section(true)
-        .remove_producers_section(true)
-        .generate(&bound)
-        .map_err(|error| anyhow!("wasm-bindgen could not bind the module: {error:#}"))?;
+    let mut sizes = Vec::new();
+    for (_, name) in MODULES {
+        job.line(&format!("wasm-bindgen {name}"));
+        let mut bindgen = Bindgen::new();
+        bindgen
+            .input_path(kept(workspace, name))
+            .web(true)?
+            .out_name(name)
+            .typescript(true)
+            .remove_name_section(true)
+            .remove_producers_section(true)
+            .generate(&bound)
+            .map_err(|error| anyhow!("wasm-bindgen could not bind {name}: {error:#}"))?;
+        let module = bound.join(format!("{name}_bg.wasm"));
+        shrink(workspace, job, &module)?;
+        sizes.push(format!("{name} {} kB", fs::metadata(&module)?.len() / 1000));
+    }
+    job.remark(sizes.join(", "));
+    lay_out(workspace, &bound)
+}
 
-    let module = bound.join("gatehouse_bg.wasm");
-    let before = fs::metadata(&module)?.len();
-    let smaller = bound.join("smaller.wasm");
+fn shrink(workspace: &Workspace, job: &Job, module: &Path) -> Result<()> {
+    let smaller = module.with_extension("smaller");
     job.run(
         Command::new(node::tool(workspace, "wasm-opt"))
             .args(SHRINK)
             .args(FEATURES)
-            .arg(&module)
+            .arg(module)
             .arg("-o")
             .arg(&smaller),
     )?;
-    fs::rename(&smaller, &module)?;
-    job.remark(format!(
-        "{} kB, {} kB before wasm-opt",
-        fs::metadata(&module)?.len() / 1000,
-        before / 1000
-    ));
-    lay_out(workspace, &bound)
+    Ok(fs::rename(&smaller, module)?)
 }
 
-/// Puts the module where the extension's bundler and the server look for it. The server compresses what it sends, Jupyter
-/// does not.
+/// Puts the modules where the extension's bundler and the server look for them. The server compresses what it sends,
+/// Jupyter does not.
 fn lay_out(workspace: &Workspace, bound: &Path) -> Result<()> {
     let panel = workspace.panel();
     let bundled = workspace.path("jupyter-extension/wasm");
     copy_folder(bound, &panel)?;
     copy_folder(bound, &bundled)?;
-    let mut packed = Vec::new();
-    let module = fs::read(bound.join("gatehouse_bg.wasm"))?;
-    zopfli::compress(
-        zopfli::Options::default(),
-        zopfli::Format::Gzip,
-        module.as_slice(),
-        &mut packed,
-    )?;
-    fs::write(bundled.join(PACKED), packed)?;
+    for (_, name) in MODULES {
+        let mut smaller = Vec::new();
+        let module = fs::read(bound.join(format!("{name}_bg.wasm")))?;
+        zopfli::compress(
+            zopfli::Options::default(),
+            zopfli::Format::Gzip,
+            module.as_slice(),
+            &mut smaller,
+        )?;
+        fs::write(packed(workspace, name), smaller)?;
+    }
     let style = workspace.path("frontend/style");
     copy_folder(&style, &panel)?;
     copy_folder(&style, &bundled)?;

@@ -9,11 +9,11 @@ use yew::prelude::*;
 
 use super::super::context::{Panel, Sheet, use_panel};
 use super::super::form::number_text;
-use super::super::format;
-use super::super::icons::{Icon, glyph};
-use super::super::widgets::{Button, Elapsed, Tone, focus, focus_first, focus_is_lost, meter, spinner};
 use super::scale::ScaleForm;
-use crate::panes::plot as plots;
+use crate::plots;
+use crate::ui::format;
+use crate::ui::icons::{Icon, glyph};
+use crate::ui::widgets::{Button, Elapsed, Tone, focus, focus_first, focus_is_lost, meter, spinner};
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct ClusterCardProps {
@@ -264,7 +264,7 @@ fn panes(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
         <details class="gh-details gh-panes-menu" data-testid="panes-menu">
             <summary>{glyph(Icon::Chevron, 12)}{"More panes"}</summary>
             <div>
-                {for plots::PLOTS[BUTTONS..].iter().map(|(plot, title, _)| html! {
+                {for plots::PLOTS[BUTTONS..].iter().map(|(plot, title)| html! {
                     <button type="button" onclick={opener(panel, cluster, plot)} data-testid={format!("open-{plot}")}>{*title}</button>
                 })}
             </div>

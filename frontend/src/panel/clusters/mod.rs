@@ -12,10 +12,10 @@ use yew::prelude::*;
 pub use self::card::ClusterCard;
 pub use self::new::NewCluster;
 use super::context::{Sheet, use_panel};
-use super::icons::{Icon, glyph};
-use super::widgets::{Button, Tone, spinner};
 use crate::state::events::{Link, State};
 use crate::state::kept::Place;
+use crate::ui::icons::{Icon, glyph};
+use crate::ui::widgets::{Button, Tone, spinner};
 
 /// Key of the names, a line each, of ended clusters that the user has put away.
 const DISMISSED: &str = "gatehouse:dismissed";

@@ -11,10 +11,10 @@ use yew::prelude::*;
 use super::super::context::{Sheet, use_panel};
 use super::super::fields::OptionField;
 use super::super::form::{ClusterDraft, ClusterErrors, Draft};
-use super::super::icons::Icon;
 use super::super::scaling::ScaleDraft;
-use super::super::widgets::{Button, Tone, banner, field_error, focus_first, sheet, spinner, use_id};
 use super::scale::ScaleFields;
+use crate::ui::icons::Icon;
+use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, sheet, spinner, use_id};
 
 /// Where the gateway's options are.
 #[derive(Clone, PartialEq)]

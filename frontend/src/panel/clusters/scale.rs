@@ -7,9 +7,9 @@ use protocol::rest::Cluster;
 use yew::prelude::*;
 
 use super::super::context::use_panel;
-use super::super::icons::Icon;
 use super::super::scaling::{ScaleDraft, ScaleError, ScaleField, ScaleMode};
-use super::super::widgets::{
+use crate::ui::icons::Icon;
+use crate::ui::widgets::{
     Button, Number, Tone, banner, field_error, focus_first, on_escape, segmented, use_id,
 };
 

@@ -15,10 +15,10 @@ use yew::prelude::*;
 pub use self::run::RunJob;
 pub use self::view::JobView;
 use super::context::{Panel, Sheet, use_panel};
-use super::format;
-use super::icons::{Icon, glyph};
-use super::widgets::{Button, Elapsed, Tone, banner, spinner};
 use crate::state::events::State;
+use crate::ui::format;
+use crate::ui::icons::{Icon, glyph};
+use crate::ui::widgets::{Button, Elapsed, Tone, banner, spinner};
 
 /// Jobs listed before the user asks for more.
 const FEW: usize = 8;

@@ -7,10 +7,10 @@ use web_sys::{HtmlSelectElement, HtmlTextAreaElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::super::context::{Sheet, use_panel};
-use super::super::format;
-use super::super::icons::{Icon, glyph};
-use super::super::widgets::{Button, Tone, banner, sheet, use_id};
 use crate::state::events::State;
+use crate::ui::format;
+use crate::ui::icons::{Icon, glyph};
+use crate::ui::widgets::{Button, Tone, banner, sheet, use_id};
 
 const EXAMPLE: &str = "import dask.array as da\n\nx = da.random.random((20_000, 20_000))\nx.mean().compute()";
 

@@ -7,14 +7,14 @@ use protocol::rest::{Job, JobState};
 use yew::prelude::*;
 
 use super::super::context::{Panel, Sheet, use_panel};
-use super::super::format;
-use super::super::icons::{Icon, glyph};
 use super::super::output::{Block, Stream};
-use super::super::widgets::{Button, Tone, banner, sheet};
 use super::stream::use_output;
 use super::tail::use_tail;
 use super::{cancel_button, job_icon, job_key, job_time};
 use crate::state::socket::{Backoff, Task};
+use crate::ui::format;
+use crate::ui::icons::{Icon, glyph};
+use crate::ui::widgets::{Button, Tone, banner, sheet};
 
 /// Height of a line of output, as the style has it, in CSS pixels.
 const LINE_PX: usize = 18;

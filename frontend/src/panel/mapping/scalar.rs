@@ -1,6 +1,6 @@
 //! Single values: quoted, plain, and what plain ones are taken for.
 
-use super::super::number;
+use crate::ui::number;
 
 /// A value as text, and whether it was quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use web_sys::{Blob, HtmlElement, Response, Url};
 use yew::prelude::*;
 
 use super::super::context::Panel;
-use super::super::widgets::{Button, Tone, spinner};
+use crate::ui::widgets::{Button, Tone, spinner};
 
 /// A format's name in the address, on its button, and what it is.
 const FORMATS: [(&str, &str, &str); 5] = [

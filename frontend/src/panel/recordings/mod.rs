@@ -8,10 +8,10 @@ use yew::prelude::*;
 
 use self::export::exports;
 use super::context::{Panel, use_panel};
-use super::format;
-use super::icons::Icon;
-use super::widgets::{Button, Tone};
 use crate::state::events::State;
+use crate::ui::format;
+use crate::ui::icons::Icon;
+use crate::ui::widgets::{Button, Tone};
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct RecordingsProps {

@@ -14,8 +14,8 @@ use super::story::{Line, Story};
 use super::tip::{action_name, clock};
 use super::{Key, on};
 use crate::draw::units::{count, duration};
-use crate::panel::format;
 use crate::state::live::Live;
+use crate::ui::format;
 
 /// Prefixes and tasks that are listed.
 const PREFIXES: usize = 40;

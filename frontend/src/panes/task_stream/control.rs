@@ -7,7 +7,7 @@ use super::filter::{Filter, keep_palette};
 use super::scene::{Act, SLACK, Scene};
 use super::state::State;
 use crate::draw::gesture::{Gesture, Key};
-use crate::panel::context::copy;
+use crate::ui::clipboard::copy;
 
 /// Share of the window by which an arrow key moves it.
 const STEP: f64 = 0.15;

@@ -39,7 +39,10 @@ pub struct Line {
 
 /// Asks; a failure is a line too.
 pub(super) async fn ask(place: &Place, key: &str) -> Vec<Line> {
-    match Api::new(place.base_url.clone()).ask(&place.cluster, &format!("story?key={}", segment(key))).await {
+    match Api::new(place.base_url.clone())
+        .ask(&place.cluster, &format!("story?key={}", segment(key)))
+        .await
+    {
         Ok(story) => lines(&story),
         Err(error) => vec![Line {
             change: error.message,

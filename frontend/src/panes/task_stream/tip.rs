@@ -5,8 +5,8 @@ use yew::prelude::*;
 
 use crate::draw::canvas::Size;
 use crate::draw::units::{count, duration, time_of_day};
-use crate::panel::format;
 use crate::state::live::Live;
+use crate::ui::format;
 
 /// Rectangles below this width share their place with others, CSS pixels.
 const NARROW: f64 = 4.0;

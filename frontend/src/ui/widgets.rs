@@ -8,9 +8,9 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
-use super::form;
 use super::format;
 use super::icons::{Icon, glyph};
+use super::number;
 
 /// A name that no other element of the page has.
 #[hook]
@@ -284,7 +284,7 @@ impl Number {
         let step = |up: bool| {
             let (value, min, max) = (self.value.clone(), self.min, self.max);
             self.onchange
-                .reform(move |_: MouseEvent| form::step(&value, up, min, max))
+                .reform(move |_: MouseEvent| number::step(&value, up, min, max))
         };
         let oninput = self
             .onchange
@@ -298,7 +298,7 @@ impl Number {
                     _ => return,
                 };
                 event.prevent_default();
-                onchange.emit(form::step(&value, up, min, max));
+                onchange.emit(number::step(&value, up, min, max));
             })
         };
         html! {

@@ -1,4 +1,4 @@
-//! Reading numbers as people type them.
+//! Numbers as people type them: read, and stepped up and down.
 
 /// Reads a decimal number: digits with at most one point, a sign, an exponent. Nothing else is one, not `inf`, not `0x1`.
 pub fn parse(text: &str) -> Option<f64> {
@@ -35,6 +35,22 @@ fn read(text: &str) -> f64 {
     text.parse().unwrap_or(f64::NAN)
 }
 
+/// The number one step up or down from what is typed, within the bounds; an unreadable text starts at the lower bound
+/// or zero.
+pub fn step(text: &str, up: bool, min: Option<f64>, max: Option<f64>) -> String {
+    let by = if up { 1.0 } else { -1.0 };
+    let next = match parse(text) {
+        Some(n) => n + by,
+        None => min.unwrap_or(0.0),
+    };
+    let next = next
+        .max(min.unwrap_or(f64::NEG_INFINITY))
+        .min(max.unwrap_or(f64::INFINITY));
+    // A few decimals: 0.1 + 0.2 should not become 0.30000000000000004 in front of the user.
+    let rounded = (next * 1e9).round() / 1e9;
+    rounded.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +72,14 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn steps_stay_within_bounds() {
+        assert_eq!(step("1", true, Some(0.0), Some(2.0)), "2");
+        assert_eq!(step("2", true, Some(0.0), Some(2.0)), "2");
+        assert_eq!(step("0", false, Some(0.0), None), "0");
+        assert_eq!(step("x", true, None, None), "0");
+        assert_eq!(step("0.2", true, None, None), "1.2");
     }
 }

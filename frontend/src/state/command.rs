@@ -1,6 +1,6 @@
 //! Commands that JupyterLab's palette sends to the panel.
 
-use crate::panes::plot::PLOTS;
+use crate::plots::PLOTS;
 
 /// What can be asked of the panel from outside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Command {
             "insert-connect-code" => Verb::InsertConnectCode,
             "shut-down" => Verb::ShutDown,
             "shut-down-all" => Verb::ShutDownAll,
-            plot => Verb::Pane(PLOTS.iter().find(|(name, ..)| *name == plot)?.0),
+            plot => Verb::Pane(PLOTS.iter().find(|(name, _)| *name == plot)?.0),
         };
         Some(Self { verb, cluster })
     }

@@ -1,0 +1,51 @@
+//! The plots that there are: the name that opens each, and its title.
+
+/// Names and titles, as menus list them.
+pub const PLOTS: [(&str, &str); 17] = [
+    ("status", "Status"),
+    ("task-stream", "Task Stream"),
+    ("progress", "Progress"),
+    ("cluster-memory", "Cluster Memory"),
+    ("workers-memory", "Worker Memory"),
+    ("processing", "Tasks Processing"),
+    ("cpu", "CPU Use"),
+    ("occupancy", "Occupancy"),
+    ("workers", "Workers"),
+    ("timeseries-cpu", "CPU over Time"),
+    ("timeseries-memory", "Memory over Time"),
+    ("timeseries-network", "Network over Time"),
+    ("timeseries-disk", "Disk over Time"),
+    ("errors", "Errors"),
+    ("profile", "Profile"),
+    ("cluster-map", "Cluster Map"),
+    ("logs", "Logs"),
+];
+
+/// Title of what a name opens.
+pub fn title(plot: &str) -> Option<&'static str> {
+    PLOTS
+        .iter()
+        .find(|(name, _)| *name == plot)
+        .map(|(_, title)| *title)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jupyterlab_offers_every_plot() {
+        let widgets = include_str!("../../jupyter-extension/src/widgets.ts");
+        let list = widgets
+            .split("PLOTS = [")
+            .nth(1)
+            .and_then(|rest| rest.split(']').next());
+        let offered: Vec<_> = list
+            .expect("the list of plots")
+            .split(',')
+            .map(|name| name.trim().trim_matches('\''))
+            .collect();
+        let known: Vec<_> = PLOTS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(offered, known);
+    }
+}
