@@ -10,6 +10,7 @@ import os
 import sys
 import time
 
+import mixed_work
 from dask.utils import key_split
 from dask_gateway import BasicAuth, Gateway
 from distributed.diagnostics.progress_stream import color_of
@@ -59,6 +60,28 @@ def inject(dask_scheduler, first, count, total, lanes, made_up):
         plugin.buffer.append(record)
         plugin.index += 1
     return plugin.index
+
+
+def facts(dask_scheduler):
+    """Runs on the scheduler: what it knows of each worker, by address."""
+    found = {}
+    for worker in dask_scheduler.workers.values():
+        memory, metrics = worker.memory, worker.metrics
+        found[worker.address] = {
+            "name": str(worker.name),
+            "status": worker.status.name,
+            "threads": worker.nthreads,
+            "limit": worker.memory_limit,
+            "process": memory.process,
+            "managed": memory.managed,
+            "spilled": memory.spilled,
+            "cpu": metrics["cpu"],
+            "fds": metrics["num_fds"],
+            "processing": len(worker.processing),
+            "occupancy": worker.occupancy,
+            "in_memory": len(worker.has_what),
+        }
+    return found
 
 
 class Oracle:
@@ -135,6 +158,47 @@ class Oracle:
     def release(self):
         self.held = []
         return True
+
+    def mix(self):
+        """Runs work of every kind, and holds its results."""
+        self.client.upload_file(mixed_work.__file__)
+        self.held = mixed_work.mix(self.client)
+        return len(self.held)
+
+    def keep_busy(self):
+        """Gives the workers more to do than they have threads, until `let_go`."""
+        self.busy = mixed_work.keep_busy(self.client)
+        return len(self.busy)
+
+    def let_go(self):
+        mixed_work.let_go(self.client)
+        return len(self.client.gather(self.busy))
+
+    def facts(self):
+        """What the scheduler knows of each worker, by address."""
+        return self.client.run_on_scheduler(facts)
+
+    def logs(self, worker=None):
+        """Levels and texts of a worker's log, or the scheduler's."""
+        if worker is None:
+            entries = self.client.get_scheduler_logs()
+        else:
+            entries = self.client.get_worker_logs(workers=[worker])[worker]
+        return [list(entry) for entry in entries]
+
+    def profile(self):
+        """Samples of all workers since their start, by function."""
+        found = {}
+
+        def walk(node):
+            for child in node["children"].values():
+                name = child["description"]["name"]
+                found[name] = found.get(name, 0) + child["count"]
+                walk(child)
+
+        profile = self.client.profile()
+        walk(profile)
+        return {"samples": profile["count"], "functions": found}
 
     def variable(self, name):
         """The environment variable on each worker."""

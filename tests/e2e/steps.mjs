@@ -132,9 +132,13 @@ export async function workerCount(page, name, workers, timeout = 90_000) {
     .waitFor({ timeout });
 }
 
-/** Opens a pane of a cluster (`task-stream` or `progress`) and returns its root element. */
+/** Opens a pane of a cluster and returns its root element. */
 export async function openPane(page, name, plot) {
-  await part(card(page, name), `open-${plot}`).click();
+  const button = part(card(page, name), `open-${plot}`);
+  if (!(await button.isVisible())) {
+    await part(card(page, name), 'panes-menu').locator('summary').click();
+  }
+  await button.click();
   return pane(page, name, plot);
 }
 
