@@ -45,6 +45,12 @@ impl HttpError {
         }
     }
 
+    fn unreadable(why: &str) -> Self {
+        let message =
+            format!("The request can't be read: {why}. The OpenAPI document shows what it takes.");
+        Self::invalid(None, message)
+    }
+
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
@@ -159,13 +165,7 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequestP
     async fn from_request_parts(parts: &mut http::request::Parts, state: &S) -> Result<Self, HttpError> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(asked)) => Ok(Self(asked)),
-            Err(rejection) => Err(HttpError::invalid(
-                None,
-                format!(
-                    "The request can't be read: {}. The OpenAPI document shows what it takes.",
-                    rejection.body_text()
-                ),
-            )),
+            Err(rejection) => Err(HttpError::unreadable(&rejection.body_text())),
         }
     }
 }
@@ -179,13 +179,7 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<
     async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, HttpError> {
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(HttpError::invalid(
-                None,
-                format!(
-                    "The request can't be read: {}. The OpenAPI document shows what it takes.",
-                    rejection.body_text()
-                ),
-            )),
+            Err(rejection) => Err(HttpError::unreadable(&rejection.body_text())),
         }
     }
 }

@@ -189,18 +189,32 @@ impl Watch {
         let identity = self.patiently(scheduler.identity()).await?;
         self.begin(&identity, &versions);
         self.take_identity(&identity, None);
-        let (_, mut cursor) = self
-            .stream
-            .clone()
-            .unwrap_or_else(|| (identity.id.clone(), TaskStreamCursor::new(versions.distributed)));
-        self.patiently(cursor.arm(&mut scheduler)).await?;
         info!(address = %self.target.address, version = %versions.packages.get("distributed").map_or("", String::as_str), "watching a scheduler");
+        let mut cursor = match self.stream.take() {
+            Some((_, cursor)) => cursor,
+            None => TaskStreamCursor::new(versions.distributed),
+        };
+        let every = heartbeat(identity.workers.len());
+        let lost = self.follow(&mut scheduler, &mut cursor, timeouts, every, pause).await;
+        self.stream = Some((identity.id, cursor));
+        lost
+    }
+
+    /// Asks until the connection is lost; `every` is how often workers report.
+    async fn follow(
+        &mut self,
+        scheduler: &mut Connection,
+        cursor: &mut TaskStreamCursor,
+        timeouts: Timeouts,
+        mut every: Duration,
+        pause: &mut Duration,
+    ) -> Result<std::convert::Infallible, CommError> {
+        self.patiently(cursor.arm(scheduler)).await?;
         *pause = FIRST_RETRY;
 
         let mut viewers = self.feed.viewers.subscribe();
         let mut feeder = None::<Feeder>;
-        let mut next_identity = Instant::now();
-        let mut every = heartbeat(identity.workers.len());
+        let mut next_identity = Instant::now() + every;
         let mut round: u32 = 0;
         loop {
             let seen = *viewers.borrow_and_update() > 0;
@@ -208,10 +222,9 @@ impl Watch {
             let state = feeder.as_ref().and_then(Feeder::state);
 
             let began = Instant::now();
-            let polled = self.patiently(cursor.poll(&mut scheduler)).await?;
+            let polled = self.patiently(cursor.poll(scheduler)).await?;
             let more = polled.more;
             self.take_tasks(polled);
-            self.stream = Some((identity.id.clone(), cursor.clone()));
             self.answered(began.elapsed());
             if !seen || round.is_multiple_of(PROGRESS_EVERY) {
                 match &state {
@@ -258,11 +271,9 @@ impl Watch {
     }
 
     fn limited(&self, why: Option<&str>) {
-        self.health(|health| {
-            if health.limited.as_deref() != why {
-                health.limited = why.map(str::to_owned);
-            }
-        });
+        if self.feed.health.borrow().limited.as_deref() != why {
+            self.health(|health| health.limited = why.map(str::to_owned));
+        }
     }
 
     /// Waits for an answer for as long as it takes, and says so when it takes long.
@@ -312,13 +323,8 @@ impl Watch {
         let seen = self.feed.health.send_if_modified(|health| {
             let before = health.clone();
             change(health);
-            (before.state, before.lost_records, before.message, before.limited)
-                != (
-                    health.state,
-                    health.lost_records,
-                    health.message.clone(),
-                    health.limited.clone(),
-                )
+            let poll_ms = health.poll_ms;
+            Health { poll_ms, ..before } != *health
         });
         if seen {
             self.changed.notify_one();
