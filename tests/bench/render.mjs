@@ -27,7 +27,9 @@ const LANES = 64;
 const WIDE = { lanes: 4000, made_up: 1000 };
 const ROUNDS = 5;
 const GESTURE_MS = 2500;
-const STEPS = 4;
+// Between two events of a mouse.
+const EVENT_MS = 8;
+const STEPS = 2;
 const REACH_PX = 240;
 // After so long without another picture there comes none: Bokeh waits 500 ms with the whole one.
 const QUIET_MS = 1500;
@@ -178,7 +180,7 @@ const pan = {
     await frames(page, 2);
     return middle;
   },
-  move: ({ page }, [x, y], step) => page.mouse.move(x + REACH_PX * Math.sin(step / 12), y),
+  move: ({ page }, [x, y], step) => page.mouse.move(x + REACH_PX * Math.sin(step / 24), y),
   async once(side, step) {
     if (step === 0) {
       this.middle = await this.begin(side);
@@ -194,7 +196,7 @@ const pan = {
 const zoom = {
   name: 'zoom',
   begin: ({ page, canvas }) => toMiddle(page, canvas),
-  move: ({ page }, _, step) => page.mouse.wheel(0, Math.floor(step / 12) % 2 ? 60 : -60),
+  move: ({ page }, _, step) => page.mouse.wheel(0, Math.floor(step / 24) % 2 ? 30 : -30),
   async once(side, step) {
     if (step === 0) {
       await toMiddle(side.page, side.canvas);
@@ -218,9 +220,13 @@ async function framesDuring(t, side, gesture) {
   const middle = await gesture.begin(side);
   const watched = await watchPictures(canvas);
   const until = Date.now() + GESTURE_MS;
+  // As a mouse does: it does not wait for the page.
+  const moves = [];
   for (let step = 1; Date.now() < until; step++) {
-    await gesture.move(side, middle, step);
+    moves.push(gesture.move(side, middle, step));
+    await sleep(EVENT_MS);
   }
+  await Promise.all(moves);
   // A page that is slow has not come to painting it yet: a second of drag can be a minute of its work.
   const state = () => watched.evaluate(({ events, pictures }) => ({ last: events.at(-1), pictures }));
   await t.until(async () => (await state()).pictures.at(-1) > (await state()).last, {
