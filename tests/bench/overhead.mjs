@@ -13,7 +13,7 @@ const SECONDS = 10;
 const IDLE_S = 8;
 const RATE = 200;
 const WORKERS = 2;
-const PANES = ['task-stream', 'progress'];
+const PANES = ['task-stream', 'progress', 'workers-memory'];
 const MODES = ['nobody', 'ours', 'bokeh'];
 // Of `/proc/PID/stat`, on every Linux that there is.
 const TICKS_A_SECOND = 100;
