@@ -91,8 +91,12 @@ impl From<ClusterError> for HttpError {
                 GatewayError::NotRunning { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", message),
                 GatewayError::Invalid { field, .. } => Self::invalid(field, message),
                 GatewayError::Forbidden { .. } => Self::forbidden(message),
-                GatewayError::Timeout { .. } => {
+                GatewayError::Timeout { .. } | GatewayError::Upstream { status: 504, .. } => {
                     Self::new(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", message)
+                }
+                // Not 401: that would say that our own token is wrong.
+                GatewayError::Unauthorized(_) => {
+                    Self::new(StatusCode::BAD_GATEWAY, "gateway_unauthorized", message)
                 }
                 _ => Self::new(StatusCode::BAD_GATEWAY, "gateway", message),
             },
