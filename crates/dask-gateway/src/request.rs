@@ -82,7 +82,7 @@ impl Requester {
     async fn send_once(&self, sent: &Sent<'_>) -> Result<Value, GatewayError> {
         let mut response = self.exchange(sent, None).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
-            let credentials = auth::credentials(&self.auth, &self.address)?;
+            let credentials = self.credentials()?;
             response = self.exchange(sent, Some(credentials)).await?;
         }
         let status = response.status();
@@ -147,6 +147,11 @@ impl Requester {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+
+    /// What the gateway is sent when it asks who we are.
+    pub(crate) fn credentials(&self) -> Result<header::HeaderValue, GatewayError> {
+        auth::credentials(&self.auth, &self.address)
     }
 
     pub(crate) fn bad_answer(&self, reason: &str) -> GatewayError {
