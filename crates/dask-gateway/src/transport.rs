@@ -103,20 +103,17 @@ fn is_loopback(host: &str) -> bool {
 
 /// What is wrong with the certificate, where that is what failed.
 pub(crate) fn untrusted(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let inside = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(|error| error.get_ref());
-        let tls = error
-            .downcast_ref::<rustls::Error>()
-            .or_else(|| inside.and_then(|inside| inside.downcast_ref::<rustls::Error>()));
-        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
-            return tls.map(ToString::to_string);
-        }
-        cause = error.source();
+    if let Some(error @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref::<rustls::Error>() {
+        return Some(error.to_string());
     }
-    None
+    // An I/O error does not name what it wraps as its source.
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => untrusted(wrapped),
+        None => error.source().and_then(untrusted),
+    }
 }
 
 /// The innermost cause, without the URL: it is named beside, and may hold what a log must not.
