@@ -1,7 +1,7 @@
 //! What a person would read of an error page: hubs and login services answer programs with HTML.
 
 /// What is shown of a text that the gateway or something before it sends.
-const MAX_CHARS: usize = 300;
+const MAX_CHARS: usize = 500;
 
 /// Elements whose content is not said to the reader of an error.
 const SILENT: [&str; 8] = [

@@ -1,7 +1,7 @@
 //! Sending one request: credentials when asked for them, time-outs, and every failure as a [`GatewayError`].
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{StatusCode, header};
 use reqwest::{Method, Response, Url};
@@ -59,23 +59,24 @@ impl Requester {
         &self.address
     }
 
-    /// Sends and reads the JSON of the answer; `null` where there is none. Only reads are tried again.
+    /// Sends and reads the JSON of the answer; `null` where there is none. Only reads that failed at once are tried again:
+    /// a change may have been made before its answer was lost, and a host that keeps silent will not speak up.
     pub(crate) async fn send(&self, sent: Sent<'_>) -> Result<Value, GatewayError> {
-        let mut retries = if sent.method == Method::GET {
-            READ_RETRIES.as_slice()
+        let pauses: &[Duration] = if sent.method == Method::GET {
+            &READ_RETRIES
         } else {
             &[]
-        }
-        .iter();
-        loop {
+        };
+        for pause in pauses {
+            let began = Instant::now();
             match self.send_once(&sent).await {
-                Err(GatewayError::Unreachable { address, reason }) => match retries.next() {
-                    Some(pause) => tokio::time::sleep(*pause).await,
-                    None => return Err(GatewayError::Unreachable { address, reason }),
-                },
+                Err(GatewayError::Unreachable { .. }) if began.elapsed() < transport::CONNECT_TIMEOUT => {
+                    tokio::time::sleep(*pause).await;
+                }
                 other => return other,
             }
         }
+        self.send_once(&sent).await
     }
 
     /// Without credentials first, as Dask's own client: the cookie of an earlier answer is mostly enough.

@@ -9,7 +9,7 @@ use reqwest::{Certificate, Proxy, Url};
 use crate::config::{GatewayConfig, HttpProxy};
 use crate::error::GatewayError;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) fn client(address: &Url, config: &GatewayConfig) -> Result<reqwest::Client, GatewayError> {
     let failed = |what: &str, error: &reqwest::Error| {

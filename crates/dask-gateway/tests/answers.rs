@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
-use dask_gateway::{AuthConfig, ClusterStatus, GatewayClient, GatewayConfig, GatewayError, Secret};
+use dask_gateway::{
+    AuthConfig, ClusterStatus, GatewayClient, GatewayConfig, GatewayError, HttpProxy, Secret,
+};
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{body_json, header, header_exists, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -459,6 +461,45 @@ async fn only_reads_are_tried_again() {
                 .starts_with("No gateway answers at http://127.0.0.1:"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_configuration_is_used() {
+    let proxy = MockServer::start().await;
+    Mock::given(header("proxy-authorization", "Basic Ym9iOnNlc2FtZQ=="))
+        .and(header("host", "gateway.invalid:8000"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"version": "1"})))
+        .mount(&proxy)
+        .await;
+    let url = proxy.uri().replace("http://", "http://bob:sesame@");
+    let config = |http_proxy| GatewayConfig {
+        address: Some("http://gateway.invalid:8000".to_owned()),
+        http_proxy,
+        ..GatewayConfig::default()
+    };
+    let through = GatewayClient::new(&config(HttpProxy::Url(Secret::new(url)))).unwrap();
+    assert_eq!(through.version().await.unwrap(), "1");
+    let direct = GatewayClient::new(&config(HttpProxy::Off)).unwrap();
+    assert!(matches!(
+        direct.version().await,
+        Err(GatewayError::Unreachable { .. })
+    ));
+}
+
+#[test]
+fn the_environments_proxy_is_not_for_this_machine() {
+    for (address, proxy) in [
+        ("http://127.0.0.1:8000", HttpProxy::Off),
+        ("http://[::1]:8000/x", HttpProxy::Off),
+        ("https://localhost", HttpProxy::Off),
+        ("http://gateway", HttpProxy::Environment),
+    ] {
+        let config = GatewayConfig {
+            address: Some(address.to_owned()),
+            ..GatewayConfig::default()
+        };
+        assert_eq!(*config.proxy_on_the_way(), proxy, "{address}");
+    }
 }
 
 #[test]

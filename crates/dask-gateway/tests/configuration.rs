@@ -294,6 +294,7 @@ fn an_address_with_a_secret_is_refused_and_not_shown() {
         ("gateway.address", "http://bob:sekret@h/gw"),
         ("gateway.address", "http://h/gw?token=sekret"),
         ("gateway.proxy-address", "gateway://bob:sekret@h:8786"),
+        ("gateway.public-address", "https://bob:sekret@h/gateway"),
     ] {
         let mut machine = Machine::new();
         let variable = key.to_uppercase().replace('.', "__").replace('-', "_");

@@ -18,6 +18,7 @@ pub(super) fn parse(text: &str) -> Option<Value> {
     // A tuple needs no brackets.
     let mut items = vec![first];
     while parser.take(',') {
+        parser.skip_space();
         if parser.rest.is_empty() {
             break;
         }
@@ -236,7 +237,13 @@ impl Parser<'_> {
         }
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
-        if word.starts_with('_') || word.ends_with('_') || word.contains("__") {
+        let prefixed = word.starts_with('0') && word[1..].starts_with(|c: char| c.is_ascii_alphabetic());
+        let joins =
+            |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_digit() || prefixed && c.is_ascii_alphanumeric());
+        let bytes = word.as_bytes();
+        let between =
+            |at: usize| joins(at.checked_sub(1).and_then(|at| bytes.get(at))) && joins(bytes.get(at + 1));
+        if !word.match_indices('_').all(|(at, _)| between(at)) {
             return None;
         }
         let number = magnitude(&word.replace('_', ""))?;
@@ -287,6 +294,7 @@ mod tests {
             (" 8786 ", json!(8786)),
             ("1_000", json!(1000)),
             ("0x10", json!(16)),
+            ("0x_f_f", json!(255)),
             ("1e-3", json!(0.001)),
             (".5", json!(0.5)),
             ("True", json!(true)),
@@ -329,6 +337,8 @@ mod tests {
             "f'x'",
             "\u{a0}3",
             "'\\N{BULLET}'",
+            "1_e0",
+            "1_.5",
             "--",
             "-",
             "1 2",

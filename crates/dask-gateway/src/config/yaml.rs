@@ -129,7 +129,12 @@ impl<'a> Reader<'a> {
 }
 
 fn is_yamls_own(tag: &Tag) -> bool {
-    tag.handle() == "tag:yaml.org,2002:" || matches!((tag.handle(), tag.suffix()), ("!", "") | ("", "!"))
+    tag.handle() == "tag:yaml.org,2002:" || is_no_tag(tag)
+}
+
+/// A lone `!`, which PyYAML passes over.
+fn is_no_tag(tag: &Tag) -> bool {
+    matches!((tag.handle(), tag.suffix()), ("!", "") | ("", "!"))
 }
 
 fn size(value: &Value) -> usize {
@@ -168,12 +173,12 @@ fn key_text(key: Value) -> Result<String, String> {
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
     let string = || Value::String(text.to_owned());
-    match tag {
+    match tag.filter(|tag| !is_no_tag(tag)) {
         None if style == ScalarStyle::Plain => Ok(plain(text)),
         None => Ok(string()),
         Some(tag) if is_yamls_own(tag) => {
             let value = match tag.suffix() {
-                "" | "!" | "str" | "binary" | "timestamp" => Some(string()),
+                "str" | "binary" | "timestamp" => Some(string()),
                 "null" => Some(Value::Null),
                 "bool" => boolean(text).map(Value::Bool),
                 "int" => integer(text),
@@ -352,6 +357,8 @@ mod tests {
             (".inf", json!(".inf")),
             ("'3'", json!("3")),
             ("!!str 3", json!("3")),
+            ("! 3", json!(3)),
+            ("! '3'", json!("3")),
             ("!!int '3'", json!(3)),
         ] {
             assert_eq!(
