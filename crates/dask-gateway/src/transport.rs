@@ -124,3 +124,28 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_that_is_none_is_left_out() {
+        for tls_ca in [None, Some("/nowhere/ca.pem"), Some("not\na certificate")] {
+            let config = GatewayConfig {
+                tls_ca: tls_ca.map(str::to_owned),
+                ..GatewayConfig::default()
+            };
+            assert!(config.authorities().is_empty(), "{tls_ca:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_what_is_wrong_however_deep_it_lies() {
+        use std::io::{Error, ErrorKind};
+        let refused = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let wrapped = Error::other(Error::new(ErrorKind::InvalidData, refused));
+        assert!(untrusted(&wrapped).is_some_and(|reason| reason.contains("expired")));
+        assert_eq!(untrusted(&Error::other("lost")), None);
+    }
+}

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::{AuthConfig, ConfigError, ConfigSources, GatewayConfig, HttpProxy};
 
-/// The parts of a kernelspec that change what Dask's configuration says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The parts of a kernelspec that change what Dask's configuration says; reads the `spec` of Jupyter's `api/kernelspecs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct KernelSpec {
     pub argv: Vec<String>,
     /// May name variables of the Jupyter Server as `${NAME}`.
@@ -251,13 +254,9 @@ mod tests {
     }
 
     fn spec(env: &[(&str, &str)]) -> KernelSpec {
-        let env = env
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        KernelSpec {
-            argv: vec!["python".to_owned()],
-            env: env.collect(),
-        }
+        let env: BTreeMap<&str, &str> = env.iter().copied().collect();
+        let spec = serde_json::json!({"argv": ["python"], "env": env, "display_name": "Python"});
+        serde_json::from_value(spec).unwrap()
     }
 
     fn found(env: &[(&str, &str)]) -> Vec<String> {
