@@ -11,11 +11,8 @@ pub enum GatewayError {
         "No gateway answers at {address} ({reason}). Check that it runs and that gateway.address is right."
     )]
     Unreachable { address: String, reason: String },
-    /// A certificate that nobody we trust has signed, or not for this host.
-    #[error(
-        "The certificate of the gateway at {address} can't be trusted ({reason}). Add the site's certificate authority \
-         to the system's, or name its file in SSL_CERT_FILE or in Dask's distributed.comm.tls.ca-file."
-    )]
+    /// A certificate that is not to be trusted; the reason says what to do, too.
+    #[error("The certificate of the gateway at {address} can't be trusted: {reason}.")]
     Untrusted { address: String, reason: String },
     /// It did not answer in time.
     #[error("The gateway at {address} did not answer within {seconds} s. It may be overloaded: try again.")]

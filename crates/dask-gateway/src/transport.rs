@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Proxy, Url};
+use rustls::CertificateError;
 
 use crate::config::{GatewayConfig, HttpProxy};
 use crate::error::GatewayError;
@@ -101,10 +102,21 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// What is wrong with the certificate, where that is what failed.
+/// What is wrong with the certificate and what to do, where that is what failed.
 pub(crate) fn untrusted(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    if let Some(error @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref::<rustls::Error>() {
-        return Some(error.to_string());
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref::<rustls::Error>() {
+        return Some(match why {
+            CertificateError::UnknownIssuer => "no authority that this machine trusts has signed it. Add the site's \
+                authority to the system's, or name its file in SSL_CERT_FILE or in Dask's distributed.comm.tls.ca-file"
+                .to_owned(),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "it has expired. Whoever runs the site must renew it, unless this machine's clock is wrong".to_owned()
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "it is for another host. Check gateway.address".to_owned()
+            }
+            other => format!("{other}. Ask whoever runs the site"),
+        });
     }
     // An I/O error does not name what it wraps as its source.
     let wrapped = error
@@ -143,7 +155,7 @@ mod tests {
     #[test]
     fn a_certificate_is_what_is_wrong_however_deep_it_lies() {
         use std::io::{Error, ErrorKind};
-        let refused = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let refused = rustls::Error::InvalidCertificate(CertificateError::Expired);
         let wrapped = Error::other(Error::new(ErrorKind::InvalidData, refused));
         assert!(untrusted(&wrapped).is_some_and(|reason| reason.contains("expired")));
         assert_eq!(untrusted(&Error::other("lost")), None);
