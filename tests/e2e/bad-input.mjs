@@ -26,7 +26,7 @@ await scenario('bad-input', async t => {
     return server;
   });
   const page = await t.page(server.url, { expectErrors: /4\d\d/ });
-  const api = client(server);
+  const api = panel.api(server);
 
   await t.step('an option out of range', async () => {
     await panel.openForm(page);
@@ -227,17 +227,3 @@ await scenario('bad-input', async t => {
     await refused.stop();
   });
 });
-
-/** The JSON API of a standalone server, with its token. */
-function client(server) {
-  const { origin, searchParams } = new URL(server.url);
-  const token = searchParams.get('token');
-  return async (method, path, body) => {
-    const answer = await fetch(`${origin}/api/v1/${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'x-gatehouse': '1', 'content-type': 'application/json' },
-      body: body && JSON.stringify(body)
-    });
-    return { status: answer.status, body: await answer.json() };
-  };
-}

@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 
 import { freePort } from './harness/surroundings.mjs';
@@ -68,5 +69,49 @@ export class RemoteGateway {
       this.child.kill('SIGTERM');
       await this.exited;
     }
+  }
+}
+
+/** The API of a JupyterHub as far as a gateway asks it: whose token this is. Tokens are good, bad or expired as told. */
+export class Hub {
+  constructor() {
+    this.tokens = new Map();
+    this.down = false;
+    this.asked = 0;
+  }
+
+  static async start(t) {
+    const hub = new Hub();
+    const server = createServer((request, response) => hub.answer(request, response));
+    await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
+    t.defer(() => {
+      server.closeAllConnections();
+      return new Promise(resolve => server.close(resolve));
+    });
+    hub.url = `http://127.0.0.1:${server.address().port}/hub/api`;
+    return hub;
+  }
+
+  /** From now on this token is `name`'s. */
+  knows(token, name, scopes = ['access:services!service=dask-gateway']) {
+    this.tokens.set(token, { kind: 'user', name, scopes, groups: [], admin: false });
+  }
+
+  /** As a hub does with a token past its time: it is as if it had never been. */
+  expires(token) {
+    this.tokens.delete(token);
+  }
+
+  answer(request, response) {
+    this.asked += 1;
+    const user = this.tokens.get(request.headers.authorization?.replace(/^token /, ''));
+    const [status, body] = this.down
+      ? [503, { status: 503, message: 'Service Unavailable' }]
+      : request.url !== '/hub/api/user'
+        ? [404, { status: 404, message: 'Not Found' }]
+        : user
+          ? [200, user]
+          : [403, { status: 403, message: 'Forbidden' }];
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   }
 }

@@ -1,4 +1,4 @@
-"""Configuration of a gateway as a site might run it: options of all six types, a limit, a password.
+"""Configuration of a gateway as a site might run it: options of all six types, a limit, a password or a JupyterHub.
 
 Read by `dask-gateway-server -f`; what differs between tests comes from GATEHOUSE_E2E_GATEWAY, as JSON.
 """
@@ -18,7 +18,15 @@ c.Proxy.address = f"127.0.0.1:{settings['port']}"
 c.UnsafeLocalBackend.clusters_directory = settings["clusters"]
 c.UnsafeLocalBackend.cluster_status_period = 1.0
 c.UnsafeLocalBackend.worker_status_period = 1.0
-c.SimpleAuthenticator.password = settings["password"]
+if "hub" in settings:
+    c.DaskGateway.authenticator_class = "dask_gateway_server.auth.JupyterHubAuthenticator"
+    c.JupyterHubAuthenticator.jupyterhub_api_url = settings["hub"]
+    c.JupyterHubAuthenticator.jupyterhub_api_token = "the gateway's own"
+    # With a name, tokens need the scope for this service.
+    c.JupyterHubAuthenticator.jupyterhub_service_name = "dask-gateway"
+    c.JupyterHubAuthenticator.cache_max_age = settings["cache_max_age"]
+else:
+    c.SimpleAuthenticator.password = settings["password"]
 c.ClusterConfig.scheduler_cmd = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
 c.ClusterConfig.worker_cmd = [sys.executable, "-m", "distributed.cli.dask_worker"]
 c.ClusterConfig.cluster_max_workers = settings.get("max_workers", 4)

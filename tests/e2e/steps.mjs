@@ -274,3 +274,17 @@ export async function census(t) {
   }
   return found;
 }
+
+/** The API of a standalone server: `await api(method, path, body)` gives `{ status, body }`. */
+export function api(server) {
+  const { origin, searchParams } = new URL(server.url);
+  const token = searchParams.get('token');
+  return async (method, path, body) => {
+    const answer = await fetch(`${origin}/api/v1/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'x-gatehouse': '1', 'content-type': 'application/json' },
+      body: body && JSON.stringify(body)
+    });
+    return { status: answer.status, body: await answer.json().catch(() => null) };
+  };
+}

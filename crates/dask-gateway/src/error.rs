@@ -11,18 +11,17 @@ pub enum GatewayError {
         "No gateway answers at {address} ({reason}). Check that it runs and that gateway.address is right."
     )]
     Unreachable { address: String, reason: String },
+    /// A certificate that is not to be trusted; the reason says what to do, too.
+    #[error("The certificate of the gateway at {address} can't be trusted: {reason}.")]
+    Untrusted { address: String, reason: String },
     /// It did not answer in time.
     #[error("The gateway at {address} did not answer within {seconds} s. It may be overloaded: try again.")]
     Timeout { address: String, seconds: u64 },
-    /// 401, with our credentials too.
-    #[error("The gateway at {address} refuses the {auth} credentials of Dask's configuration. {hint}")]
-    Unauthorized {
-        address: String,
-        auth: String,
-        hint: String,
-    },
+    /// It wants other credentials than ours, or than we can send; the text says what to do.
+    #[error("{0}")]
+    Unauthorized(String),
     /// 403: someone else's cluster, for example.
-    #[error("{message}.")]
+    #[error("{message}. Only the user who made a cluster may see and change it.")]
     Forbidden { message: String },
     /// 404: no such cluster.
     #[error("{message}. It may have been shut down and forgotten: refresh the list.")]
@@ -37,8 +36,8 @@ pub enum GatewayError {
         /// The option it speaks of, where that can be told.
         field: Option<String>,
     },
-    /// Another error status, with what the gateway says of it.
-    #[error("The gateway at {address} answers with an error ({status}): {text}")]
+    /// Another error status, with what the gateway or something before it says of it.
+    #[error("The gateway at {address} answers with an error ({status}): {text}. {}", advice(*.status))]
     Upstream {
         address: String,
         status: u16,
@@ -54,8 +53,21 @@ impl GatewayError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } => true,
-            Self::Upstream { status, .. } => matches!(status, 502..=504),
+            Self::Upstream { status, .. } => matches!(status, 429 | 502..=504),
             _ => false,
         }
+    }
+}
+
+/// What to do about an error status.
+fn advice(status: u16) -> &'static str {
+    match status {
+        403 | 407 => {
+            "Something before the gateway refuses us: ask whoever runs the site, or check gateway.address."
+        }
+        429 => "It asks for fewer requests: try again in a minute.",
+        502..=504 => "It, or what it asks, may be starting: try again in a moment.",
+        500.. => "Whoever runs the gateway finds more in its log.",
+        _ => "Check gateway.address, or ask whoever runs the site.",
     }
 }

@@ -4,15 +4,21 @@
 //! [`GatewayClient`] speaks the REST API. TLS keys, tokens and passwords have types whose `Debug` hides them and that
 //! cannot be serialised.
 
+mod auth;
 mod client;
 pub mod config;
 mod error;
 mod model;
+mod page;
 mod request;
 mod secret;
+mod transport;
 
 pub use client::GatewayClient;
-pub use config::{AuthConfig, ConfigError, ConfigSources, GatewayConfig, HttpProxy};
+pub use config::{
+    AuthConfig, ConfigError, ConfigSources, Difference, Environment, GatewayConfig, HttpProxy, KernelSpec,
+    differences,
+};
 pub use error::GatewayError;
 pub use model::{ClusterReport, ClusterStatus, ClusterTls, OptionSpec};
 pub use secret::Secret;

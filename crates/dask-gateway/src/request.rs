@@ -1,28 +1,22 @@
 //! Sending one request: credentials when asked for them, time-outs, and every failure as a [`GatewayError`].
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::{StatusCode, header};
-use reqwest::redirect::Policy;
-use reqwest::{Method, NoProxy, Proxy, Response, Url};
+use reqwest::{Method, Response, Url};
 use serde_json::Value;
 
-use crate::config::{AuthConfig, GatewayConfig, HttpProxy, address};
+use crate::auth;
+use crate::config::{AuthConfig, GatewayConfig, address};
 use crate::error::GatewayError;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{page, transport};
 
 /// Pauses before a read is tried again after a lost connection.
 const READ_RETRIES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
 /// Answers are small; a list of a thousand clusters with their certificates is about 4 MB.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
-
-/// What is shown of an error text that the gateway or something before it sends.
-const MAX_ERROR_CHARS: usize = 500;
 
 /// One request, relative to the gateway's address.
 pub(crate) struct Sent<'a> {
@@ -53,7 +47,7 @@ impl Requester {
                 "The gateway's address (gateway.address) can't be used: {reason}."
             ))
         })?;
-        let http = http_client(&url, &config.http_proxy)?;
+        let http = transport::client(&url, config)?;
         Ok(Self {
             http,
             address: address.trim_end_matches('/').into(),
@@ -65,23 +59,24 @@ impl Requester {
         &self.address
     }
 
-    /// Sends and reads the JSON of the answer; `null` where there is none. Only reads are tried again.
+    /// Sends and reads the JSON of the answer; `null` where there is none. Only reads that failed at once are tried again:
+    /// a change may have been made before its answer was lost, and a host that keeps silent will not speak up.
     pub(crate) async fn send(&self, sent: Sent<'_>) -> Result<Value, GatewayError> {
-        let mut retries = if sent.method == Method::GET {
-            READ_RETRIES.as_slice()
+        let pauses: &[Duration] = if sent.method == Method::GET {
+            &READ_RETRIES
         } else {
             &[]
-        }
-        .iter();
-        loop {
+        };
+        for pause in pauses {
+            let began = Instant::now();
             match self.send_once(&sent).await {
-                Err(GatewayError::Unreachable { address, reason }) => match retries.next() {
-                    Some(pause) => tokio::time::sleep(*pause).await,
-                    None => return Err(GatewayError::Unreachable { address, reason }),
-                },
+                Err(GatewayError::Unreachable { .. }) if began.elapsed() < transport::CONNECT_TIMEOUT => {
+                    tokio::time::sleep(*pause).await;
+                }
                 other => return other,
             }
         }
+        self.send_once(&sent).await
     }
 
     /// Without credentials first, as Dask's own client: the cookie of an earlier answer is mostly enough.
@@ -92,6 +87,11 @@ impl Requester {
             response = self.exchange(sent, Some(credentials)).await?;
         }
         let status = response.status();
+        let wanted = response
+            .headers()
+            .get(header::WWW_AUTHENTICATE)
+            .and_then(|scheme| scheme.to_str().ok())
+            .map(str::to_owned);
         let redirect = response
             .headers()
             .get(header::LOCATION)
@@ -107,10 +107,13 @@ impl Requester {
             }
             return match serde_json::from_slice(&body) {
                 Ok(value) => Ok(value),
-                Err(_not_json) => Err(self.bad_answer("the answer is not JSON")),
+                Err(_not_json) => Err(self.bad_answer(&page::said(&body).map_or_else(
+                    || "the answer is not JSON".to_owned(),
+                    |said| format!("the answer is not JSON, and says \u{201c}{said}\u{201d}"),
+                ))),
             };
         }
-        Err(self.refusal(status, &body, sent.body.as_ref()))
+        Err(self.refusal(status, &body, sent.body.as_ref(), wanted.as_deref()))
     }
 
     async fn exchange(
@@ -147,48 +150,9 @@ impl Requester {
         Ok(body)
     }
 
-    fn credentials(&self) -> Result<header::HeaderValue, GatewayError> {
-        let text = match self.auth.as_ref() {
-            AuthConfig::Basic { username, password } => {
-                let pair = [username.as_str(), ":", password.expose()].concat();
-                // Dask's client and server both take the pair as Latin-1.
-                let Some(pair) = pair
-                    .chars()
-                    .map(|c| u8::try_from(u32::from(c)).ok())
-                    .collect::<Option<Vec<_>>>()
-                else {
-                    return Err(GatewayError::Config(
-                        "The gateway's user name or password holds a character outside Latin-1, which basic \
-                         authentication can't send: change gateway.auth.kwargs."
-                            .to_owned(),
-                    ));
-                };
-                format!("Basic {}", STANDARD.encode(pair))
-            }
-            AuthConfig::JupyterHub { token: Some(token) } => format!("jupyterhub {}", token.expose()),
-            AuthConfig::JupyterHub { token: None } => {
-                return Err(GatewayError::Config(
-                    "The gateway wants a JupyterHub token and there is none: set JUPYTERHUB_API_TOKEN or \
-                     gateway.auth.kwargs.api_token."
-                        .to_owned(),
-                ));
-            }
-            AuthConfig::Unsupported { kind } => {
-                return Err(GatewayError::Config(format!(
-                    "The gateway's authentication `{kind}` is not one that Gatehouse can use: it knows basic and \
-                     jupyterhub (gateway.auth.type). Notebooks can still use this gateway."
-                )));
-            }
-        };
-        let mut value = header::HeaderValue::from_str(&text).map_err(|_hides_the_secret| {
-            GatewayError::Config(
-                "The gateway's password or token holds a line break or control character: change \
-                 gateway.auth.kwargs."
-                    .to_owned(),
-            )
-        })?;
-        value.set_sensitive(true);
-        Ok(value)
+    /// What the gateway is sent when it asks who we are.
+    pub(crate) fn credentials(&self) -> Result<header::HeaderValue, GatewayError> {
+        auth::credentials(&self.auth, &self.address)
     }
 
     pub(crate) fn bad_answer(&self, reason: &str) -> GatewayError {
@@ -217,27 +181,36 @@ impl Requester {
                 seconds: timeout.as_secs(),
             };
         }
+        if let Some(reason) = transport::untrusted(&error) {
+            return GatewayError::Untrusted { address, reason };
+        }
         GatewayError::Unreachable {
             address,
-            reason: root_cause(&error),
+            reason: transport::root_cause(&error),
         }
     }
 
-    /// The error that a refusing answer stands for.
-    fn refusal(&self, status: StatusCode, body: &[u8], sent: Option<&Value>) -> GatewayError {
-        let address = self.address.to_string();
+    /// The error that a refusing answer stands for; `wanted` is the authentication that it names.
+    fn refusal(
+        &self,
+        status: StatusCode,
+        body: &[u8],
+        sent: Option<&Value>,
+        wanted: Option<&str>,
+    ) -> GatewayError {
         let json = serde_json::from_slice::<Value>(body).ok();
-        let said = json
+        let message = json
             .as_ref()
             .and_then(|json| json.get("error"))
-            .and_then(Value::as_str);
-        let message = said.map(|said| said.trim_end_matches('.').to_owned());
+            .and_then(Value::as_str)
+            .map(page::message)
+            .filter(|message| !message.is_empty());
         match (status.as_u16(), message) {
-            (401, _) => GatewayError::Unauthorized {
-                address,
-                auth: self.auth.kind().to_owned(),
-                hint: self.auth.hint().to_owned(),
-            },
+            (401, _) => auth::refused(&self.auth, &self.address, wanted),
+            // The hub does not know the token, or the site wants a role: as 403 or, mostly, as 500.
+            (403 | 500, Some(message)) if message.starts_with("Permission failure") => {
+                auth::not_permitted(&self.address, &message)
+            }
             (403, Some(message)) => GatewayError::Forbidden { message },
             (404, Some(message)) => GatewayError::NotFound { message },
             // The gateway says why in JSON; a bare 404 comes from something else, or from its proxy before it is up.
@@ -250,63 +223,19 @@ impl Requester {
                 GatewayError::Invalid { message, field }
             }
             (status, message) => {
-                let text = message.unwrap_or_else(|| plain_text(body));
+                let text = message
+                    .or_else(|| page::said(body))
+                    .map_or("no reason is given".to_owned(), |text| {
+                        text.trim_end_matches('.').to_owned()
+                    });
                 GatewayError::Upstream {
-                    address,
+                    address: self.address.to_string(),
                     status,
                     text,
                 }
             }
         }
     }
-}
-
-fn http_client(address: &Url, proxy: &HttpProxy) -> Result<reqwest::Client, GatewayError> {
-    let failed = |what: &str, error: &reqwest::Error| {
-        GatewayError::Config(format!(
-            "{what} can't be used: {}. Check Dask's configuration.",
-            root_cause(error)
-        ))
-    };
-    let mut builder = reqwest::Client::builder()
-        .cookie_store(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        // A redirect leads to a login page or to another scheme; following it would end in a puzzle.
-        .redirect(Policy::none())
-        .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")));
-    let loopback = address.host_str().is_some_and(is_loopback);
-    builder = match proxy {
-        HttpProxy::Environment if !loopback => builder,
-        HttpProxy::Environment | HttpProxy::Off => builder.no_proxy(),
-        HttpProxy::Url(url) => {
-            let proxy = Proxy::all(url.expose())
-                .map_err(|error| failed("gateway.http-client.proxy", &error.without_url()))?;
-            builder.proxy(proxy.no_proxy(NoProxy::from_env()))
-        }
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    if address.scheme() == "http" {
-        // Reading the system's certificates takes time and fails where there are none; nothing here needs them.
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| GatewayError::Config(format!("TLS can't be set up: {error}.")))?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        builder = builder.tls_backend_preconfigured(tls);
-    } else if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may have been faster with the same provider, which is as good.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .unwrap_or_default();
-    }
-    builder
-        .build()
-        .map_err(|error| failed("The connection to the gateway", &error.without_url()))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The option of a request that a refusal speaks of: `priority must be …`, `'Huge' is not a valid option for profile`,
@@ -325,25 +254,6 @@ fn named_field(message: &str, sent: &Value) -> Option<String> {
         })
         .max_by_key(|field| field.len())
         .cloned()
-}
-
-/// A text answer in one line, without the page that a proxy wraps around it.
-fn plain_text(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    if text.trim().is_empty() || text.trim_start().starts_with('<') {
-        return "no reason is given".to_owned();
-    }
-    let line: Vec<_> = text.split_whitespace().collect();
-    line.join(" ").chars().take(MAX_ERROR_CHARS).collect()
-}
-
-/// The innermost cause, without the URL: it is named beside, and may hold what a log must not.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 fn capitalised(text: &str) -> String {
@@ -380,18 +290,6 @@ mod tests {
             assert_eq!(named_field(message, &sent).as_deref(), field, "{message}");
         }
         assert_eq!(named_field("priority must be", &json!({"count": 3})), None);
-    }
-
-    #[test]
-    fn a_page_is_not_shown_as_a_reason() {
-        assert_eq!(
-            plain_text(b"<html><body>Bad gateway</body></html>"),
-            "no reason is given"
-        );
-        assert_eq!(
-            plain_text(b"500 Internal Server Error\n\nServer got itself in trouble"),
-            "500 Internal Server Error Server got itself in trouble"
-        );
     }
 
     #[tokio::test]

@@ -2,57 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
-use dask_gateway::{AuthConfig, ClusterStatus, GatewayClient, GatewayConfig, GatewayError, Secret};
-use serde_json::{Map, Value, json};
+mod common;
+
+use common::{answering, client, options, refusal};
+use dask_gateway::{ClusterStatus, GatewayClient, GatewayConfig, GatewayError, HttpProxy, Secret};
+use serde_json::{Map, json};
 use wiremock::matchers::{body_json, header, header_exists, method, path, query_param};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
-
-fn client_with(server: &MockServer, auth: AuthConfig) -> GatewayClient {
-    let address = Some(format!("{}/services/dask-gateway/", server.uri()));
-    GatewayClient::new(&GatewayConfig {
-        address,
-        auth,
-        ..GatewayConfig::default()
-    })
-    .unwrap()
-}
-
-fn client(server: &MockServer) -> GatewayClient {
-    client_with(
-        server,
-        AuthConfig::Basic {
-            username: "alice".into(),
-            password: Secret::new("sesame-secret"),
-        },
-    )
-}
-
-fn hub(token: Option<&str>) -> AuthConfig {
-    AuthConfig::JupyterHub {
-        token: token.map(Secret::new),
-    }
-}
-
-async fn answering(response: ResponseTemplate) -> (MockServer, GatewayClient) {
-    let server = MockServer::start().await;
-    Mock::given(|_: &Request| true)
-        .respond_with(response)
-        .mount(&server)
-        .await;
-    let client = client(&server);
-    (server, client)
-}
-
-fn refusal(status: u16, message: &str) -> ResponseTemplate {
-    ResponseTemplate::new(status).set_body_json(json!({"error": message}))
-}
-
-fn options(value: Value) -> Map<String, Value> {
-    let Value::Object(options) = value else {
-        panic!("a mapping")
-    };
-    options
-}
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const ROOT: &str = "/services/dask-gateway/api/v1/clusters/";
 
@@ -86,149 +42,6 @@ async fn credentials_follow_a_401_and_then_the_cookie_is_enough() {
     let client = client(&server);
     client.list(&[]).await.unwrap();
     client.clone().list(&[]).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_hub_token_has_its_own_scheme() {
-    let server = MockServer::start().await;
-    Mock::given(header("authorization", "jupyterhub hub-token"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!({})))
-        .mount(&server)
-        .await;
-    Mock::given(|_: &Request| true)
-        .respond_with(refusal(401, "Authentication required"))
-        .with_priority(9)
-        .mount(&server)
-        .await;
-    client_with(&server, hub(Some("hub-token")))
-        .list(&[])
-        .await
-        .unwrap();
-    let error = client_with(&server, hub(Some("old-token")))
-        .list(&[])
-        .await
-        .unwrap_err();
-    assert!(matches!(error, GatewayError::Unauthorized { .. }));
-    assert!(error.to_string().contains("JupyterHub token") && !format!("{error:?}").contains("old-token"));
-    let error = client_with(&server, hub(None)).list(&[]).await.unwrap_err();
-    assert!(error.to_string().contains("JUPYTERHUB_API_TOKEN"), "{error}");
-    let kerberos = AuthConfig::Unsupported {
-        kind: "kerberos".into(),
-    };
-    let error = client_with(&server, kerberos).list(&[]).await.unwrap_err();
-    assert!(error.to_string().contains("`kerberos`"), "{error}");
-}
-
-#[tokio::test]
-async fn a_wrong_password_is_told_and_not_shown() {
-    let (server, client) = answering(refusal(401, "Authentication required")).await;
-    let error = client.create(&Map::new()).await.unwrap_err();
-    assert!(matches!(&error, GatewayError::Unauthorized { auth, .. } if auth == "basic"));
-    assert!(error.to_string().contains("gateway.auth.kwargs"), "{error}");
-    for text in [format!("{error:?}"), format!("{client:?}"), error.to_string()] {
-        assert!(
-            !text.contains("sesame-secret") && !text.contains("YWxpY2U6"),
-            "{text}"
-        );
-    }
-    assert_eq!(
-        server.received_requests().await.unwrap().len(),
-        2,
-        "once without and once with credentials"
-    );
-}
-
-#[tokio::test]
-async fn every_refusal_becomes_its_error() {
-    type Expect = fn(&GatewayError) -> bool;
-    let rows: [(ResponseTemplate, Expect, &str); 10] = [
-        (
-            refusal(403, "User bob lacks permissions to view cluster a1"),
-            |e| matches!(e, GatewayError::Forbidden { .. }),
-            "User bob lacks permissions to view cluster a1.",
-        ),
-        (
-            refusal(404, "Cluster a1 not found"),
-            |e| matches!(e, GatewayError::NotFound { .. }),
-            "Cluster a1 not found.",
-        ),
-        (
-            refusal(409, "cluster a1 is not running"),
-            |e| matches!(e, GatewayError::NotRunning { .. }),
-            "Cluster a1 is not running. Wait",
-        ),
-        (
-            refusal(422, "'bogus' is not a valid ClusterStatus"),
-            |e| matches!(e, GatewayError::Invalid { field: None, .. }),
-            "The gateway refuses this: 'bogus' is not a valid ClusterStatus.",
-        ),
-        (
-            refusal(
-                500,
-                "Permission failure user does not have required dask_gateway roles",
-            ),
-            |e| matches!(e, GatewayError::Upstream { status: 500, .. }),
-            "required dask_gateway roles",
-        ),
-        (
-            ResponseTemplate::new(500)
-                .set_body_string("500 Internal Server Error\n\nServer got itself in trouble"),
-            |e| matches!(e, GatewayError::Upstream { status: 500, .. }),
-            "Server got itself in trouble",
-        ),
-        (
-            ResponseTemplate::new(503).set_body_string("<html><h1>503</h1></html>"),
-            |e| matches!(e, GatewayError::Upstream { status: 503, .. }) && e.is_passing(),
-            "(503): no reason is given",
-        ),
-        (
-            ResponseTemplate::new(404).set_body_string("404 page not found"),
-            |e| matches!(e, GatewayError::BadAnswer { .. }),
-            "does not know the gateway's API",
-        ),
-        (
-            ResponseTemplate::new(302)
-                .insert_header("location", "https://sso.example/login?state=secret-state"),
-            |e| matches!(e, GatewayError::BadAnswer { .. }) && !e.to_string().contains("secret-state"),
-            "https://sso.example/login",
-        ),
-        (
-            ResponseTemplate::new(200).set_body_string("<html>hello</html>"),
-            |e| matches!(e, GatewayError::BadAnswer { .. }),
-            "not JSON",
-        ),
-    ];
-    for (response, expect, words) in rows {
-        let (_server, client) = answering(response).await;
-        let error = client.get("a1").await.unwrap_err();
-        assert!(expect(&error), "{error:?}");
-        assert!(error.to_string().contains(words), "{words:?} in {error}");
-    }
-}
-
-#[tokio::test]
-async fn the_refused_option_is_named() {
-    for (message, field) in [
-        ("'Huge' is not a valid option for profile", Some("profile")),
-        ("Unknown fields ['nope']", Some("nope")),
-        ("priority must be <= 10.000000, got 99", Some("priority")),
-        (
-            "Scheduler memory request of 2.00 GiB exceeds cluster memory limit of 1024.00 MiB",
-            None,
-        ),
-    ] {
-        let (_server, client) = answering(refusal(422, message)).await;
-        let sent = options(json!({"profile": "Huge", "nope": 1, "priority": 99}));
-        match client.create(&sent).await.unwrap_err() {
-            GatewayError::Invalid {
-                message: said,
-                field: named,
-            } => {
-                assert_eq!((said.as_str(), named.as_deref()), (message, field));
-            }
-            other => panic!("{other:?}"),
-        }
-    }
 }
 
 #[tokio::test]
@@ -382,6 +195,45 @@ async fn only_reads_are_tried_again() {
                 .starts_with("No gateway answers at http://127.0.0.1:"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_configuration_is_used() {
+    let proxy = MockServer::start().await;
+    Mock::given(header("proxy-authorization", "Basic Ym9iOnNlc2FtZQ=="))
+        .and(header("host", "gateway.invalid:8000"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"version": "1"})))
+        .mount(&proxy)
+        .await;
+    let url = proxy.uri().replace("http://", "http://bob:sesame@");
+    let config = |http_proxy| GatewayConfig {
+        address: Some("http://gateway.invalid:8000".to_owned()),
+        http_proxy,
+        ..GatewayConfig::default()
+    };
+    let through = GatewayClient::new(&config(HttpProxy::Url(Secret::new(url)))).unwrap();
+    assert_eq!(through.version().await.unwrap(), "1");
+    let direct = GatewayClient::new(&config(HttpProxy::Off)).unwrap();
+    assert!(matches!(
+        direct.version().await,
+        Err(GatewayError::Unreachable { .. })
+    ));
+}
+
+#[test]
+fn the_environments_proxy_is_not_for_this_machine() {
+    for (address, proxy) in [
+        ("http://127.0.0.1:8000", HttpProxy::Off),
+        ("http://[::1]:8000/x", HttpProxy::Off),
+        ("https://localhost", HttpProxy::Off),
+        ("http://gateway", HttpProxy::Environment),
+    ] {
+        let config = GatewayConfig {
+            address: Some(address.to_owned()),
+            ..GatewayConfig::default()
+        };
+        assert_eq!(*config.proxy_on_the_way(), proxy, "{address}");
+    }
 }
 
 #[test]

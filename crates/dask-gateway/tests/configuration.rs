@@ -2,16 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use dask_gateway::{AuthConfig, ConfigError, ConfigSources, GatewayConfig, HttpProxy, Secret};
+use dask_gateway::{AuthConfig, ConfigError, ConfigSources, Environment, GatewayConfig, HttpProxy, Secret};
 use serde_json::json;
 
 struct Machine {
     temp: tempfile::TempDir,
-    env: HashMap<String, String>,
+    env: Environment,
 }
 
 impl Machine {
@@ -21,7 +20,7 @@ impl Machine {
         let root = temp.path().join("etc-dask").to_string_lossy().into_owned();
         Self {
             temp,
-            env: HashMap::from([("DASK_ROOT_CONFIG".to_owned(), root)]),
+            env: [("DASK_ROOT_CONFIG", root)].into_iter().collect(),
         }
     }
 
@@ -33,10 +32,8 @@ impl Machine {
     }
 
     fn env(&mut self, name: &str, value: &str) -> &mut Self {
-        self.env.insert(
-            name.to_owned(),
-            value.replace("{tmp}", &self.temp.path().to_string_lossy()),
-        );
+        self.env
+            .insert(name, value.replace("{tmp}", &self.temp.path().to_string_lossy()));
         self
     }
 
@@ -45,6 +42,7 @@ impl Machine {
         GatewayConfig::resolve(&ConfigSources {
             env: self.env.clone(),
             home: Some(below("home")),
+            login: None,
             sys_prefix: Some(below("prefix")),
             site_prefixes: vec![below("prefix"), below("site")],
         })
@@ -296,6 +294,7 @@ fn an_address_with_a_secret_is_refused_and_not_shown() {
         ("gateway.address", "http://bob:sekret@h/gw"),
         ("gateway.address", "http://h/gw?token=sekret"),
         ("gateway.proxy-address", "gateway://bob:sekret@h:8786"),
+        ("gateway.public-address", "https://bob:sekret@h/gateway"),
     ] {
         let mut machine = Machine::new();
         let variable = key.to_uppercase().replace('.', "__").replace('-', "_");
@@ -328,7 +327,7 @@ fn other_parts_of_the_files_do_not_matter() {
 #[test]
 fn the_process_itself_is_a_source() {
     let sources = ConfigSources::of_process(Some(Path::new("/usr").to_owned()), Vec::new());
-    assert!(sources.env.contains_key("PATH"));
+    assert!(sources.env.get("PATH").is_some());
     assert!(
         !format!("{sources:?}").contains("PATH"),
         "an environment holds secrets"

@@ -96,7 +96,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     if address.url.is_some() {
         clusters.tell_access(access(&config, embedded.as_deref()));
     }
-    let outbound = crate::outbound::client(&config.http_proxy).context("The HTTP client can't be made")?;
+    let outbound = crate::outbound::client_of(&config).context("The HTTP client can't be made")?;
     let stop = CancellationToken::new();
     let requests = TaskTracker::new();
 
@@ -296,9 +296,8 @@ fn gateway_config(args: &ServeArgs) -> anyhow::Result<GatewayConfig> {
     if let Some(gateway) = &args.gateway {
         // As if the user had set it: the highest layer, from which the other addresses follow.
         sources.env.remove("GATEHOUSE_GATEWAY_ADDRESS");
-        sources
-            .env
-            .insert("DASK_GATEWAY__ADDRESS".to_owned(), gateway.clone());
+        sources.env.remove("DASK_GATEWAY__ADDRESS");
+        sources.env.insert("DASK_GATEWAY__ADDRESS", gateway);
     }
     Ok(GatewayConfig::resolve(&sources)?)
 }

@@ -172,7 +172,7 @@ impl Clusters {
         let (state, message) = match (embedded, error) {
             (Some(EmbeddedState::Starting), _) => (GatewayState::Starting, None),
             (Some(EmbeddedState::Failed { message }), _) => (GatewayState::Down, Some(message)),
-            (_, GatewayError::Unauthorized { .. } | GatewayError::Forbidden { .. }) => {
+            (_, GatewayError::Unauthorized(_) | GatewayError::Forbidden { .. }) => {
                 (GatewayState::Unauthorized, Some(error.to_string()))
             }
             _ => (GatewayState::Down, Some(error.to_string())),

@@ -285,6 +285,7 @@ fn config(record: &Record) -> GatewayConfig {
             password: Secret::new(&record.password),
         },
         http_proxy: HttpProxy::Off,
+        tls_ca: None,
         cluster_options: serde_json::Map::new(),
         warnings: Vec::new(),
     }

@@ -98,8 +98,12 @@ impl From<ClusterError> for HttpError {
                 GatewayError::NotRunning { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", message),
                 GatewayError::Invalid { field, .. } => Self::invalid(field, message),
                 GatewayError::Forbidden { .. } => Self::forbidden(message),
-                GatewayError::Timeout { .. } => {
+                GatewayError::Timeout { .. } | GatewayError::Upstream { status: 504, .. } => {
                     Self::new(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", message)
+                }
+                // Not 401: that would say that our own token is wrong.
+                GatewayError::Unauthorized(_) => {
+                    Self::new(StatusCode::BAD_GATEWAY, "gateway_unauthorized", message)
                 }
                 _ => Self::new(StatusCode::BAD_GATEWAY, "gateway", message),
             },
@@ -180,6 +184,53 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(HttpError::unreadable(&rejection.body_text())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_gateway_says_has_its_status() {
+        let upstream = |status| GatewayError::Upstream {
+            address: String::new(),
+            status,
+            text: String::new(),
+        };
+        let message = String::new;
+        for (error, status, code) in [
+            (GatewayError::NotFound { message: message() }, 404, "not_found"),
+            (GatewayError::Forbidden { message: message() }, 403, "forbidden"),
+            (
+                GatewayError::NotRunning { message: message() },
+                409,
+                "wrong_state",
+            ),
+            (
+                GatewayError::Invalid {
+                    message: message(),
+                    field: None,
+                },
+                422,
+                "invalid",
+            ),
+            (GatewayError::Unauthorized(message()), 502, "gateway_unauthorized"),
+            (
+                GatewayError::Timeout {
+                    address: message(),
+                    seconds: 15,
+                },
+                504,
+                "gateway_timeout",
+            ),
+            (upstream(504), 504, "gateway_timeout"),
+            (upstream(500), 502, "gateway"),
+            (GatewayError::Config(message()), 502, "gateway"),
+        ] {
+            let found = HttpError::from(ClusterError::from(error));
+            assert_eq!((found.status.as_u16(), found.code), (status, code));
         }
     }
 }

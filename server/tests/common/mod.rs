@@ -43,11 +43,20 @@ impl Server {
     }
 
     pub(crate) fn start_with(args: &[&str]) -> Self {
+        Self::start_in(args, &[])
+    }
+
+    /// Starts a server in an environment with these variables.
+    pub(crate) fn start_in(args: &[&str], env: &[(String, String)]) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("DASK_") || text.starts_with("GATEHOUSE_") || text.starts_with("XDG_") {
+            if text.starts_with("DASK_")
+                || text.starts_with("GATEHOUSE_")
+                || text.starts_with("XDG_")
+                || text.starts_with("JUPYTERHUB_")
+            {
                 command.env_remove(&name);
             }
         }
@@ -67,6 +76,7 @@ impl Server {
             .args(args)
             .env("HOME", home.path())
             .env("DASK_ROOT_CONFIG", home.path().join("no-dask"))
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{ConfigError, ConfigSources};
+use super::{ConfigError, ConfigSources, yaml};
 
 /// What one file says, with its path for messages.
 pub(super) type Layer = (PathBuf, Map<String, Value>);
@@ -18,7 +18,7 @@ pub(super) fn collect(sources: &ConfigSources) -> Result<Vec<Layer>, ConfigError
     let mut layers = Vec::new();
     for place in places(sources) {
         for path in files_of(&place) {
-            let Ok(text) = fs::read_to_string(&path) else {
+            let Ok(text) = fs::read(&path) else {
                 continue;
             };
             if let Some(layer) = parse(&path, &text)? {
@@ -75,25 +75,15 @@ fn files_of(place: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn parse(path: &Path, text: &str) -> Result<Option<Map<String, Value>>, ConfigError> {
+fn parse(path: &Path, text: &[u8]) -> Result<Option<Map<String, Value>>, ConfigError> {
     let malformed = |reason: String| ConfigError::Malformed {
         path: path.to_owned(),
         reason,
     };
-    match serde_saphyr::from_str::<Option<Value>>(text) {
-        Ok(None | Some(Value::Null)) => Ok(None),
-        Ok(Some(Value::Object(layer))) => Ok(Some(layer)),
-        Ok(Some(_)) => Err(malformed("it must hold a mapping at the top".to_owned())),
-        Err(error) => Err(malformed(first_line(&error.to_string()))),
+    let text = std::str::from_utf8(text).map_err(|_not_text| malformed("it is not UTF-8".to_owned()))?;
+    match yaml::parse(text).map_err(malformed)? {
+        Value::Null => Ok(None),
+        Value::Object(layer) => Ok(Some(layer)),
+        _ => Err(malformed("it must hold a mapping at the top".to_owned())),
     }
-}
-
-/// What is wrong and where; the lines below may quote a password that stands in the file.
-fn first_line(error: &str) -> String {
-    error
-        .lines()
-        .next()
-        .unwrap_or("it is not YAML")
-        .trim_end_matches('.')
-        .to_owned()
 }

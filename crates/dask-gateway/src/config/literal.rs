@@ -11,9 +11,20 @@ pub(super) fn parse(text: &str) -> Option<Value> {
         rest: text.trim_matches([' ', '\t', '\n', '\r']),
         depth: 0,
     };
-    let value = parser.value()?;
-    // `1, 2` is a tuple without its brackets; none of Dask's keys wants one.
-    parser.rest.is_empty().then_some(value)
+    let first = parser.value()?;
+    if parser.rest.is_empty() {
+        return Some(first);
+    }
+    // A tuple needs no brackets.
+    let mut items = vec![first];
+    while parser.take(',') {
+        parser.skip_space();
+        if parser.rest.is_empty() {
+            break;
+        }
+        items.push(parser.value()?);
+    }
+    parser.rest.is_empty().then_some(Value::Array(items))
 }
 
 struct Parser<'a> {
@@ -22,8 +33,16 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    /// Spaces and comments.
     fn skip_space(&mut self) {
-        self.rest = self.rest.trim_start();
+        loop {
+            self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r', '\u{c}']);
+            if !self.rest.starts_with('#') {
+                return;
+            }
+            let end = self.rest.find('\n').unwrap_or(self.rest.len());
+            self.rest = &self.rest[end..];
+        }
     }
 
     fn take(&mut self, token: char) -> bool {
@@ -52,6 +71,7 @@ impl Parser<'_> {
                 (items, _) => Some(Value::Array(items)),
             },
             '{' => self.mapping(),
+            c if c.is_ascii_alphabetic() && self.prefixed() => self.strings(),
             c if c.is_ascii_alphabetic() => self.constant(),
             _ => self.number(),
         };
@@ -113,17 +133,28 @@ impl Parser<'_> {
         }
     }
 
+    /// Whether a quoted text with a letter before it comes: raw, or in Python 2's spelling.
+    fn prefixed(&self) -> bool {
+        self.rest.starts_with(['r', 'R', 'u', 'U']) && self.rest[1..].starts_with(['\'', '"'])
+    }
+
     /// One or more quoted texts in a row, which Python joins.
     fn strings(&mut self) -> Option<Value> {
         let mut text = String::new();
-        while let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '\'' | '"')) {
-            self.quoted(quote, &mut text)?;
+        loop {
+            let raw = self.prefixed() && self.rest.starts_with(['r', 'R']);
+            if self.prefixed() {
+                self.rest = &self.rest[1..];
+            }
+            let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '\'' | '"')) else {
+                return Some(Value::String(text));
+            };
+            self.quoted(quote, raw, &mut text)?;
             self.skip_space();
         }
-        Some(Value::String(text))
     }
 
-    fn quoted(&mut self, quote: char, text: &mut String) -> Option<()> {
+    fn quoted(&mut self, quote: char, raw: bool, text: &mut String) -> Option<()> {
         let triple: String = [quote; 3].iter().collect();
         let long = self.rest.starts_with(&triple);
         let end = if long { triple } else { quote.to_string() };
@@ -136,6 +167,12 @@ impl Parser<'_> {
             let c = self.rest.chars().next()?;
             self.rest = &self.rest[c.len_utf8()..];
             match c {
+                '\\' if raw => {
+                    // It keeps a quote from ending the text, and stays itself.
+                    let next = self.rest.chars().next()?;
+                    text.extend([c, next]);
+                    self.rest = &self.rest[next.len_utf8()..];
+                }
                 '\\' => self.escape(text)?,
                 '\n' if !long => return None,
                 c => text.push(c),
@@ -150,10 +187,22 @@ impl Parser<'_> {
             'x' => 2,
             'u' => 4,
             'U' => 8,
-            // Octal, named and control escapes: not worth guessing at.
-            '0'..='7' | 'N' | 'a' | 'b' | 'f' | 'v' => return None,
+            '0'..='7' => {
+                let more = self.rest.bytes().take(2).take_while(|c| matches!(c, b'0'..=b'7'));
+                let (octal, rest) = self.rest.split_at(more.count());
+                self.rest = rest;
+                let code = u32::from_str_radix(&format!("{c}{octal}"), 8).ok()?;
+                text.push(char::from_u32(code)?);
+                return Some(());
+            }
+            // Characters by their Unicode names: not worth a table of them.
+            'N' => return None,
             c => {
                 match c {
+                    'a' => text.push('\u{7}'),
+                    'b' => text.push('\u{8}'),
+                    'f' => text.push('\u{c}'),
+                    'v' => text.push('\u{b}'),
                     'n' => text.push('\n'),
                     't' => text.push('\t'),
                     'r' => text.push('\r'),
@@ -173,7 +222,10 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Option<Value> {
         let negative = self.rest.starts_with('-');
-        self.rest = self.rest.trim_start_matches(['-', '+']);
+        if let Some(rest) = self.rest.strip_prefix(['-', '+']) {
+            self.rest = rest;
+            self.skip_space();
+        }
         let mut end = self
             .rest
             .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_'))
@@ -185,7 +237,13 @@ impl Parser<'_> {
         }
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
-        if word.starts_with('_') || word.ends_with('_') || word.contains("__") {
+        let prefixed = word.starts_with('0') && word[1..].starts_with(|c: char| c.is_ascii_alphabetic());
+        let joins =
+            |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_digit() || prefixed && c.is_ascii_alphanumeric());
+        let bytes = word.as_bytes();
+        let between =
+            |at: usize| joins(at.checked_sub(1).and_then(|at| bytes.get(at))) && joins(bytes.get(at + 1));
+        if !word.match_indices('_').all(|(at, _)| between(at)) {
             return None;
         }
         let number = magnitude(&word.replace('_', ""))?;
@@ -236,6 +294,7 @@ mod tests {
             (" 8786 ", json!(8786)),
             ("1_000", json!(1000)),
             ("0x10", json!(16)),
+            ("0x_f_f", json!(255)),
             ("1e-3", json!(0.001)),
             (".5", json!(0.5)),
             ("True", json!(true)),
@@ -247,6 +306,10 @@ mod tests {
                 json!({"a": [1, [2], 3], "b": {}}),
             ),
             ("[]", json!([])),
+            ("1, 'a',", json!([1, "a"])),
+            ("3 # workers", json!(3)),
+            ("- 3", json!(-3)),
+            (r"r'\d\'' u'x' '\101\a'", json!("\\d\\'xA\u{7}")),
         ] {
             assert_eq!(parse(text), Some(value), "{text}");
         }
@@ -266,6 +329,16 @@ mod tests {
             "'open",
             "[1",
             "{1: 2}",
+            "--3",
+            "+-3",
+            "#3",
+            "1, , 2",
+            ",",
+            "f'x'",
+            "\u{a0}3",
+            "'\\N{BULLET}'",
+            "1_e0",
+            "1_.5",
             "--",
             "-",
             "1 2",

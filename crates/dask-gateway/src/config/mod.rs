@@ -2,26 +2,31 @@
 
 pub(crate) mod address;
 mod env;
+mod environment;
 mod files;
+mod kernel;
 mod literal;
 mod template;
 mod tree;
+mod yaml;
 
-use std::collections::HashMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
 use crate::secret::Secret;
 
+pub use environment::Environment;
+pub use kernel::{Difference, KernelSpec, differences};
+
 /// What the configuration is read from.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ConfigSources {
-    /// Environment variables; those that are not UTF-8 don't matter to Dask.
-    pub env: HashMap<String, String>,
+    pub env: Environment,
     /// The user's home folder.
     pub home: Option<PathBuf>,
+    /// The user's name in the system's password file, for where no variable tells it.
+    pub login: Option<String>,
     /// Python's `sys.prefix`.
     pub sys_prefix: Option<PathBuf>,
     /// Python's `site.PREFIXES`.
@@ -31,16 +36,25 @@ pub struct ConfigSources {
 impl ConfigSources {
     /// This process's environment and home folder, with the prefixes of the Python whose configuration counts.
     pub fn of_process(sys_prefix: Option<PathBuf>, site_prefixes: Vec<PathBuf>) -> Self {
-        let env = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
         Self {
-            env,
+            env: Environment::of_process(),
             home: std::env::home_dir(),
+            login: login(),
             sys_prefix,
             site_prefixes,
         }
     }
+}
+
+/// The name of this process's user in `/etc/passwd`.
+fn login() -> Option<String> {
+    let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").ok()?).to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|user| {
+        let mut fields = user.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    })
 }
 
 /// The `gateway.*` part of Dask's configuration, with its templates filled in.
@@ -54,6 +68,8 @@ pub struct GatewayConfig {
     pub public_address: Option<String>,
     pub auth: AuthConfig,
     pub http_proxy: HttpProxy,
+    /// Dask's own certificate authority (`distributed.comm.tls.ca-file`), a path or PEM: trusted beside the system's.
+    pub tls_ca: Option<String>,
     /// The user's own defaults for the gateway's options.
     pub cluster_options: Map<String, Value>,
     /// Sentences on what was left out, such as an option whose template names a missing variable.
@@ -94,16 +110,6 @@ impl AuthConfig {
             Self::Unsupported { kind } => kind,
         }
     }
-
-    pub(crate) fn hint(&self) -> &'static str {
-        match self {
-            Self::Basic { .. } => "Check gateway.auth.kwargs.username and .password.",
-            Self::JupyterHub { .. } => {
-                "The JupyterHub token may have expired or lack the scope access:services: restart your server on the hub."
-            }
-            Self::Unsupported { .. } => "Check gateway.auth.",
-        }
-    }
 }
 
 /// Whether an HTTP proxy stands between us and the gateway.
@@ -140,22 +146,23 @@ impl GatewayConfig {
     /// A file that is not YAML, a template that names a missing variable, a value of the wrong type, an address with a
     /// password or query in it.
     pub fn resolve(sources: &ConfigSources) -> Result<Self, ConfigError> {
-        let mut merged = env::collect(&sources.env);
+        Self::read(sources, env::set_by_gatehouse(&sources.env))
+    }
+
+    /// As [`Self::resolve`], with what a Gatehouse set for its kernels: what Python's `Gateway()` finds.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn of_python(sources: &ConfigSources) -> Result<Self, ConfigError> {
+        Self::read(sources, false)
+    }
+
+    fn read(sources: &ConfigSources, without_gateway_variables: bool) -> Result<Self, ConfigError> {
+        let mut merged = env::collect(&sources.env, without_gateway_variables)?;
         for (path, layer) in files::collect(sources)?.into_iter().rev() {
             tracing::debug!(path = %path.display(), "read Dask's configuration");
             tree::fill(&mut merged, layer);
         }
-        tree::read(&merged, &sources.env)
-    }
-}
-
-impl fmt::Debug for ConfigSources {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfigSources")
-            .field("env", &format_args!("{} variables", self.env.len()))
-            .field("home", &self.home)
-            .field("sys_prefix", &self.sys_prefix)
-            .field("site_prefixes", &self.site_prefixes)
-            .finish()
+        tree::read(&merged, sources)
     }
 }

@@ -1,11 +1,9 @@
 //! `str.format(**os.environ)`, the part of it that Dask's configuration uses.
 
-use std::collections::HashMap;
-
-use super::ConfigError;
+use super::{ConfigError, Environment};
 
 /// Replaces each `{VARIABLE}` of `text`; `{{` and `}}` stand for braces.
-pub(super) fn fill(key: &str, text: &str, env: &HashMap<String, String>) -> Result<String, ConfigError> {
+pub(super) fn fill(key: &str, text: &str, env: &Environment) -> Result<String, ConfigError> {
     let bad = |reason: &str| ConfigError::BadValue {
         key: key.to_owned(),
         reason: reason.to_owned(),
@@ -26,7 +24,8 @@ pub(super) fn fill(key: &str, text: &str, env: &HashMap<String, String>) -> Resu
         let Some((variable, after)) = after.split_once('}') else {
             return Err(bad("a { in it is not closed; write {{ for a brace"));
         };
-        if variable.is_empty() || !variable.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        let number = variable.bytes().all(|c| c.is_ascii_digit());
+        if number || variable.contains(['.', '[', '!', ':', '{']) {
             return Err(bad(
                 "braces in it may only hold the name of an environment variable; write {{ for a brace",
             ));
@@ -49,7 +48,7 @@ mod tests {
     use super::*;
 
     fn filled(text: &str) -> Result<String, ConfigError> {
-        let env = HashMap::from([("USER".to_owned(), "alice".to_owned())]);
+        let env = [("USER", "alice"), ("A-B", "dash")].into_iter().collect();
         fill("gateway.address", text, &env)
     }
 
@@ -57,6 +56,7 @@ mod tests {
     fn variables_are_filled_in() {
         assert_eq!(filled("/user/{USER}/gw").unwrap(), "/user/alice/gw");
         assert_eq!(filled("{{{USER}}}").unwrap(), "{alice}");
+        assert_eq!(filled("{A-B}").unwrap(), "dash");
         assert_eq!(filled("plain").unwrap(), "plain");
     }
 
@@ -71,7 +71,17 @@ mod tests {
 
     #[test]
     fn broken_templates_are_errors() {
-        for broken in ["{", "}", "{USER", "{}", "{USER.x}", "a}b"] {
+        for broken in [
+            "{",
+            "}",
+            "{USER",
+            "{}",
+            "{0}",
+            "{USER.x}",
+            "{USER!r}",
+            "{USER:>9}",
+            "a}b",
+        ] {
             assert!(filled(broken).is_err(), "{broken}");
         }
     }

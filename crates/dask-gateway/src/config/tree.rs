@@ -1,11 +1,9 @@
 //! Nested configuration: Dask's merge, where `-` and `_` are one, and the `gateway` part read out of it.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 
 use super::template::fill as fill_template;
-use super::{AuthConfig, ConfigError, GatewayConfig, HttpProxy, address};
+use super::{AuthConfig, ConfigError, ConfigSources, GatewayConfig, HttpProxy, address};
 use crate::secret::Secret;
 
 /// The spelling of `key` that `map` already has, or `key` itself.
@@ -48,6 +46,11 @@ pub(super) fn fill(higher: &mut Map<String, Value>, lower: Map<String, Value>) {
 
 /// The value at a dotted key; `null` counts as absent.
 fn get<'a>(tree: &'a Map<String, Value>, dotted: &str) -> Option<&'a Value> {
+    raw(tree, dotted).filter(|value| !value.is_null())
+}
+
+/// The value at a dotted key.
+fn raw<'a>(tree: &'a Map<String, Value>, dotted: &str) -> Option<&'a Value> {
     let mut keys = dotted.split('.');
     let first = keys.next()?;
     let mut value = tree.get(&canonical(tree, first))?;
@@ -55,27 +58,27 @@ fn get<'a>(tree: &'a Map<String, Value>, dotted: &str) -> Option<&'a Value> {
         let map = value.as_object()?;
         value = map.get(&canonical(map, key))?;
     }
-    (!value.is_null()).then_some(value)
+    Some(value)
 }
 
-/// Reads the `gateway` part, with templates filled from `env`.
-pub(super) fn read(
-    tree: &Map<String, Value>,
-    env: &HashMap<String, String>,
-) -> Result<GatewayConfig, ConfigError> {
-    let reader = Reader { tree, env };
+/// Reads the `gateway` part, with templates filled from the environment.
+pub(super) fn read(tree: &Map<String, Value>, sources: &ConfigSources) -> Result<GatewayConfig, ConfigError> {
+    let reader = Reader { tree, sources };
     let address = reader
         .address("gateway.address")?
+        .filter(|url| !url.is_empty())
         .map(|url| url.trim_end_matches('/').to_owned());
     let mut warnings = Vec::new();
     Ok(GatewayConfig {
         proxy_address: reader.proxy_address(address.as_deref())?,
-        public_address: match reader.text("gateway.public-address")? {
+        // An empty one makes paths on the host that the browser is on.
+        public_address: match reader.address("gateway.public-address")? {
             Some(public) => Some(public.trim_end_matches('/').to_owned()),
             None => address.clone(),
         },
-        auth: reader.auth()?,
-        http_proxy: reader.http_proxy()?,
+        auth: reader.auth(&mut warnings)?,
+        http_proxy: reader.http_proxy(&mut warnings)?,
+        tls_ca: reader.tls_ca()?,
         cluster_options: reader.cluster_options(&mut warnings),
         address,
         warnings,
@@ -84,19 +87,19 @@ pub(super) fn read(
 
 struct Reader<'a> {
     tree: &'a Map<String, Value>,
-    env: &'a HashMap<String, String>,
+    sources: &'a ConfigSources,
 }
 
 impl Reader<'_> {
     fn template(&self, key: &str, text: &str) -> Result<String, ConfigError> {
-        fill_template(key, text, self.env)
+        fill_template(key, text, &self.sources.env)
     }
 
-    /// A text with its template filled in; an empty one counts as absent.
+    /// A text with its template filled in.
     fn text(&self, key: &str) -> Result<Option<String>, ConfigError> {
         match get(self.tree, key) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(self.template(key, text)?).filter(|text| !text.is_empty())),
+            Some(Value::String(text)) => self.template(key, text).map(Some),
             Some(_) => Err(bad_value(key, "it must be a text")),
         }
     }
@@ -118,11 +121,11 @@ impl Reader<'_> {
             let port = port.ok_or_else(|| bad_value(KEY, "as a number it must be a port"))?;
             return Ok(address
                 .and_then(split_address)
-                .map(|(_, host, _)| format!("{host}:{port}")));
+                .map(|(_, host, _)| format!("{}:{port}", host.to_lowercase())));
         }
-        if let Some(text) = self.address(KEY)? {
+        if let Some(text) = self.address(KEY)?.filter(|text| !text.is_empty()) {
             let netloc = text
-                .split_once("://")
+                .split_once("//")
                 .map_or(text.as_str(), |(_scheme, rest)| rest);
             return Ok(Some(netloc.split('/').next().unwrap_or(netloc).to_owned()));
         }
@@ -132,36 +135,53 @@ impl Reader<'_> {
                 "https" => 443,
                 _ => 8786,
             };
-            format!("{host}:{}", port.unwrap_or(default))
+            format!("{}:{}", host.to_lowercase(), port.unwrap_or(default))
         }))
     }
 
-    fn auth(&self) -> Result<AuthConfig, ConfigError> {
-        let kind = match get(self.tree, "gateway.auth.type") {
+    fn auth(&self, warnings: &mut Vec<String>) -> Result<AuthConfig, ConfigError> {
+        const KEY: &str = "gateway.auth.type";
+        let kind = match get(self.tree, KEY) {
             None => "basic",
             Some(Value::String(kind)) => kind.as_str(),
-            Some(_) => return Err(bad_value("gateway.auth.type", "it must be a text")),
+            Some(_) => return Err(bad_value(KEY, "it must be a text")),
         };
-        match kind {
-            "basic" => Ok(AuthConfig::Basic {
-                username: self
-                    .kwarg("username")?
-                    .or_else(|| self.user())
-                    .unwrap_or_default(),
-                password: Secret::new(self.kwarg("password")?.unwrap_or_default()),
-            }),
-            "jupyterhub" => {
-                let token = self
-                    .kwarg("api_token")?
-                    .or_else(|| self.env.get("JUPYTERHUB_API_TOKEN").cloned());
-                Ok(AuthConfig::JupyterHub {
-                    token: token.filter(|token| !token.is_empty()).map(Secret::new),
-                })
+        let (auth, takes) = match kind {
+            "basic" => {
+                let auth = AuthConfig::Basic {
+                    username: match self.kwarg("username")? {
+                        Some(username) => username,
+                        None => self.user().unwrap_or_default(),
+                    },
+                    password: Secret::new(self.kwarg("password")?.unwrap_or_default()),
+                };
+                (auth, ["username", "password"].as_slice())
             }
-            kind => Ok(AuthConfig::Unsupported {
-                kind: kind.to_owned(),
-            }),
+            "jupyterhub" => {
+                let token = match self.kwarg("api_token")? {
+                    Some(token) => Some(token),
+                    None => self.sources.env.get("JUPYTERHUB_API_TOKEN").map(str::to_owned),
+                };
+                let token = token.filter(|token| !token.is_empty()).map(Secret::new);
+                (AuthConfig::JupyterHub { token }, ["api_token"].as_slice())
+            }
+            kind => {
+                let kind = kind.to_owned();
+                return Ok(AuthConfig::Unsupported { kind });
+            }
+        };
+        if let Some(Value::Object(kwargs)) = get(self.tree, "gateway.auth.kwargs") {
+            let strange = kwargs
+                .keys()
+                .filter(|name| !takes.contains(&name.replace('-', "_").as_str()));
+            warnings.extend(strange.map(|name| {
+                format!(
+                    "Dask's configuration gateway.auth.kwargs.{name} is nothing that {kind} authentication takes, so                      Python's Gateway() fails: remove it. It takes {}.",
+                    takes.join(" and ")
+                )
+            }));
         }
+        Ok(auth)
     }
 
     fn kwarg(&self, name: &str) -> Result<Option<String>, ConfigError> {
@@ -170,8 +190,11 @@ impl Reader<'_> {
             None => Ok(None),
             Some(Value::String(text)) => self.template(&key, text).map(Some),
             // A password of digits only, which YAML and Python take for a number.
-            Some(Value::Number(number)) => Ok(Some(number.to_string())),
-            Some(_) => Err(bad_value(&key, "it must be a text")),
+            Some(Value::Number(number)) if !number.is_f64() => Ok(Some(number.to_string())),
+            Some(_) => Err(bad_value(
+                &key,
+                "it is no text for Dask; write it in quotes, in a variable in quotes of its own",
+            )),
         }
     }
 
@@ -180,18 +203,36 @@ impl Reader<'_> {
         let names = ["LOGNAME", "USER", "LNAME", "USERNAME"];
         names
             .iter()
-            .find_map(|name| self.env.get(*name).filter(|user| !user.is_empty()))
-            .cloned()
+            .find_map(|name| self.sources.env.get(name).filter(|user| !user.is_empty()))
+            .map(str::to_owned)
+            .or_else(|| self.sources.login.clone())
     }
 
-    fn http_proxy(&self) -> Result<HttpProxy, ConfigError> {
+    fn http_proxy(&self, warnings: &mut Vec<String>) -> Result<HttpProxy, ConfigError> {
         const KEY: &str = "gateway.http-client.proxy";
-        match get(self.tree, KEY) {
+        match raw(self.tree, KEY) {
             None | Some(Value::Bool(true)) => Ok(HttpProxy::Environment),
-            Some(Value::Bool(false)) => Ok(HttpProxy::Off),
-            Some(_) => Ok(self
-                .text(KEY)?
-                .map_or(HttpProxy::Environment, |url| HttpProxy::Url(Secret::new(url)))),
+            Some(Value::String(text)) => match self.template(KEY, text)? {
+                url if url.is_empty() => Ok(HttpProxy::Off),
+                url => Ok(HttpProxy::Url(Secret::new(url))),
+            },
+            Some(Value::Null | Value::Bool(false)) => Ok(HttpProxy::Off),
+            Some(_) => {
+                warnings.push(format!(
+                    "Dask's configuration {KEY} is no address, so that no proxy is used: write true, false or a URL \
+                     such as http://host:3128."
+                ));
+                Ok(HttpProxy::Off)
+            }
+        }
+    }
+
+    fn tls_ca(&self) -> Result<Option<String>, ConfigError> {
+        const KEY: &str = "distributed.comm.tls.ca-file";
+        match get(self.tree, KEY) {
+            None => Ok(None),
+            Some(Value::String(ca)) => Ok(Some(ca.clone()).filter(|ca| !ca.is_empty())),
+            Some(_) => Err(bad_value(KEY, "it must name a file")),
         }
     }
 
