@@ -147,7 +147,7 @@ impl Requester {
         Ok(body)
     }
 
-    fn credentials(&self) -> Result<header::HeaderValue, GatewayError> {
+    pub(crate) fn credentials(&self) -> Result<header::HeaderValue, GatewayError> {
         let text = match self.auth.as_ref() {
             AuthConfig::Basic { username, password } => {
                 let pair = [username.as_str(), ":", password.expose()].concat();

@@ -119,6 +119,8 @@ impl From<DashboardError> for HttpError {
         match error {
             DashboardError::BadPath => Self::not_found(message),
             DashboardError::Unreachable(_) => Self::new(StatusCode::BAD_GATEWAY, "dashboard", message),
+            DashboardError::Login(_) => Self::new(StatusCode::BAD_GATEWAY, "dashboard_login", message),
+            DashboardError::NoPlots => Self::new(StatusCode::BAD_GATEWAY, "dashboard_without_plots", message),
         }
     }
 }
