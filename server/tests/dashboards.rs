@@ -5,6 +5,7 @@ mod common;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::ws::{Message as Sent, WebSocketUpgrade};
@@ -262,7 +263,7 @@ async fn bodies_stream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn websockets_cross_whole() {
     let (address, _) = gateway(&[(CLUSTER, "/clusters/dev.abc/status")]).await;
-    let server = before(&address, 1).await;
+    let mut server = before(&address, 1).await;
     let url = format!("{}clusters/{CLUSTER}/ws?token=secret", server.url).replacen("http", "ws", 1);
     let mut request = url.into_client_request().expect("a request");
     for (name, value) in [
@@ -275,6 +276,9 @@ async fn websockets_cross_whole() {
             .headers_mut()
             .insert(name, value.parse().expect("a header"));
     }
+    let (mut other, _) = tokio_tungstenite::connect_async(request.clone())
+        .await
+        .expect("upgraded");
     let (mut socket, answer) = tokio_tungstenite::connect_async(request).await.expect("upgraded");
     assert_eq!(answer.headers()["sec-websocket-protocol"], "bokeh");
     let mut next = async || {
@@ -313,6 +317,20 @@ async fn websockets_cross_whole() {
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==");
     assert_eq!(refused.send().await.expect("an answer").status(), 418);
+
+    // One that is still open ends with the server, and does not hold it up.
+    other
+        .next()
+        .await
+        .expect("open")
+        .expect("what it was opened with");
+    let asked = Instant::now();
+    assert!(server.end().success());
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let left = tokio::time::timeout(PATIENCE, other.next())
+        .await
+        .expect("in time");
+    assert!(matches!(left, None | Some(Err(_))), "{left:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

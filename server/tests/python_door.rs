@@ -6,8 +6,12 @@ mod common;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::{PATIENCE, Server};
+use dask_gateway::HttpProxy;
+use gatehouse::proxy::gateway::{Door, router};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// What differs between two answers to the same request: the time, and cookies, whose values are random.
 const CHANGING: [&str; 2] = ["date", "set-cookie"];
@@ -183,4 +187,37 @@ async fn a_long_poll_answers_when_the_cluster_runs() {
             list.as_array()?.iter().any(|c| c["name"] == name).then_some(())
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_poll_that_nobody_waits_for_ends_at_the_gateway_too() {
+    let gateway = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let door = Door {
+        target: format!("http://{}", gateway.local_addr().expect("an address")),
+        client: gatehouse::outbound::client(&HttpProxy::Off).expect("a client"),
+        changed: Box::new(|| {}),
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(axum::serve(listener, router(door)).into_future());
+
+    let asked = b"GET /api/v1/clusters/a?wait HTTP/1.1\r\nHost: door\r\n\r\n";
+    let mut client = TcpStream::connect(address).await.expect("connected");
+    client.write_all(asked).await.expect("sent");
+    let (mut passed, _) = gateway.accept().await.expect("passed on");
+    let mut head = [0; 1024];
+    let read = passed.read(&mut head).await.expect("a request");
+    let head = String::from_utf8_lossy(&head[..read]).into_owned();
+    assert!(
+        head.starts_with("GET /api/v1/clusters/a?wait HTTP/1.1\r\n"),
+        "{head}"
+    );
+    drop(client);
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, passed.read_to_end(&mut rest)).await;
+    ended.expect("the gateway's side is let go").ok();
 }
