@@ -389,6 +389,31 @@ async fn nothing_is_reached_but_what_the_gateway_names() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_reads_why_there_is_no_dashboard() {
+    let (address, _) = gateway(&[(CLUSTER, "/clusters/dev.abc/status")]).await;
+    let server = before(&address, 1).await;
+    for (accept, kind) in [
+        ("text/html,*/*", "text/plain; charset=utf-8"),
+        ("*/*", "application/json"),
+    ] {
+        let answer = server
+            .request("GET", "clusters/<b>gone/status")
+            .header("accept", accept);
+        let answer = answer.send().await.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (404, &kind.parse().expect("a kind"))
+        );
+        let text = answer.text().await.expect("text");
+        assert_eq!(
+            text.starts_with("There is no cluster <b>gone."),
+            kind.starts_with("text"),
+            "{text}"
+        );
+    }
+}
+
 /// The answer to a path that no well-behaved client would send.
 async fn raw(server: &Server, path: &str) -> String {
     let address = server.url.trim_start_matches("http://").trim_end_matches('/');

@@ -3,10 +3,12 @@
 use axum::Json;
 use axum::extract::{OriginalUri, Path, Request, State};
 use axum::response::{Redirect, Response};
+use http::Uri;
 use protocol::rest::{ApiError, Plot};
 
 use super::App;
 use super::error::HttpError;
+use super::guard::wants_page;
 
 /// `clusters/{name}/…`: the cluster's dashboard.
 pub(super) async fn pass(
@@ -15,8 +17,16 @@ pub(super) async fn pass(
     OriginalUri(uri): OriginalUri,
     request: Request,
 ) -> Result<Response, HttpError> {
+    let page = wants_page(request.headers());
+    match forward(&app, &name, &uri, request).await {
+        Err(error) if page => Ok(error.in_words()),
+        answer => answer,
+    }
+}
+
+async fn forward(app: &App, name: &str, uri: &Uri, request: Request) -> Result<Response, HttpError> {
     // A dashboard's page runs in the origin of the panel: only the user's own clusters may have one here.
-    let route = app.clusters.dashboard_route(&name).await?;
+    let route = app.clusters.dashboard_route(name).await?;
     // The rest of the path goes on as it was sent: decoding and encoding it again could change it.
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let rest = path.splitn(4, '/').nth(3).unwrap_or_default();
