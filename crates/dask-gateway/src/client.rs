@@ -36,6 +36,12 @@ impl GatewayClient {
         self.requester.address()
     }
 
+    /// What the gateway is sent as `Authorization` when it asks for it; `None` where the configuration has no credentials
+    /// that could be sent.
+    pub fn authorization(&self) -> Option<http::HeaderValue> {
+        self.requester.credentials().ok()
+    }
+
     /// Succeeds if the gateway says that it is well. Needs no credentials.
     pub async fn health(&self) -> Result<(), GatewayError> {
         let health = self.read("api/health").await?;

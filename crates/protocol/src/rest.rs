@@ -153,6 +153,16 @@ pub struct Cluster {
     pub dashboard: Option<String>,
 }
 
+/// A plot of a cluster's Bokeh dashboard: `GET api/v1/clusters/{name}/plots`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Plot {
+    /// What the dashboard calls it, such as `Task Stream`.
+    pub title: String,
+    /// Path of the page that holds this plot alone, below the server's prefix: `clusters/NAME/individual-task-stream`.
+    pub path: String,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
 #[serde(rename_all = "UPPERCASE")]

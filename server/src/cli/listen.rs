@@ -5,9 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use axum::Router;
+use axum::serve::ListenerExt;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 /// The browser's door: a socket's permissions or a token guard it.
 pub(super) enum Listener {
@@ -28,10 +30,21 @@ impl Listener {
                 tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(ended).await })
             }
             Self::Tcp(listener) => {
+                let listener = prompt(listener);
                 tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(ended).await })
             }
         }
     }
+}
+
+/// A listener whose connections send at once: head and body of what we pass on leave in two pieces, and the second one
+/// would wait for the other side's delayed acknowledgement.
+pub(super) fn prompt(listener: TcpListener) -> impl axum::serve::Listener<Addr = std::net::SocketAddr> {
+    listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            debug!(%error, "a connection can't be made prompt");
+        }
+    })
 }
 
 /// Binds the unix socket; one that a dead server left is replaced.

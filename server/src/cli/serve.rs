@@ -113,7 +113,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         });
         let ended = stop.clone().cancelled_owned();
         requests.spawn(
-            axum::serve(listener, door)
+            axum::serve(listen::prompt(listener), door)
                 .with_graceful_shutdown(ended)
                 .into_future(),
         );
@@ -134,10 +134,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         jobs: jobs.clone(),
         recordings: recordings.clone(),
         job_events,
-        dashboards: Dashboards {
-            base: config.address.clone().unwrap_or_default(),
-            client: outbound,
-        },
+        dashboards: Dashboards::new(&config, outbound, clusters.credentials(), stop.child_token()),
         assets: assets_folder(args.assets.clone()).map(Arc::new),
         shutdown: stop.child_token(),
     };

@@ -192,6 +192,32 @@ impl Clusters {
         self.get(name)
     }
 
+    /// Where the gateway says that a running cluster's dashboard is: a path below its own address.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`], or [`ClusterError::WrongState`] where it has none.
+    pub async fn dashboard_route(&self, name: &str) -> Result<String, ClusterError> {
+        let named = || self.book().reports.get(name)?.dashboard_route.clone();
+        if let Some(route) = named() {
+            return Ok(route);
+        }
+        let cluster = self.find(name).await?;
+        named().ok_or_else(|| {
+            ClusterError::WrongState(match cluster.state {
+                ClusterState::Running => format!("The gateway names no dashboard for cluster {name}."),
+                state => format!(
+                    "Cluster {name} is {}; it has a dashboard while it runs.",
+                    view::state_word(state)
+                ),
+            })
+        })
+    }
+
+    /// What the gateway takes from us as `Authorization`, where the configuration has it.
+    pub fn credentials(&self) -> Option<http::HeaderValue> {
+        self.0.client.authorization()
+    }
+
     /// Live data of a running cluster.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use dask_gateway::GatewayError;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use protocol::rest::ApiError;
 use tracing::{error, info};
 
@@ -53,6 +53,22 @@ impl HttpError {
 
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// The sentence alone, for a person who opened an address: in a pane, JSON would be shown as it is.
+    pub(super) fn in_words(self) -> Response {
+        let words = self.message.clone();
+        let mut response = self.into_response();
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, plain);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        // A name in it comes from the address: it must not become a page of ours.
+        let as_is = HeaderValue::from_static("nosniff");
+        response
+            .headers_mut()
+            .insert(header::X_CONTENT_TYPE_OPTIONS, as_is);
+        *response.body_mut() = words.into();
+        response
     }
 
     fn internal(detail: &dyn std::fmt::Display) -> Self {
@@ -130,6 +146,8 @@ impl From<DashboardError> for HttpError {
         match error {
             DashboardError::BadPath => Self::not_found(message),
             DashboardError::Unreachable(_) => Self::new(StatusCode::BAD_GATEWAY, "dashboard", message),
+            DashboardError::Login(_) => Self::new(StatusCode::BAD_GATEWAY, "dashboard_login", message),
+            DashboardError::NoPlots => Self::new(StatusCode::BAD_GATEWAY, "dashboard_without_plots", message),
         }
     }
 }

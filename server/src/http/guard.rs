@@ -99,7 +99,7 @@ pub(super) async fn require_token(State(token): State<Token>, request: Request, 
 }
 
 /// Whether a person looks at the answer.
-fn wants_page(headers: &HeaderMap) -> bool {
+pub(super) fn wants_page(headers: &HeaderMap) -> bool {
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok());

@@ -86,6 +86,7 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/clusters/{name}/profile", get(inspect::profile))
         .route("/api/v1/clusters/{name}/logs", get(inspect::logs))
         .route("/api/v1/clusters/{name}/story", get(inspect::story))
+        .route("/api/v1/clusters/{name}/plots", get(dashboards::plots))
         .route("/api/v1/jobs", get(jobs::list).post(jobs::create))
         .route("/api/v1/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/api/v1/jobs/{id}/output", get(jobs::output))

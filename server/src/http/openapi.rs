@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{clusters, events, inspect, jobs, recordings, status};
+use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +23,7 @@ use super::{clusters, events, inspect, jobs, recordings, status};
         inspect::profile,
         inspect::logs,
         inspect::story,
+        dashboards::plots,
         jobs::list,
         jobs::create,
         jobs::get,

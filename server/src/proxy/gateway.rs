@@ -16,6 +16,7 @@ use http::{Method, StatusCode};
 use tracing::warn;
 
 use super::headers::strip_hop_by_hop;
+use super::place;
 
 /// Largest request that Python's client has reason to send.
 const MAX_BODY: usize = 16 << 20;
@@ -43,12 +44,18 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     // The path is taken as it was sent: decoding and encoding it again could change it.
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    if place::climbs(parts.uri.path()) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let url = format!("{}{path}", door.target);
     let mut headers = parts.headers;
     strip_hop_by_hop(&mut headers);
     let body = match axum::body::to_bytes(body, MAX_BODY).await {
         Ok(body) => body,
-        Err(error) => return (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).into_response(),
+        Err(_too_long_or_lost) => {
+            let text = "Gatehouse passes at most 16 MiB on to the Dask Gateway. Send a smaller request.";
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, text);
+        }
     };
     let answer = send_patiently(&door, &parts.method, &url, &headers, &body).await;
     if !matches!(parts.method, Method::GET | Method::HEAD) {
@@ -59,13 +66,14 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
         Err(error) => {
             warn!(error = %error.without_url(), "the gateway did not answer Python's door");
             let text = "Gatehouse could not reach its Dask Gateway. Its panel shows the state of the gateway; try again when it is up.";
-            (
-                StatusCode::BAD_GATEWAY,
-                axum::Json(serde_json::json!({ "error": text })),
-            )
-                .into_response()
+            refusal(StatusCode::BAD_GATEWAY, text)
         }
     }
+}
+
+/// An answer of our own, in the form that Dask's client reads from the gateway.
+fn refusal(status: StatusCode, text: &str) -> Response {
+    (status, axum::Json(serde_json::json!({ "error": text }))).into_response()
 }
 
 /// Sends the request; where nobody listens yet nothing was sent, so trying again is safe for every method.
@@ -116,12 +124,8 @@ async fn gateway_is_up(door: &Door) -> bool {
 }
 
 fn relay(answer: reqwest::Response) -> Response {
-    let status = answer.status();
-    let mut headers = answer.headers().clone();
-    strip_hop_by_hop(&mut headers);
-    let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
+    let mut response = http::Response::<reqwest::Body>::from(answer).map(Body::new);
+    strip_hop_by_hop(response.headers_mut());
     response
 }
 
@@ -171,7 +175,13 @@ mod tests {
     #[tokio::test]
     async fn only_the_api_is_behind_it() {
         let gateway = MockServer::start().await;
-        for path in ["/", "/clusters/a/status", "/wrong/api/version"] {
+        for path in [
+            "/",
+            "/clusters/a/status",
+            "/wrong/api/version",
+            "/api/../clusters/a/status",
+            "/api/%2e%2E/clusters/a/status",
+        ] {
             let request = Request::get(path).body(Body::empty()).expect("request");
             let response = door(gateway.uri()).oneshot(request).await.expect("response");
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");

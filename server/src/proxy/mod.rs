@@ -3,3 +3,5 @@
 pub mod dashboard;
 pub mod gateway;
 mod headers;
+mod place;
+mod plots;

@@ -95,8 +95,8 @@ export class Service {
   }
 }
 
-/** JupyterLab, with the arguments and variables of `npm start`, and its own process as the child. */
-export async function startLab(t, { stateDir, notebookDir, extraArgs = [], env = {} } = {}) {
+/** JupyterLab, with the arguments and variables of `npm start`, and its own process as the child; below `prefix`. */
+export async function startLab(t, { stateDir, notebookDir, prefix = '/', extraArgs = [], env = {} } = {}) {
   const number = t.next('lab');
   const token = randomBytes(24).toString('hex');
   const port = await freePort();
@@ -105,6 +105,7 @@ export async function startLab(t, { stateDir, notebookDir, extraArgs = [], env =
     ...t.checkout.lab_arguments,
     `--ServerApp.port=${port}`,
     `--ServerApp.root_dir=${folder}`,
+    `--ServerApp.base_url=${prefix}`,
     ...extraArgs
   ];
   const lab = new Service('JupyterLab', join(t.out, `jupyterlab-${number}.log`), t.checkout.jupyter, args, {
@@ -120,7 +121,7 @@ export async function startLab(t, { stateDir, notebookDir, extraArgs = [], env =
     }
   });
   t.started(lab);
-  const base = `http://127.0.0.1:${port}/`;
+  const base = `http://127.0.0.1:${port}${prefix}`;
   Object.assign(lab, {
     base,
     token,
