@@ -2,16 +2,13 @@
 
 use protocol::live::{ErrorGroup, Topics};
 use timeline::Colors;
-use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::plot::{Body, Cell, Column, Controls, Data, Figure, Plot, Table};
 use super::view::{Change, View};
 use crate::draw::scale::Unit;
 use crate::draw::units::{count, plural};
-use crate::ui::clipboard::copy;
-use crate::ui::icons::Icon;
-use crate::ui::widgets::{Button, Tone};
+use crate::ui::clipboard::CopyButton;
 
 pub struct Errors;
 
@@ -114,16 +111,7 @@ fn item(group: &ErrorGroup) -> Html {
         group.key,
         group.worker
     );
-    let onclick = Callback::from(move |event: MouseEvent| {
-        // The button is in the line that opens and closes the item.
-        event.prevent_default();
-        let text = whole.trim_start().to_owned();
-        spawn_local(async move {
-            if copy(&text).await.is_err() {
-                gloo::console::warn!("the browser did not allow copying");
-            }
-        });
-    });
+    let text = Callback::from(move |()| whole.trim_start().to_owned());
     let time = |us: i64| Unit::Time.say(us as f64);
     let fact = |name: &'static str, value: &str| {
         html! { <><dt>{name}</dt><dd><code>{value.to_owned()}</code></dd></> }
@@ -137,7 +125,7 @@ fn item(group: &ErrorGroup) -> Html {
                     <code class="gh-error-text" title={group.exception.clone()}>{group.exception.clone()}</code>
                     <span class="gh-error-count">{plural(group.count, "task")}</span>
                     <time title={format!("first at {}", time(group.first_us))}>{time(group.last_us)}</time>
-                    {Button::new("Copy this error").only_icon(Icon::Copy).tone(Tone::Quiet).on(onclick).class("gh-button--tiny").testid("copy-error").view()}
+                    <CopyButton {text} label="Copy this error" class="gh-button--tiny" testid="copy-error" />
                 </summary>
                 <dl>
                     {fact("Exception", &group.exception)}

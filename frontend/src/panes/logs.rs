@@ -2,7 +2,6 @@
 
 use protocol::live::Topics;
 use serde_json::Value;
-use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::bars;
@@ -11,9 +10,7 @@ use super::view::{Change, View};
 use crate::draw::scale::Unit;
 use crate::draw::units::count;
 use crate::state::socket::segment;
-use crate::ui::clipboard::copy;
-use crate::ui::icons::Icon;
-use crate::ui::widgets::{Button, Tone};
+use crate::ui::clipboard::CopyButton;
 
 /// Lines shown at most, the latest.
 const SHOWN: usize = 2000;
@@ -92,18 +89,11 @@ impl Plot for Logs {
         let entries = entries(data);
         let shown = &entries[entries.len().saturating_sub(SHOWN)..];
         let left_out = entries.len() - shown.len();
-        let text = shown
+        let text: String = shown
             .iter()
             .map(|(level, text)| format!("{level} {text}\n"))
-            .collect::<String>();
-        let onclick = Callback::from(move |_: MouseEvent| {
-            let text = text.clone();
-            spawn_local(async move {
-                if copy(&text).await.is_err() {
-                    gloo::console::warn!("the browser did not allow copying");
-                }
-            });
-        });
+            .collect();
+        let text = Callback::from(move |()| text.clone());
         // The outer element grows upwards: who has not scrolled back sees the last line, also when there are more.
         html! {
             <div class="gh-logs" tabindex="0" data-testid="log">
@@ -114,7 +104,7 @@ impl Plot for Logs {
                     if shown.is_empty() {
                         <p class="gh-table-none">{"No line of the log is like that."}</p>
                     } else {
-                        <span class="gh-logs-copy">{Button::new("Copy these lines").only_icon(Icon::Copy).tone(Tone::Quiet).on(onclick).testid("copy-log").view()}</span>
+                        <span class="gh-logs-copy"><CopyButton {text} label="Copy these lines" testid="copy-log" /></span>
                     }
                     { for shown.iter().map(|(level, text)| html! {
                         <div class={line(level)}><b>{(*level).to_owned()}</b><span>{(*text).to_owned()}</span></div>

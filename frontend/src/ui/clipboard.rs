@@ -1,7 +1,57 @@
-//! The clipboard.
+//! The clipboard, and the button that puts something there and says so.
 
+use gloo::timers::callback::Timeout;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use yew::prelude::*;
+
+use super::icons::Icon;
+use super::widgets::{Button, Tone};
+
+/// How long the button says what came of it.
+const SAID_MS: u32 = 2_000;
+
+#[derive(Clone, PartialEq, Properties)]
+pub struct CopyButtonProps {
+    /// What is copied, made when it is asked for.
+    pub text: Callback<(), String>,
+    pub label: &'static str,
+    pub testid: &'static str,
+    #[prop_or_default]
+    pub class: &'static str,
+}
+
+#[component]
+pub fn CopyButton(props: &CopyButtonProps) -> Html {
+    let said = use_state_eq(|| None::<bool>);
+    let onclick = {
+        let (said, text) = (said.setter(), props.text.clone());
+        Callback::from(move |event: MouseEvent| {
+            // It may stand in a line that a click opens and closes.
+            event.prevent_default();
+            let (said, text) = (said.clone(), text.emit(()));
+            spawn_local(async move {
+                said.set(Some(copy(&text).await.is_ok()));
+                Timeout::new(SAID_MS, move || said.set(None)).forget();
+            });
+        })
+    };
+    let (icon, label) = match *said {
+        None => (Icon::Copy, props.label),
+        Some(true) => (Icon::Check, "Copied"),
+        Some(false) => (
+            Icon::Alert,
+            "The browser did not allow copying: select the text and copy it by hand",
+        ),
+    };
+    Button::new(label)
+        .only_icon(icon)
+        .tone(Tone::Quiet)
+        .on(onclick)
+        .class(props.class)
+        .testid(props.testid)
+        .view()
+}
 
 /// Writes to the clipboard, also where the page is not served securely and the modern interface is missing.
 pub async fn copy(text: &str) -> Result<(), ()> {

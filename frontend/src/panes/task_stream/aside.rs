@@ -15,6 +15,7 @@ use super::tip::{action_name, clock};
 use super::{Key, on};
 use crate::draw::units::{count, duration};
 use crate::state::live::Live;
+use crate::ui::clipboard::CopyButton;
 use crate::ui::format;
 
 /// Prefixes and tasks that are listed.
@@ -203,16 +204,17 @@ pub(super) fn view(aside: Option<&Aside>, act: &Callback<Act>) -> Html {
     let Some(aside) = aside else {
         return Html::default();
     };
-    let button = |what: Act, label: &'static str, testid: &'static str| {
-        html! { <button type="button" class="gh-tool" onclick={on(act, what)} data-testid={testid}>{label}</button> }
+    let text = {
+        let aside = aside.clone();
+        Callback::from(move |()| aside.text())
     };
     html! {
         <aside class="gh-aside" aria-label="Statistics and details" data-testid="stream-aside">
             <div class="gh-aside-head">
                 <strong>{aside.title}</strong>
                 <span>{aside.range.clone()}</span>
-                {button(Act::Copy, "Copy", "aside-copy")}
-                {button(Act::Press(Key::Statistics), "Close", "aside-close")}
+                <CopyButton {text} label="Copy as a table" testid="aside-copy" />
+                <button type="button" class="gh-tool" onclick={on(act, Act::Press(Key::Statistics))} data-testid="aside-close">{"Close"}</button>
             </div>
             { for aside.task.iter().map(task_view) }
             {facts("gh-aside-figures", &aside.figures)}

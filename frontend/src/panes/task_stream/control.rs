@@ -1,13 +1,11 @@
 //! What the user does with a task stream, by gesture, key or button, and what comes of it.
 
 use timeline::{Action, Located};
-use wasm_bindgen_futures::spawn_local;
 
 use super::filter::{Filter, keep_palette};
 use super::scene::{Act, SLACK, Scene};
 use super::state::State;
 use crate::draw::gesture::{Gesture, Key};
-use crate::ui::clipboard::copy;
 
 /// Share of the window by which an arrow key moves it.
 const STEP: f64 = 0.15;
@@ -137,12 +135,6 @@ impl Scene {
                 keep_palette(state.safe);
             }
             Act::Go(located) => state.go(located),
-            Act::Copy => {
-                if let Some(text) = self.aside_text() {
-                    // Where the browser refuses, the text can still be selected.
-                    spawn_local(async move { copy(&text).await.unwrap_or_default() });
-                }
-            }
         }
         drop(state);
         if settles {

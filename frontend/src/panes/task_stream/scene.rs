@@ -65,8 +65,6 @@ pub enum Act {
     Palette,
     /// Shows a rectangle.
     Go(Located),
-    /// Copies what the side box says.
-    Copy,
 }
 
 /// What the scene tells the component around it.

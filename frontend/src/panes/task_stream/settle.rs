@@ -90,10 +90,6 @@ impl Scene {
         self.asking.replace(Some(Task::spawn(asked)));
     }
 
-    pub(super) fn aside_text(&self) -> Option<String> {
-        self.aside.borrow().as_ref().map(|aside| aside.text())
-    }
-
     /// Settles soon, where something changed since the last time.
     pub(super) fn settle_later(&self, matter: Matter) {
         let mut last = self.matter.borrow_mut();
