@@ -21,6 +21,9 @@ pub const PLOTS: [(&str, &str); 17] = [
     ("logs", "Logs"),
 ];
 
+/// Begins the name of a plot of Dask's own dashboard; the rest is the last part of its path.
+pub const BOKEH: &str = "bokeh:";
+
 /// Title of what a name opens.
 pub fn title(plot: &str) -> Option<&'static str> {
     PLOTS

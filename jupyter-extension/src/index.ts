@@ -11,7 +11,7 @@ import { addCommands, CommandIDs } from './commands';
 import { LabHost } from './host';
 import { GatehouseServer } from './server';
 import type { IFrameContext, IPane } from './widgets';
-import { PaneContent, Panel, PLOTS } from './widgets';
+import { isPlot, PaneContent, Panel } from './widgets';
 
 type Pane = MainAreaWidget<PaneContent>;
 
@@ -32,11 +32,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const server = new GatehouseServer(trans);
     const panes = new WidgetTracker<Pane>({ namespace: 'gatehouse-panes' });
 
-    const openPane = (name: string, cluster: string, title: string): void => {
-      const plot = PLOTS.find(plot => plot === name);
-      if (!plot) {
+    const openPane = (plot: string, cluster: string, title: string): void => {
+      if (!isPlot(plot)) {
         // A layout that a later version has saved, say.
-        throw new Error(`This version of Gatehouse has no pane ${name}.`);
+        throw new Error(`This version of Gatehouse has no pane ${plot}.`);
       }
       const pane = { plot, cluster, title };
       const open = panes.find(({ content }) => paneName(content.pane) === paneName(pane));

@@ -39,9 +39,17 @@ export const PLOTS = [
 ] as const;
 export type Plot = (typeof PLOTS)[number];
 
+/** A plot of Dask's own dashboard, by the last part of its path. */
+const BOKEH = /^bokeh:[\w.-]+$/;
+
+/** Whether a pane can show that. */
+export function isPlot(name: string): boolean {
+  return PLOTS.some(plot => plot === name) || BOKEH.test(name);
+}
+
 /** A pane, as the layout remembers it. */
 export interface IPane {
-  plot: Plot;
+  plot: string;
   cluster: string;
   title: string;
 }

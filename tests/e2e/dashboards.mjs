@@ -87,6 +87,23 @@ await scenario('dashboards', async t => {
     t.say(`    ${plots.length} plots`);
   });
 
+  await t.step('a plot opens as a pane, and a reload keeps it', async () => {
+    const card = panel.card(page, name);
+    await panel.part(card, 'bokeh-menu').locator('summary').click();
+    await panel.part(card, 'open-individual-task-stream').click();
+    const drawn = async () => {
+      const pane = await panel.pane(page, name, 'bokeh');
+      const frame = await (await panel.part(pane, 'bokeh-frame').elementHandle()).contentFrame();
+      await frame.waitForFunction(() => window.Bokeh?.documents[0]?._all_models.size > 0);
+    };
+    await drawn();
+    await page.waitForTimeout(1500);
+    await t.shot(page, 'pane');
+    await page.reload();
+    await panel.gatewayUp(page);
+    await drawn();
+  });
+
   await t.step('nothing of it is there without a login', async () => {
     const plot = new URL(plots[0].path, gatehouse);
     const stranger = await fetch(plot, { redirect: 'manual' });

@@ -128,7 +128,11 @@ impl Panel {
 
     /// Opens a plot of a cluster as a pane of its own.
     pub fn open_pane(&self, plot: &str, cluster: &Cluster) {
-        let what = title(plot).unwrap_or(plot);
+        self.open_titled(plot, title(plot).unwrap_or(plot), cluster);
+    }
+
+    /// As [`Self::open_pane`], with words for the plot.
+    pub fn open_titled(&self, plot: &str, what: &str, cluster: &Cluster) {
         let of = format::title(cluster.label.as_deref(), &cluster.name);
         self.host
             .open_pane(plot, &cluster.name, &format!("{what} \u{b7} {of}"));

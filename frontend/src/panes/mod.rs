@@ -2,6 +2,7 @@
 
 mod around;
 pub mod bars;
+pub mod bokeh;
 pub mod chrome;
 pub mod cluster_map;
 pub mod cluster_memory;
@@ -24,8 +25,9 @@ pub mod workers;
 
 use yew::prelude::*;
 
-use crate::plots::PLOTS;
+use crate::plots::{BOKEH, PLOTS};
 use crate::ui::format::short_name;
+use bokeh::BokehPane;
 use chrome::notice;
 use pane::PlotPane;
 use status::StatusPane;
@@ -64,6 +66,15 @@ pub fn Pane(props: &PaneProps) -> Html {
     let label = use_label(&cluster, label);
     // A pane keeps to its cluster: another one gets elements, canvases and listeners of its own.
     let key = format!("{base_url} {cluster}");
+    if let Some(page) = plot.strip_prefix(BOKEH) {
+        let page = AttrValue::from(page.to_owned());
+        let of = PlotProps {
+            cluster,
+            base_url,
+            label,
+        };
+        return html! { <BokehPane key={format!("{key} {plot}")} {of} {page} /> };
+    }
     let known = PLOTS.iter().find(|(name, _)| *name == plot.as_str());
     match known {
         Some(("task-stream", _)) => html! { <TaskStreamPane {key} {cluster} {base_url} {label} /> },

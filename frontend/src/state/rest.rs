@@ -2,8 +2,8 @@
 
 use gloo::net::http::{Method, RequestBuilder};
 use protocol::rest::{
-    Adapt, ApiError, CSRF_HEADER, CreateCluster, CreateJob, Created, Job, Options, Scale, Scaled, Scaling,
-    Status,
+    Adapt, ApiError, CSRF_HEADER, CreateCluster, CreateJob, Created, Job, Options, Plot, Scale, Scaled,
+    Scaling, Status,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +60,12 @@ impl Api {
         self.send(Method::DELETE, format!("clusters/{}", segment(name)), None)
             .await
             .map(|_| ())
+    }
+
+    /// The plots of a cluster's Bokeh dashboard.
+    pub async fn plots(&self, cluster: &str) -> Result<Vec<Plot>, ApiError> {
+        let path = format!("clusters/{}/plots", segment(cluster));
+        read(self.send(Method::GET, path, None).await?)
     }
 
     /// What is asked of a cluster's scheduler: `path` below the cluster's, with its query.

@@ -9,6 +9,7 @@ use yew::prelude::*;
 
 use super::super::context::{Panel, Sheet, use_panel};
 use super::super::form::number_text;
+use super::bokeh::BokehPlots;
 use super::scale::ScaleForm;
 use crate::plots;
 use crate::ui::format;
@@ -219,6 +220,9 @@ fn running(
                 {open("status", Icon::Tiles, "open-status")}
             </div>
             {panes(panel, cluster)}
+            if cluster.dashboard.is_some() {
+                <BokehPlots cluster={Rc::clone(cluster)} />
+            }
             <div class="gh-actions">
                 {Button::new("Scale").icon(Icon::Scale).tone(Tone::Quiet).expanded(props.scaling_open).on(toggle).testid("scale").class("gh-scale-toggle").view()}
                 {Button::new(panel.connect_words()).only_icon(Icon::Code).tone(Tone::Quiet).on(with(|panel, cluster| panel.insert_connect_code(&cluster.name))).testid("insert-connect-code").view()}

@@ -1,5 +1,6 @@
 //! The clusters of the user: a card each, and what to do while there is none.
 
+pub mod bokeh;
 pub mod card;
 pub mod new;
 pub mod scale;
