@@ -29,6 +29,11 @@ pub fn title(plot: &str) -> Option<&'static str> {
         .map(|(_, title)| *title)
 }
 
+/// Whether a recording can show it. The others ask a scheduler, and a recording has none.
+pub fn is_recorded(plot: &str) -> bool {
+    !matches!(plot, "profile" | "logs")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

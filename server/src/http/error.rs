@@ -46,8 +46,7 @@ impl HttpError {
     }
 
     fn unreadable(why: &str) -> Self {
-        let message =
-            format!("The request can't be read: {why}. The OpenAPI document shows what it takes.");
+        let message = format!("The request can't be read: {why}. The OpenAPI document shows what it takes.");
         Self::invalid(None, message)
     }
 

@@ -195,7 +195,9 @@ impl Watch {
             None => TaskStreamCursor::new(versions.distributed),
         };
         let every = heartbeat(identity.workers.len());
-        let lost = self.follow(&mut scheduler, &mut cursor, timeouts, every, pause).await;
+        let lost = self
+            .follow(&mut scheduler, &mut cursor, timeouts, every, pause)
+            .await;
         self.stream = Some((identity.id, cursor));
         lost
     }
