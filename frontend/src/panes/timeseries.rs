@@ -102,7 +102,7 @@ fn recent<'a>(data: &Data<'a>) -> Vec<&'a Sample> {
 }
 
 /// The sample that the figures are of: the latest, or that of the recording's moment.
-fn shown<'a>(live: &'a Live) -> Option<&'a Sample> {
+fn shown(live: &Live) -> Option<&Sample> {
     let until = live.at.unwrap_or(i64::MAX);
     let after = live.samples.partition_point(|sample| sample.at_us <= until);
     live.samples.get(after.checked_sub(1)?)
