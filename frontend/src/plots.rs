@@ -39,6 +39,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_recording_lacks_what_is_asked_of_a_scheduler() {
+        let lacking = PLOTS.iter().filter(|(name, _)| !is_recorded(name));
+        let titles: Vec<_> = lacking.map(|(_, title)| *title).collect();
+        assert_eq!(titles, ["Profile", "Logs"]);
+    }
+
+    #[test]
     fn jupyterlab_offers_every_plot() {
         let widgets = include_str!("../../jupyter-extension/src/widgets.ts");
         let list = widgets

@@ -246,7 +246,7 @@ pub fn find(name: &str) -> Option<&'static dyn Plot> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plots::{PLOTS, is_recorded};
+    use crate::plots::PLOTS;
 
     #[test]
     fn every_name_has_its_plot() {
@@ -256,14 +256,6 @@ mod tests {
                 matches!(name, "status" | "task-stream"),
                 "{name}"
             );
-        }
-    }
-
-    #[test]
-    fn what_asks_a_scheduler_is_not_recorded() {
-        for (name, _) in PLOTS {
-            let asks = find(name).is_some_and(|plot| plot.source(&View::default()).is_some());
-            assert_eq!(is_recorded(name), !asks, "{name}");
         }
     }
 
