@@ -32,9 +32,21 @@ pub fn title(plot: &str) -> Option<&'static str> {
         .map(|(_, title)| *title)
 }
 
+/// Whether a recording can show it. The others ask a scheduler, and a recording has none.
+pub fn is_recorded(plot: &str) -> bool {
+    !matches!(plot, "profile" | "logs")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recording_lacks_what_is_asked_of_a_scheduler() {
+        let lacking = PLOTS.iter().filter(|(name, _)| !is_recorded(name));
+        let titles: Vec<_> = lacking.map(|(_, title)| *title).collect();
+        assert_eq!(titles, ["Profile", "Logs"]);
+    }
 
     #[test]
     fn jupyterlab_offers_every_plot() {

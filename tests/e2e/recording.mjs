@@ -128,8 +128,11 @@ await scenario('recording', async t => {
     await t.until(async () => (await panel.inspect(progress)).prefixes.length > 0, {
       what: () => 'prefixes in Progress'
     });
+    t.equal(await panel.part(progress, 'standing').innerText(), 'Recording', 'its standing');
     await t.shot(page, 'progress');
   });
+
+  await t.step('the panes show any moment of it', () => scrub(t, page, server, recording));
 
   await t.step('every export opens', async () => {
     for (const table of ['tasks', 'workers', 'prefixes']) {
@@ -214,6 +217,145 @@ await scenario('recording', async t => {
     t.equal(code, 0, 'exit code on SIGTERM');
   });
 });
+
+/** Moves the time bar, and compares Workers and Progress with what pandas finds in the tables for that moment. */
+async function scrub(t, page, server, recording) {
+  for (const table of ['workers', 'prefixes']) {
+    await writeFile(
+      join(t.out, `scrub-${table}.parquet`),
+      await download(server, recording.id, `format=parquet&table=${table}`)
+    );
+  }
+  const cluster = `recording:${recording.id}`;
+  const row = panel.part(page, 'recording').first();
+  const menu = panel.part(row, 'panes-menu');
+  await menu.locator('summary').click();
+  const offered = await menu.locator('button').evaluateAll(all => all.map(one => one.dataset.testid));
+  t.ok(offered.includes('open-workers') && offered.includes('open-timeseries-cpu'), `offered: ${offered}`);
+  t.ok(!offered.includes('open-profile') && !offered.includes('open-logs'), 'what asks a scheduler is not');
+  await t.shot(page, 'more-panes');
+  await panel.part(menu, 'open-workers').click();
+  const workers = await panel.pane(page, cluster, 'workers');
+  const bar = page.locator('[data-testid="scrub"]:visible');
+  const range = panel.part(bar, 'scrub-range');
+  t.match(await range.getAttribute('aria-label'), /Nightly load/, 'the name of the bar');
+  const steps = Number(await range.getAttribute('max'));
+
+  const there = async () => {
+    // What was chosen shows with the next frame.
+    await page.evaluate(
+      () =>
+        new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30))))
+    );
+    await page.locator('[data-testid="scrub"][data-there="true"]:visible').waitFor();
+    return Number(await bar.getAttribute('data-at'));
+  };
+  const agrees = async (pane, what, seen, wanted) => {
+    let now;
+    await t.until(
+      async () => {
+        now = seen(await panel.inspect(pane));
+        return JSON.stringify(now) === JSON.stringify(wanted);
+      },
+      { what: () => `${what}: ${JSON.stringify(now)} for ${JSON.stringify(wanted)}` }
+    );
+  };
+  const moments = [];
+  for (const share of [0, 0.25, 0.5, 0.75]) {
+    await range.fill(String(Math.round(steps * share)));
+    const at = await there();
+    moments.push({ at, ...(await recordedAt(t, at)) });
+    await agrees(workers, `workers at ${share}`, workersOf, moments.at(-1).workers);
+  }
+  await t.shot(page, 'scrub-workers');
+  t.ok(
+    moments.some(moment => moment.workers.length > 0 && Object.keys(moment.progress).length > 0),
+    `there is something to see: ${JSON.stringify(moments)}`
+  );
+  t.ok(new Set(moments.map(moment => JSON.stringify(moment.progress))).size > 1, 'the moments differ');
+
+  // Another pane of the same recording is at the same moment, without being asked.
+  await panel.part(row, 'recording-progress').click();
+  const progress = await panel.pane(page, cluster, 'progress');
+  t.equal(await there(), moments.at(-1).at, 'the moment of the other pane');
+  await agrees(progress, 'progress', progressOf, moments.at(-1).progress);
+  for (const share of [0.5, 0.25, 0]) {
+    await range.fill(String(Math.round(steps * share)));
+    const { progress: wanted } = await recordedAt(t, await there());
+    await agrees(progress, `progress at ${share}`, progressOf, wanted);
+  }
+
+  // Keys: an arrow is a step, End is the end.
+  await range.focus();
+  await page.keyboard.press('ArrowRight');
+  t.equal(await range.inputValue(), '1', 'a step');
+  await page.keyboard.press('End');
+  await there();
+  t.match(await range.getAttribute('aria-valuetext'), /, end, /, 'the end in words');
+  await t.until(async () => (await panel.inspect(progress)).prefixes.length > 0, {
+    what: () => 'the last state again'
+  });
+
+  // Dragged, the last place counts.
+  const box = await range.boundingBox();
+  await page.mouse.move(box.x + 8, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 40 });
+  await page.mouse.up();
+  const dragged = await recordedAt(t, await there());
+  await agrees(progress, 'progress after a drag', progressOf, dragged.progress);
+  await t.shot(page, 'scrub-progress');
+
+  await panel.part(row, 'recording-status').click();
+  const status = await panel.pane(page, cluster, 'status');
+  await status.waitFor();
+  t.equal(await bar.count(), 1, 'time bars of Status');
+  await agrees(panel.part(status, 'part-progress'), 'progress in Status', progressOf, dragged.progress);
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.waitForTimeout(500);
+    await t.shot(page, `scrub-status-${scheme}`);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await panel.part(menu, 'open-timeseries-memory').click();
+  const memory = await panel.pane(page, cluster, 'timeseries-memory');
+  await t.until(async () => (await panel.inspect(memory)).rows.length > 3, { what: () => 'samples' });
+  await page.waitForTimeout(500);
+  await t.shot(page, 'scrub-memory');
+}
+
+/** What pandas finds in the tables for a moment: the last sample and the last state up to it. */
+async function recordedAt(t, at) {
+  const script = `
+import json, sys, pandas as pd
+at = pd.Timestamp(int(sys.argv[2]), unit="us", tz="UTC")
+def last(name):
+    table = pd.read_parquet(f"{sys.argv[1]}/scrub-{name}.parquet")
+    table = table[table["at"] <= at]
+    return table[table["at"] == table["at"].max()]
+workers, prefixes = last("workers"), last("prefixes")
+workers = workers[workers["status"] != "closed"]
+states = ["released", "memory", "erred", "processing", "queued", "no_worker", "waiting"]
+json.dump({
+    "workers": sorted([w["name"], w["address"], w["cpu"], w["memory"], w["managed"], w["in_memory"]] for _, w in workers.iterrows()),
+    "progress": {p["prefix"]: [int(p[s]) for s in states] for p in prefixes.to_dict("records") if sum(p[s] for s in states)},
+}, sys.stdout)`;
+  const read = await t.run(t.python, ['-c', script, t.out, String(at)]);
+  t.equal(read.code, 0, read.stderr);
+  return JSON.parse(read.stdout);
+}
+
+/** The rows of the Workers pane, as {@link recordedAt} has them. */
+function workersOf({ columns, rows }) {
+  const names = ['Name', 'Address', 'CPU', 'Memory', 'Managed', 'In memory'];
+  return rows.map(row => names.map(name => row[columns.indexOf(name)])).sort();
+}
+
+/** The bars of a Progress pane, as {@link recordedAt} has them. */
+function progressOf({ prefixes }) {
+  const states = ['released', 'memory', 'erred', 'processing', 'queued', 'no-worker', 'waiting'];
+  return Object.fromEntries(prefixes.map(({ name, counts }) => [name, states.map(state => counts[state])]));
+}
 
 /** A request with the server's token. */
 async function api(server, path, headers = {}) {

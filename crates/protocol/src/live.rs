@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Raised when a frame's layout changes: a browser that holds an older module reloads it.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Packets that may be on their way, unacknowledged.
 pub const CREDITS: u64 = 8;
@@ -27,6 +27,10 @@ pub enum Request {
     Ack { seq: u64 },
     /// Ask for a task's details by its record number.
     Details { record: u64 },
+    /// Show workers and progress as they were at that moment of a recording, microseconds since the Unix epoch; its end
+    /// where there is none. The latest question counts: one that is still being answered when another comes may stay
+    /// without an answer.
+    Moment { at_us: Option<i64> },
 }
 
 /// What a browser wants to be told of.
@@ -72,6 +76,7 @@ pub enum Frame {
     Details(Details),
     Series(Series),
     Errors(Errors),
+    Moment(Moment),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -336,10 +341,21 @@ pub struct Health {
     pub limited: Option<String>,
 }
 
+/// Which part of a recording there is to look at, and what is shown of it. A cluster that runs has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// First and last moment of it, microseconds since the Unix epoch.
+    pub first_us: i64,
+    pub last_us: i64,
+    /// What the workers and the progress that follow are of; `None` for the end.
+    pub at_us: Option<i64>,
+}
+
 /// A task's record in full.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Details {
     pub record: u64,
+    /// Empty where the record is nowhere any more.
     pub key: String,
     pub worker: String,
     pub type_name: Option<String>,

@@ -226,6 +226,8 @@ pub enum LiveState {
     Busy,
     /// The connection was lost; tried again by itself.
     Lost,
+    /// No scheduler: what is shown was recorded.
+    Recording,
 }
 
 /// `POST api/v1/clusters`.

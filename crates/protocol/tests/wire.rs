@@ -1,7 +1,9 @@
 //! What goes over the wire, as snapshots: a change here breaks panels and servers of different versions.
 
 use protocol::events::{Event, Notice, NoticeLevel};
-use protocol::live::{Action, Frame, Health, Hello, Lane, Packet, Prefix, Request, TaskBatch, Topics};
+use protocol::live::{
+    Action, Frame, Health, Hello, Lane, Moment, Packet, Prefix, Request, TaskBatch, Topics,
+};
 use protocol::rest::{
     ApiError, Cluster, ClusterState, ClusterSummary, CreateCluster, GatewayKind, GatewayState, GatewayStatus,
     Job, JobOutput, JobState, JupyterStatus, LiveState, OptionKind, OptionSpec, Scaling, Status,
@@ -192,6 +194,11 @@ fn live_frames() {
             message: None,
             limited: None,
         }),
+        Frame::Moment(Moment {
+            first_us: 1_000,
+            last_us: 3_000,
+            at_us: Some(2_000),
+        }),
     ];
     let requests = [
         Request::Subscribe(Topics {
@@ -200,6 +207,8 @@ fn live_frames() {
         }),
         Request::Ack { seq: 3 },
         Request::Details { record: 300 },
+        Request::Moment { at_us: Some(2_000) },
+        Request::Moment { at_us: None },
     ];
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let frames = frames

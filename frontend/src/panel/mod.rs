@@ -8,6 +8,7 @@ pub mod form;
 pub mod header;
 pub mod jobs;
 pub mod mapping;
+mod more_panes;
 pub mod output;
 pub mod recordings;
 pub mod scaling;

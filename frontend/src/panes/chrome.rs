@@ -24,6 +24,8 @@ pub enum Tone {
     Waiting,
     Bad,
     Off,
+    /// No scheduler, and none is missed.
+    Recorded,
 }
 
 impl Standing {
@@ -69,6 +71,11 @@ impl Standing {
                 "Scheduler lost",
                 "The scheduler does not answer. It is tried again by itself.",
             ),
+            (Link::Open, Some(LiveState::Recording)) => (
+                Tone::Recorded,
+                "Recording",
+                "What a cluster did, as it was recorded.",
+            ),
             (Link::Open, Some(LiveState::Off)) => {
                 (Tone::Off, "Not running", "The cluster has no scheduler to watch.")
             }
@@ -97,7 +104,7 @@ pub fn header(
         Tone::Good => "gh-standing gh-standing--good",
         Tone::Waiting => "gh-standing gh-standing--waiting",
         Tone::Bad => "gh-standing gh-standing--bad",
-        Tone::Off => "gh-standing gh-standing--off",
+        Tone::Off | Tone::Recorded => "gh-standing gh-standing--off",
     };
     html! {
         <header class="gh-pane-head">
@@ -170,10 +177,13 @@ impl Tool {
 
 /// What is said where nothing is shown: `title` and `text` while all is well, otherwise what is wrong.
 pub fn empty(standing: &Standing, title: &'static str, text: &'static str) -> Html {
-    if standing.tone == Tone::Good {
-        notice(title.into(), text.into())
-    } else {
-        notice(standing.text.into(), standing.hint.clone().into())
+    match standing.tone {
+        Tone::Good => notice(title.into(), text.into()),
+        Tone::Recorded => notice(
+            title.into(),
+            "The recording has nothing of it at this moment. Move the time bar to another one.".into(),
+        ),
+        _ => notice(standing.text.into(), standing.hint.clone().into()),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod pane;
 pub mod plot;
 pub mod profile;
 pub mod progress;
+pub mod scrub;
 pub mod status;
 pub mod table;
 pub mod task_stream;
@@ -23,13 +24,15 @@ pub mod timeseries;
 pub mod view;
 pub mod workers;
 
+use protocol::recordings::PANE_PREFIX;
 use yew::prelude::*;
 
-use crate::plots::{BOKEH, PLOTS};
+use crate::plots::{BOKEH, PLOTS, is_recorded};
 use crate::ui::format::short_name;
 use bokeh::BokehPane;
 use chrome::notice;
 use pane::PlotPane;
+use scrub::Scrub;
 use status::StatusPane;
 use task_stream::TaskStreamPane;
 
@@ -66,35 +69,52 @@ pub fn Pane(props: &PaneProps) -> Html {
     let label = use_label(&cluster, label);
     // A pane keeps to its cluster: another one gets elements, canvases and listeners of its own.
     let key = format!("{base_url} {cluster}");
+    let recorded = cluster.starts_with(PANE_PREFIX);
+    let of = PlotProps {
+        cluster,
+        base_url,
+        label,
+    };
     if let Some(page) = plot.strip_prefix(BOKEH) {
         let page = AttrValue::from(page.to_owned());
-        let of = PlotProps {
-            cluster,
-            base_url,
-            label,
-        };
         return html! { <BokehPane key={format!("{key} {plot}")} {of} {page} /> };
     }
     let known = PLOTS.iter().find(|(name, _)| *name == plot.as_str());
-    match known {
-        Some(("task-stream", _)) => html! { <TaskStreamPane {key} {cluster} {base_url} {label} /> },
-        Some(("status", _)) => html! { <StatusPane {key} {cluster} {base_url} {label} /> },
-        Some((name, title)) => {
-            let of = PlotProps {
-                cluster,
-                base_url,
-                label,
+    let pane = match known {
+        Some((name, title)) if recorded && !is_recorded(name) => {
+            return html! {
+                <section class="gh-pane" data-testid={format!("pane-{name}")} data-cluster={of.cluster}>
+                    {notice(
+                        format!("A recording has no {title}").into(),
+                        "It is asked of a scheduler when somebody looks, so only a cluster that runs can show it. Close this pane.".into(),
+                    )}
+                </section>
             };
-            html! { <PlotPane key={format!("{key} {name}")} {of} name={*name} title={*title} /> }
         }
-        None => html! {
-            <section class="gh-pane" data-testid="pane-unknown">
-                {notice(
-                    format!("There is no plot \u{201c}{plot}\u{201d}.").into(),
-                    "This version of Gatehouse can't draw it. Close this pane and open another one from the cluster's card.".into(),
-                )}
-            </section>
-        },
+        Some(("task-stream", _)) => html! { <TaskStreamPane key={key.clone()} ..of.clone() /> },
+        Some(("status", _)) => html! { <StatusPane key={key.clone()} ..of.clone() /> },
+        Some((name, title)) => {
+            html! { <PlotPane key={format!("{key} {name}")} of={of.clone()} name={*name} title={*title} /> }
+        }
+        None => {
+            return html! {
+                <section class="gh-pane" data-testid="pane-unknown">
+                    {notice(
+                        format!("There is no plot \u{201c}{plot}\u{201d}.").into(),
+                        "This version of Gatehouse can't draw it. Close this pane and open another one from the cluster's card.".into(),
+                    )}
+                </section>
+            };
+        }
+    };
+    if !recorded {
+        return pane;
+    }
+    html! {
+        <div class="gh-recorded">
+            {pane}
+            <Scrub key={format!("{key} scrub")} ..of />
+        </div>
     }
 }
 

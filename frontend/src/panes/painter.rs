@@ -63,6 +63,9 @@ struct Told {
     errors: Option<Rc<Errors>>,
     /// Time of the last sample, and how many there are.
     samples: (i64, usize),
+    /// What there is of a recording, and the moment of it, where the plot shows time.
+    span: Option<(i64, i64)>,
+    at: Option<i64>,
 }
 
 impl Told {
@@ -78,6 +81,8 @@ impl Told {
             } else {
                 (0, 0)
             },
+            span: live.span,
+            at: live.at.filter(|_| topics.series),
         }
     }
 }
@@ -93,6 +98,7 @@ impl PartialEq for Told {
             && same(&self.workers, &other.workers)
             && same(&self.errors, &other.errors)
             && self.samples == other.samples
+            && (self.span, self.at) == (other.span, other.at)
     }
 }
 

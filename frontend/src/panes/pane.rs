@@ -301,6 +301,9 @@ impl PlotPane {
             _ if standing.tone == Tone::Good && !self.is_told(data) => {
                 Some(notice("Waiting for the first figures\u{2026}".into(), "".into()))
             }
+            _ if standing.tone == Tone::Recorded && data.live.span.is_none() => {
+                Some(notice("Reading the recording\u{2026}".into(), "".into()))
+            }
             _ if body == Body::List && standing.tone == Tone::Good && *data.fetched != Value::Null => None,
             _ => {
                 let (title, text) = plot.empty();

@@ -1,4 +1,4 @@
-//! CPU, memory, network and disk of all workers together over the last hour.
+//! CPU, memory, network and disk of all workers together: over the last hour, or over a recording.
 
 use plotters::prelude::*;
 use protocol::live::{Sample, Topics};
@@ -7,6 +7,7 @@ use super::hue;
 use super::plot::{Column, Data, Figure, Picture, Plot, Room, Table, Tip};
 use crate::draw::scale::{Scale, UP, Unit};
 use crate::draw::shape::{Area, Shape};
+use crate::state::live::Live;
 
 /// How far back the plots reach, microseconds.
 const SPAN_US: i64 = 3_600_000_000;
@@ -89,12 +90,22 @@ pub static DISK: TimeSeries = TimeSeries {
     legend: &[(hue::CSS_RED, "read"), (hue::CSS_BLUE, "written")],
 };
 
-/// The samples of the last hour, oldest first.
+/// The samples of the last hour, or of a recording; oldest first.
 fn recent<'a>(data: &Data<'a>) -> Vec<&'a Sample> {
     let samples = &data.live.samples;
-    let from = samples.back().map_or(0, |last| last.at_us - SPAN_US);
+    let from = match data.live.span {
+        Some(_) => i64::MIN,
+        None => samples.back().map_or(0, |last| last.at_us - SPAN_US),
+    };
     let first = samples.partition_point(|sample| sample.at_us < from);
     samples.range(first..).collect()
+}
+
+/// The sample that the figures are of: the latest, or that of the recording's moment.
+fn shown(live: &Live) -> Option<&Sample> {
+    let until = live.at.unwrap_or(i64::MAX);
+    let after = live.samples.partition_point(|sample| sample.at_us <= until);
+    live.samples.get(after.checked_sub(1)?)
 }
 
 /// Indices of the samples that are drawn: of those on one pixel the largest. Pixels are counted from the epoch, so that
@@ -206,6 +217,16 @@ impl Plot for TimeSeries {
                 width: 1.0,
             });
         }
+        if let Some(at_us) = data.live.at.map(|at_us| at_us as f64)
+            && (x.from..=x.to).contains(&at_us)
+        {
+            let place = x.place(at_us, plot.x, plot.w);
+            picture.shapes.push(Shape::Line {
+                points: vec![(place, plot.y), (place, base)],
+                color: room.theme.ink,
+                width: 1.0,
+            });
+        }
         // Each sample is found from half way to its neighbours.
         let places: Vec<_> = reduced(&samples, |sample| sample.at_us as f64, us_per_px)
             .into_iter()
@@ -227,7 +248,7 @@ impl Plot for TimeSeries {
     }
 
     fn figures(&self, data: &Data<'_>) -> Vec<Figure> {
-        let Some(last) = data.live.samples.back() else {
+        let Some(last) = shown(data.live) else {
             return Vec::new();
         };
         let named = self.lines.iter().zip(self.legend);
@@ -258,7 +279,6 @@ mod tests {
     use super::*;
     use crate::draw::theme::Theme;
     use crate::panes::view::View;
-    use crate::state::live::Live;
 
     fn live(samples: impl Iterator<Item = (i64, u64)>) -> Live {
         let samples = samples.map(|(s, memory)| Sample {
@@ -296,6 +316,34 @@ mod tests {
         assert_eq!(table.rows.len(), 1801);
         let newest = live.samples.back().map(|last| last.at_us as f64);
         assert_eq!(table.rows[0][0], newest.into());
+    }
+
+    #[test]
+    fn a_recording_is_shown_whole_and_its_moment_marked() {
+        let mut live = live((0..4000).map(|s| (s * 2, s as u64)));
+        let first = live.samples[0].at_us;
+        live.span = Some((first, first + 8_000_000_000));
+        live.at = Some(first + 2_001_000_000);
+        let view = View::default();
+        assert_eq!(MEMORY.table(&data(&live, &view)).rows.len(), 4000);
+        assert_eq!(shown(&live).map(|sample| sample.memory), Some(1_000));
+        let theme = Theme::default();
+        let room = Room {
+            width: 600.0,
+            height: 300.0,
+            theme: &theme,
+        };
+        let marks = |live: &Live| {
+            let upright = |shape: &Shape| match shape {
+                Shape::Line { points, .. } => points.len() == 2 && points[0].0 == points[1].0,
+                _ => false,
+            };
+            let shapes = MEMORY.picture(&data(live, &view), room).shapes;
+            shapes.into_iter().filter(upright).count()
+        };
+        assert_eq!(marks(&live), 1);
+        live.at = None;
+        assert_eq!(marks(&live), 0);
     }
 
     #[test]

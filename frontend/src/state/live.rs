@@ -67,6 +67,11 @@ pub struct Live {
     /// Oldest first.
     pub samples: VecDeque<Sample>,
     pub errors: Option<Rc<Errors>>,
+    /// First and last moment of a recording; `None` of a cluster that runs, and until it was read.
+    pub span: Option<(i64, i64)>,
+    /// The moment of a recording that was chosen, and the one that `workers` and `progress` are of; `None` for the end.
+    pub at: Option<i64>,
+    pub answered: Option<i64>,
     /// Raised whenever `stream` is another one than before.
     pub generation: u64,
     /// Those asked for last.
@@ -128,6 +133,10 @@ impl Live {
                 self.samples.drain(..surplus);
             }
             Frame::Errors(errors) => self.errors = Some(Rc::new(errors)),
+            Frame::Moment(moment) => {
+                self.span = Some((moment.first_us, moment.last_us));
+                self.answered = moment.at_us;
+            }
             Frame::Details(details) => {
                 self.details.truncate(KEEP_DETAILS - 1);
                 self.details.push_front(Rc::new(details));
@@ -155,6 +164,8 @@ pub struct LiveClient {
     attempt: RefCell<Option<Task>>,
     /// Record whose details were asked for last.
     asked: Cell<Option<u64>>,
+    /// The moment that this connection was asked for last.
+    sought: Cell<Option<i64>>,
     store: Store,
     /// Hears whether the cluster runs.
     news: RefCell<Option<store::Subscription>>,
@@ -207,6 +218,7 @@ impl LiveClient {
                     backoff: RefCell::default(),
                     attempt: RefCell::default(),
                     asked: Cell::default(),
+                    sought: Cell::default(),
                     store: Store::of(base_url),
                     news: RefCell::default(),
                     opened_at: Cell::default(),
@@ -252,6 +264,21 @@ impl LiveClient {
         }
         self.asked.set(Some(record));
         self.send(&Request::Details { record });
+    }
+
+    /// Shows another moment of a recording, microseconds since the Unix epoch; `None` for its end.
+    pub fn seek(&self, at_us: Option<i64>) {
+        self.live.borrow_mut().at = at_us;
+        self.ask_moment();
+        self.notify.request();
+    }
+
+    /// Asks for the moment that was chosen, where the server does not know it yet.
+    fn ask_moment(&self) {
+        let at_us = self.read().at;
+        if self.sought.replace(at_us) != at_us {
+            self.send(&Request::Moment { at_us });
+        }
     }
 
     /// What all listeners together want.
@@ -356,6 +383,7 @@ impl LiveClient {
         self.set_link(Link::Open);
         self.opened_at.set(Some(js_sys::Date::now()));
         self.asked.set(None);
+        self.sought.set(None);
         self.send_topics();
     }
 
@@ -368,11 +396,16 @@ impl LiveClient {
             self.socket.replace(None);
             return self.set_link(Link::Outdated);
         }
+        let is_moment = matches!(&frame, Frame::Moment(_));
         let taken = self.live.borrow_mut().take(frame);
         if let Err(error) = taken {
             return self.give_up(&error.to_string());
         }
         self.send(&Request::Ack { seq });
+        if is_moment {
+            // A connection that was made anew is at the end.
+            self.ask_moment();
+        }
         self.notify.request();
     }
 

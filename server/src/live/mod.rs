@@ -9,6 +9,7 @@ mod inspect;
 mod log;
 mod progress;
 mod replay;
+mod scrub;
 mod series;
 mod session;
 mod tap;
@@ -28,7 +29,7 @@ pub use log::{Limits, TaskLog};
 pub use replay::Replay;
 use series::SampleLog;
 pub use session::serve;
-pub use tap::{Archive, Tap};
+pub use tap::{Archive, Past, Tap};
 pub use task::{Bar, Task};
 pub use watcher::{Settings, Target, Watcher};
 
@@ -50,6 +51,8 @@ pub struct Feed {
     summary: watch::Sender<Option<ClusterSummary>>,
     /// Where records lie that the log has let go.
     archive: Option<Arc<dyn Archive>>,
+    /// First and last moment of a recording, once it was read; a watcher's feed has none.
+    span: watch::Sender<Option<(i64, i64)>>,
 }
 
 impl Default for Feed {
@@ -72,6 +75,7 @@ impl Default for Feed {
             viewers: watch::Sender::new(0),
             summary: watch::Sender::default(),
             archive: None,
+            span: watch::Sender::default(),
         }
     }
 }

@@ -16,6 +16,20 @@ pub struct Replay {
     errors: ErrorLog,
     workers: Vec<Worker>,
     progress: Option<Progress>,
+    /// First and last moment of which something is known, and of the tasks, by the workers' clocks.
+    sampled: Span,
+    worked: Span,
+}
+
+/// From when to when, microseconds since the Unix epoch; `None` while nothing was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Span(Option<(i64, i64)>);
+
+impl Span {
+    fn add(&mut self, from_us: i64, to_us: i64) {
+        let (first, last) = self.0.unwrap_or((from_us, to_us));
+        self.0 = Some((first.min(from_us), last.max(to_us)));
+    }
 }
 
 impl Replay {
@@ -32,7 +46,7 @@ impl Replay {
         };
         *feed.log_mut() = TaskLog::new(scheduler.to_owned(), limits);
         feed.health.send_replace(Health {
-            state: LiveState::Off,
+            state: LiveState::Recording,
             poll_ms: 0.0,
             lost_records: 0,
             message: Some(message),
@@ -44,6 +58,8 @@ impl Replay {
             errors: ErrorLog::default(),
             workers: Vec::new(),
             progress: None,
+            sampled: Span::default(),
+            worked: Span::default(),
         };
         (replay, feed)
     }
@@ -56,6 +72,9 @@ impl Replay {
     pub fn tasks(&mut self, tasks: &[Task]) {
         let first_record = self.feed.log().next_record();
         self.errors.extend(tasks, first_record);
+        for (start, end) in tasks.iter().filter_map(Task::span) {
+            self.worked.add(start, end);
+        }
         self.feed.log_mut().extend(tasks);
         self.feed.log_version.send_modify(|version| *version += 1);
     }
@@ -68,6 +87,7 @@ impl Replay {
     /// A sample of all workers; the last one is what the panes of workers show.
     pub fn workers(&mut self, at_us: i64, workers: Vec<Worker>) {
         self.feed.series_mut().push(sample(at_us, &workers));
+        self.sampled.add(at_us, at_us);
         // Workers leave before a cluster ends; who was there is what one wants to see.
         if !workers.is_empty() || self.workers.is_empty() {
             self.workers = workers;
@@ -75,7 +95,8 @@ impl Replay {
     }
 
     /// A state of the prefixes; the last one that is not empty is shown: a scheduler forgets when its client leaves.
-    pub fn progress(&mut self, progress: Progress) {
+    pub fn progress(&mut self, at_us: i64, progress: Progress) {
+        self.sampled.add(at_us, at_us);
         if progress.totals.all() > 0 {
             self.progress = Some(progress);
         }
@@ -92,5 +113,8 @@ impl Replay {
         self.feed
             .progress
             .send_replace(Arc::new(self.progress.unwrap_or_default()));
+        // A task that began before the first sample, or by a clock that is wrong, makes no moment that could be shown.
+        let span = self.sampled.0.or(self.worked.0).unwrap_or_default();
+        self.feed.span.send_replace(Some(span));
     }
 }

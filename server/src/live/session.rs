@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Feed;
+use super::scrub::Scrub;
 
 /// Proxies close what says nothing.
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
@@ -82,6 +83,10 @@ impl Session {
         let mut errors = self.feed.errors.subscribe();
         let mut health = self.feed.health.subscribe();
         health.mark_changed();
+        // What changes the moment that is shown changes this as well.
+        let mut span = self.feed.span.subscribe();
+        span.mark_changed();
+        let mut scrub = Scrub::new(Arc::clone(&self.feed));
         let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
         loop {
             while self.topics.tasks && self.has_room() {
@@ -122,6 +127,24 @@ impl Session {
                             let details = self.feed.details(record).await;
                             self.send(socket, Frame::Details(details)).await?;
                         }
+                        Request::Moment { at_us } => {
+                            if scrub.ask(at_us) {
+                                progress.mark_changed();
+                                workers.mark_changed();
+                                span.mark_changed();
+                            }
+                        }
+                    }
+                }
+                () = scrub.turned() => {
+                    progress.mark_changed();
+                    workers.mark_changed();
+                    span.mark_changed();
+                }
+                changed = span.changed(), if room => {
+                    changed.map_err(|_closed| End::Ended)?;
+                    if let Some(moment) = scrub.moment() {
+                        self.send(socket, Frame::Moment(moment)).await?;
                     }
                 }
                 changed = log_version.changed(), if room && self.topics.tasks => {
@@ -129,13 +152,15 @@ impl Session {
                 }
                 changed = progress.changed(), if room && self.topics.progress => {
                     changed.map_err(|_closed| End::Ended)?;
-                    let frame = Frame::Progress(latest(&mut progress).as_ref().clone());
-                    self.send(socket, frame).await?;
+                    let now = latest(&mut progress);
+                    let shown = scrub.progress().unwrap_or(now);
+                    self.send(socket, Frame::Progress(shown.as_ref().clone())).await?;
                 }
                 changed = workers.changed(), if room && self.topics.workers => {
                     changed.map_err(|_closed| End::Ended)?;
-                    let frame = Frame::Workers(latest(&mut workers).as_ref().clone());
-                    self.send(socket, frame).await?;
+                    let now = latest(&mut workers);
+                    let shown = scrub.workers().unwrap_or(now);
+                    self.send(socket, Frame::Workers(shown.as_ref().clone())).await?;
                 }
                 changed = series.changed(), if room && self.topics.series => {
                     changed.map_err(|_closed| End::Ended)?;

@@ -33,6 +33,16 @@ pub trait Tap: Archive {
 pub trait Archive: fmt::Debug + Send + Sync {
     /// The record that had that number in the log of that scheduler. Reads from the disk.
     fn details(&self, scheduler: &str, record: u64) -> Option<Details>;
+
+    /// What was recorded last at that moment or before it. Reads from the disk.
+    fn past(&self, at_us: i64) -> Past;
+}
+
+/// A moment of a recording. What was not yet recorded then is empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Past {
+    pub workers: Arc<Vec<Worker>>,
+    pub progress: Arc<Progress>,
 }
 
 impl Task {

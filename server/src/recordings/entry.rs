@@ -41,6 +41,24 @@ pub(super) enum Entry {
     },
 }
 
+/// When something was sampled that has a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stamp {
+    Workers(i64),
+    Progress(i64),
+}
+
+impl Entry {
+    /// The stamp of an entry as it was written, without reading what follows: the variant's number, then the moment.
+    pub(super) fn stamp(payload: &[u8]) -> Option<Stamp> {
+        match protocol::live::decode::<(u32, i64)>(payload).ok()? {
+            (5, at_us) => Some(Stamp::Workers(at_us)),
+            (6, at_us) => Some(Stamp::Progress(at_us)),
+            _ => None,
+        }
+    }
+}
+
 /// Whose recording this is. Nothing secret: neither keys nor addresses that hold one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Begin {
@@ -186,5 +204,30 @@ impl Dictionary {
                 })
                 .collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_tells_its_moment_by_its_first_bytes() {
+        let stamp = |entry: &Entry| Entry::stamp(&protocol::live::encode(entry).unwrap());
+        for at_us in [0, 1_795_334_646_893_921] {
+            let workers = vec![Worker::default()];
+            assert_eq!(
+                stamp(&Entry::Workers { at_us, workers }),
+                Some(Stamp::Workers(at_us))
+            );
+            let progress = Progress::default();
+            assert_eq!(
+                stamp(&Entry::Progress { at_us, progress }),
+                Some(Stamp::Progress(at_us))
+            );
+            assert_eq!(stamp(&Entry::End { at_us }), None);
+        }
+        assert_eq!(stamp(&Entry::Begin(Begin::default())), None);
+        assert_eq!(stamp(&Entry::Lost(5)), None);
     }
 }

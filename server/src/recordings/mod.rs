@@ -10,6 +10,7 @@ mod export;
 mod frame;
 mod index;
 mod log;
+mod moment;
 mod parquet;
 mod reader;
 mod recorder;
@@ -34,7 +35,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use crate::live::{Archive, Feed, Replay, Tap};
+use crate::live::{Archive, Feed, Past, Replay, Tap};
 use crate::store::{Store, StoreError};
 pub use export::{Export, ExportRequest};
 pub use parquet::Table;
@@ -337,7 +338,7 @@ fn fill(folder: &Path, mut replay: Replay, lost: u64) {
             reader::Item::Name { address, name } => replay.name(&address, &name),
             reader::Item::Tasks(tasks) => replay.tasks(&tasks),
             reader::Item::Workers { at_us, workers } => replay.workers(at_us, workers),
-            reader::Item::Progress { progress, .. } => replay.progress(progress),
+            reader::Item::Progress { at_us, progress } => replay.progress(at_us, progress),
         }
         if replay.is_wanted() {
             ControlFlow::Continue(())
@@ -362,6 +363,12 @@ impl Archive for Shelf {
         let task = reader::task(&self.folder, record);
         let task = task.inspect_err(|error| warn!(%error, "a record can't be read"));
         Some(task.ok()??.details(record))
+    }
+
+    fn past(&self, at_us: i64) -> Past {
+        moment::past(&self.folder, at_us)
+            .inspect_err(|error| warn!(%error, "a moment of a recording can't be read"))
+            .unwrap_or_default()
     }
 }
 

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::active::Active;
 use super::{Recordings, reader};
 use crate::clock;
-use crate::live::{Archive, Tap, Task};
+use crate::live::{Archive, Past, Tap, Task};
 
 /// What was written is on the disk after so long at most.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -163,6 +163,13 @@ impl Archive for Recorder {
         let task = reader::task(&self.shared.room.folder(&id), number);
         let task = task.inspect_err(|error| warn!(%error, recording = %id, "a record can't be read"));
         Some(task.ok()??.details(record))
+    }
+
+    fn past(&self, at_us: i64) -> Past {
+        let id = lock(&self.shared.places).id.clone();
+        super::moment::past(&self.shared.room.folder(&id), at_us)
+            .inspect_err(|error| warn!(%error, recording = %id, "a moment can't be read"))
+            .unwrap_or_default()
     }
 }
 

@@ -9,6 +9,7 @@ use yew::prelude::*;
 
 use super::super::context::{Panel, Sheet, use_panel};
 use super::super::form::number_text;
+use super::super::more_panes::more_panes;
 use super::bokeh::BokehPlots;
 use super::scale::ScaleForm;
 use crate::plots;
@@ -154,7 +155,7 @@ fn meta(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
             LiveState::Busy => Some("scheduler busy"),
             LiveState::Lost => Some("scheduler not reachable, retrying"),
             LiveState::Connecting => Some("connecting to the scheduler"),
-            LiveState::Off | LiveState::Live => None,
+            LiveState::Off | LiveState::Live | LiveState::Recording => None,
         });
     html! {
         <div class="gh-meta">
@@ -219,7 +220,7 @@ fn running(
                 {open("progress", Icon::Progress, "open-progress")}
                 {open("status", Icon::Tiles, "open-status")}
             </div>
-            {panes(panel, cluster)}
+            {more_panes(|_| true, |plot| opener(panel, cluster, plot))}
             if cluster.dashboard.is_some() {
                 <BokehPlots cluster={Rc::clone(cluster)} />
             }
@@ -257,23 +258,6 @@ fn running(
 fn opener(panel: &Panel, cluster: &Rc<Cluster>, plot: &'static str) -> Callback<MouseEvent> {
     let (panel, cluster) = (panel.clone(), Rc::clone(cluster));
     Callback::from(move |_| panel.open_pane(plot, &cluster))
-}
-
-/// Plots that have a button of their own: the first ones.
-const BUTTONS: usize = 3;
-
-/// The other plots, behind one line.
-fn panes(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
-    html! {
-        <details class="gh-details gh-panes-menu" data-testid="panes-menu">
-            <summary>{glyph(Icon::Chevron, 12)}{"More panes"}</summary>
-            <div>
-                {for plots::PLOTS[BUTTONS..].iter().map(|(plot, title)| html! {
-                    <button type="button" onclick={opener(panel, cluster, plot)} data-testid={format!("open-{plot}")}>{*title}</button>
-                })}
-            </div>
-        </details>
-    }
 }
 
 fn shut_down_button(onclick: &Callback<MouseEvent>, busy: bool, label: &'static str) -> Html {

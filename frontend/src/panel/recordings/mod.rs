@@ -8,6 +8,8 @@ use yew::prelude::*;
 
 use self::export::exports;
 use super::context::{Panel, use_panel};
+use super::more_panes::more_panes;
+use crate::plots;
 use crate::state::events::State;
 use crate::ui::format;
 use crate::ui::icons::Icon;
@@ -62,11 +64,19 @@ pub fn Recordings(props: &RecordingsProps) -> Html {
 
 fn row(panel: &Panel, recording: &Recording, expanded: bool, toggle: Callback<MouseEvent>) -> Html {
     let title = title_of(recording).to_owned();
-    let open = |plot: &'static str, what: &'static str| {
+    let open = |plot: &'static str| {
         let host = panel.host.clone();
         let cluster = format!("{PANE_PREFIX}{}", recording.id);
-        let title = format!("{what} \u{b7} {title}");
+        let title = format!("{} \u{b7} {title}", plots::title(plot).unwrap_or_default());
         Callback::from(move |_: MouseEvent| host.open_pane(plot, &cluster, &title))
+    };
+    let button = |plot: &'static str, icon, testid| {
+        Button::new(plots::title(plot).unwrap_or_default())
+            .only_icon(icon)
+            .tone(Tone::Quiet)
+            .on(open(plot))
+            .testid(testid)
+            .view()
     };
     let facts = match (recording.state, recording.ended_at) {
         (RecordingState::Recording, _) | (_, None) => "recording\u{2026}".to_owned(),
@@ -90,10 +100,9 @@ fn row(panel: &Panel, recording: &Recording, expanded: bool, toggle: Callback<Mo
                 }
             </span>
             <span class="gh-recording-tools">
-                {Button::new("Task Stream").only_icon(Icon::TaskStream).tone(Tone::Quiet)
-                    .on(open("task-stream", "Task Stream")).testid("recording-task-stream").view()}
-                {Button::new("Progress").only_icon(Icon::Progress).tone(Tone::Quiet)
-                    .on(open("progress", "Progress")).testid("recording-progress").view()}
+                {button("task-stream", Icon::TaskStream, "recording-task-stream")}
+                {button("progress", Icon::Progress, "recording-progress")}
+                {button("status", Icon::Tiles, "recording-status")}
                 {Button::new("Export").only_icon(Icon::External).tone(Tone::Quiet)
                     .on(toggle).expanded(expanded).testid("recording-export").view()}
                 if recording.state != RecordingState::Recording {
@@ -101,6 +110,7 @@ fn row(panel: &Panel, recording: &Recording, expanded: bool, toggle: Callback<Mo
                         .on(delete(panel, recording)).testid("recording-delete").view()}
                 }
             </span>
+            {more_panes(plots::is_recorded, open)}
         </>
     }
 }

@@ -11,7 +11,7 @@ use super::rows::short;
 use super::scene::Act;
 use super::state::State;
 use super::story::{Line, Story};
-use super::tip::{action_name, clock};
+use super::tip::{action_name, clock, is_nowhere, key};
 use super::{Key, on};
 use crate::draw::units::{count, duration};
 use crate::state::live::Live;
@@ -167,13 +167,15 @@ fn task(live: &Live, picked: Located, story: &Story) -> Option<Task> {
     let mut facts = vec![
         (
             "Key",
-            text(|details| Some(details.key.clone())).unwrap_or_default(),
+            text(|details| Some(key(details).to_owned())).unwrap_or_default(),
         ),
         (
             "Worker",
-            details.map_or(worker.clone(), |details| {
-                format!("{} {}", short(&worker), details.worker)
-            }),
+            details
+                .filter(|details| !is_nowhere(details))
+                .map_or(worker.clone(), |details| {
+                    format!("{} {}", short(&worker), details.worker)
+                }),
         ),
         ("Start", clock(picked.rect.start_us)),
     ];

@@ -43,6 +43,7 @@ pub fn draw(overlay: &Overlay<'_>) {
     overlay.names();
     overlay.errors();
     overlay.brush();
+    overlay.moment();
     if let Some(picked) = &overlay.picked {
         overlay.frame(picked.lane, &picked.rect, 2.5);
     }
@@ -193,6 +194,18 @@ impl Overlay<'_> {
         let line = self.ratio.round().max(1.0);
         self.context.fill_rect(from - line, 0.0, line, height);
         self.context.fill_rect(to, 0.0, line, height);
+    }
+
+    /// The moment of a recording that the other panes show.
+    fn moment(&self) {
+        let (Some(at_us), Some(canvas)) = (self.live.at, self.context.canvas()) else {
+            return;
+        };
+        let line = self.ratio.round().max(1.0);
+        let x = self.view.x_of(at_us).round();
+        self.context.set_fill_style_str(&css(&self.theme.ink));
+        // What lies beside the canvas is cut.
+        self.context.fill_rect(x, 0.0, line, f64::from(canvas.height()));
     }
 
     /// Where there are more rows than fit: which of them are seen.

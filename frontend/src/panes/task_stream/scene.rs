@@ -353,6 +353,7 @@ impl Scene {
             hit: state.hit,
             brush: state.brush,
             picked: state.picked,
+            moment: live.at,
             theme_version: self.theme_version.get(),
             blank: timeline.bounds().is_none(),
         };
@@ -396,7 +397,7 @@ impl Scene {
                 gloo::console::error!("the time axis could not be painted:", error);
             }
         }
-        let marked = |shown: &Shown| (shown.hit, shown.brush, shown.picked);
+        let marked = |shown: &Shown| (shown.hit, shown.brush, shown.picked, shown.moment);
         if raster || marked(&now) != marked(&state.shown) {
             overlay::draw(&Overlay {
                 context: &self.contexts.1,

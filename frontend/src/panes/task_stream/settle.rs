@@ -10,6 +10,7 @@ use super::filter::keep;
 use super::scene::Scene;
 use super::state::State;
 use super::story::{self, Story};
+use super::tip::is_nowhere;
 use crate::state::live::Live;
 use crate::state::socket::Task;
 
@@ -58,6 +59,7 @@ impl Scene {
         let picked = state.picked.map(|picked| picked.rect.record);
         let key = picked
             .and_then(|record| live.details(record))
+            .filter(|details| !is_nowhere(details))
             .map(|details| details.key.clone());
         drop((live, state));
         if let Some(record) = picked {

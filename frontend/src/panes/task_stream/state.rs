@@ -72,6 +72,8 @@ pub(super) struct Shown {
     pub(super) hit: Option<(u16, Hit)>,
     pub(super) brush: Option<(i64, i64)>,
     pub(super) picked: Option<Located>,
+    /// The moment of a recording.
+    pub(super) moment: Option<i64>,
     pub(super) theme_version: u32,
     /// Nothing has come yet.
     pub(super) blank: bool,

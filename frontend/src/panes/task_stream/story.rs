@@ -1,5 +1,6 @@
 //! What became of a task: asked of the scheduler when somebody looks at the task.
 
+use protocol::recordings::PANE_PREFIX;
 use serde_json::Value;
 use yew::AttrValue;
 
@@ -39,6 +40,13 @@ pub struct Line {
 
 /// Asks; a failure is a line too.
 pub(super) async fn ask(place: &Place, key: &str) -> Vec<Line> {
+    if place.cluster.starts_with(PANE_PREFIX) {
+        return vec![Line {
+            change: "A recording has no story of its tasks: only a scheduler that runs can tell it."
+                .to_owned(),
+            ..Line::default()
+        }];
+    }
     match Api::new(place.base_url.clone())
         .ask(&place.cluster, &format!("story?key={}", segment(key)))
         .await

@@ -1,5 +1,6 @@
 //! What is told of the rectangle under the pointer.
 
+use protocol::live::Details;
 use timeline::{Action, Colors, Hit, View};
 use yew::prelude::*;
 
@@ -58,13 +59,14 @@ impl Tip {
             above: y > size.height / 2.0,
             color: format!("rgba({r},{g},{b},{})", f64::from(a) / 255.0),
             prefix: prefix.name.clone(),
-            key: details.as_ref().map(|details| details.key.clone()),
+            key: details.as_deref().map(|details| key(details).to_owned()),
             action: rect.action,
             duration: duration(rect.duration_us),
             start: clock(rect.start_us),
             worker: lane.worker_name.clone(),
             address: details
-                .as_ref()
+                .as_deref()
+                .filter(|details| !is_nowhere(details))
                 .map_or(&lane.worker, |details| &details.worker)
                 .clone(),
             result: details
@@ -76,6 +78,20 @@ impl Tip {
             error: details.as_ref().and_then(|details| details.error.clone()),
             others: if narrow { hit.others } else { 0 },
         })
+    }
+}
+
+/// Whether neither the server's memory nor a recording has the record any more.
+pub(super) fn is_nowhere(details: &Details) -> bool {
+    details.key.is_empty()
+}
+
+/// The key of a task, or why there is none.
+pub(super) fn key(details: &Details) -> &str {
+    if is_nowhere(details) {
+        "No longer known: the record is neither in memory nor in a recording."
+    } else {
+        &details.key
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
@@ -175,15 +176,36 @@ struct Taking {
     level: usize,
 }
 
+/// The whole numbers of a row group's first column, which is required.
+pub(super) fn first_column(file: &SerializedFileReader<File>, group: usize) -> Result<Vec<i64>> {
+    let group = file.get_row_group(group)?;
+    let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+    match group.get_column_reader(0)? {
+        ColumnReader::Int64ColumnReader(reader) => Ok(some(reader, 0..rows)?.values),
+        _ => Err(ParquetError::General(
+            "the first column is of another kind".to_owned(),
+        )),
+    }
+}
+
 impl Taken {
     pub(super) fn read(file: &SerializedFileReader<File>, group: usize) -> Result<Self> {
+        let rows = file.metadata().row_group(group).num_rows();
+        Self::read_rows(file, group, 0..usize::try_from(rows).unwrap_or(0))
+    }
+
+    /// Reads some rows; those before them are passed over.
+    pub(super) fn read_rows(
+        file: &SerializedFileReader<File>,
+        group: usize,
+        rows: Range<usize>,
+    ) -> Result<Self> {
         let group = file.get_row_group(group)?;
-        let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
         let columns = (0..group.num_columns()).map(|number| {
             let cells = match group.get_column_reader(number)? {
-                ColumnReader::Int64ColumnReader(reader) => Cells::Int(whole(reader, rows)?),
-                ColumnReader::DoubleColumnReader(reader) => Cells::Real(whole(reader, rows)?),
-                ColumnReader::ByteArrayColumnReader(reader) => Cells::Text(whole(reader, rows)?),
+                ColumnReader::Int64ColumnReader(reader) => Cells::Int(some(reader, rows.clone())?),
+                ColumnReader::DoubleColumnReader(reader) => Cells::Real(some(reader, rows.clone())?),
+                ColumnReader::ByteArrayColumnReader(reader) => Cells::Text(some(reader, rows.clone())?),
                 _ => {
                     return Err(ParquetError::General(
                         "a column of a kind that is not ours".to_owned(),
@@ -199,7 +221,7 @@ impl Taken {
         Ok(Self {
             columns: columns.collect::<Result<_>>()?,
             at: 0,
-            rows,
+            rows: rows.len(),
         })
     }
 
@@ -324,22 +346,26 @@ fn text(bytes: &ByteArray) -> String {
     String::from_utf8_lossy(bytes.data()).into_owned()
 }
 
-fn whole<T: DataType>(mut reader: ColumnReaderImpl<T>, rows: usize) -> Result<Column<T::T>> {
+fn some<T: DataType>(mut reader: ColumnReaderImpl<T>, rows: Range<usize>) -> Result<Column<T::T>> {
     let mut column = Column {
         values: Vec::new(),
         def: Vec::new(),
         rep: Vec::new(),
     };
+    let early = || ParquetError::General("a column ends too early".to_owned());
+    if reader.skip_records(rows.start)? < rows.start {
+        return Err(early());
+    }
     let mut read = 0;
-    while read < rows {
+    while read < rows.len() {
         let (records, _, _) = reader.read_records(
-            rows - read,
+            rows.len() - read,
             Some(&mut column.def),
             Some(&mut column.rep),
             &mut column.values,
         )?;
         if records == 0 {
-            return Err(ParquetError::General("a column ends too early".to_owned()));
+            return Err(early());
         }
         read += records;
     }

@@ -1,6 +1,7 @@
 //! A recording at rest: three tables in Parquet, whose columns docs/recordings.md describes.
 
 mod cells;
+mod moment;
 mod rows;
 
 use std::fs::{self, File, OpenOptions};
@@ -16,13 +17,15 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use protocol::live::{PrefixProgress, Progress, Worker};
+use protocol::live::{PrefixProgress, Progress, StateCounts, Worker};
 use serde::{Deserialize, Serialize};
 
 use super::entry::Begin;
 use super::reader::{self, DataError, Item, LogFacts, Moments, Sink, WorkerNames, log_path};
 use crate::live::Task;
 use cells::{Gathered, Taken};
+pub(super) use moment::{progress_at, workers_at};
+use rows::Shown;
 
 /// Rows of a row group: what is in memory while one is written or read.
 const GROUP_ROWS: usize = 50_000;
@@ -175,6 +178,7 @@ pub(super) fn write(log: &Path, folder: &Path, part: u32) -> Result<Option<LogFa
     let mut workers = Draft::create(folder, Table::Workers, part)?;
     let mut prefixes = Draft::create(folder, Table::Prefixes, part)?;
     let mut names = WorkerNames::new();
+    let (mut sampled, mut counted) = (Vec::new(), Vec::new());
     let mut record = None::<u64>;
     let mut failure = None;
     let first = first_record(log)?;
@@ -191,14 +195,20 @@ pub(super) fn write(log: &Path, folder: &Path, part: u32) -> Result<Option<LogFa
                 rows::put_task(&mut tasks.gathered, number, task, name);
                 tasks.end_row()
             }),
-            Item::Workers { at_us, workers: list } => list.iter().try_for_each(|worker| {
-                rows::put_worker(&mut workers.gathered, at_us, worker);
-                workers.end_row()
-            }),
-            Item::Progress { at_us, progress } => progress.prefixes.iter().try_for_each(|prefix| {
-                rows::put_prefix(&mut prefixes.gathered, at_us, prefix);
-                prefixes.end_row()
-            }),
+            Item::Workers { at_us, workers: list } => {
+                let gone = rows::gone(&mut sampled, &list);
+                list.iter().chain(&gone).try_for_each(|worker| {
+                    rows::put_worker(&mut workers.gathered, at_us, worker);
+                    workers.end_row()
+                })
+            }
+            Item::Progress { at_us, progress } => {
+                let gone = rows::gone(&mut counted, &progress.prefixes);
+                progress.prefixes.iter().chain(&gone).try_for_each(|prefix| {
+                    rows::put_prefix(&mut prefixes.gathered, at_us, prefix);
+                    prefixes.end_row()
+                })
+            }
         };
         match written {
             Ok(()) => ControlFlow::Continue(()),
@@ -304,7 +314,7 @@ fn read_table(folder: &Path, part: u32, table: Table, sink: Sink<'_>) -> Result<
                     let (at_us, worker) = rows::take_worker(&mut taken);
                     workers
                         .push(at_us, worker)
-                        .map(|(at_us, workers)| Item::Workers { at_us, workers })
+                        .map(|(at_us, workers)| sample(at_us, workers))
                 }
                 Table::Prefixes => {
                     let (at_us, prefix) = rows::take_prefix(&mut taken);
@@ -324,9 +334,7 @@ fn read_table(folder: &Path, part: u32, table: Table, sink: Sink<'_>) -> Result<
         }
     }
     let last = [
-        workers
-            .take()
-            .map(|(at_us, workers)| Item::Workers { at_us, workers }),
+        workers.take().map(|(at_us, workers)| sample(at_us, workers)),
         prefixes.take().map(|(at_us, prefixes)| progress(at_us, prefixes)),
     ];
     for item in last.into_iter().flatten() {
@@ -337,13 +345,23 @@ fn read_table(folder: &Path, part: u32, table: Table, sink: Sink<'_>) -> Result<
     Ok(ControlFlow::Continue(()))
 }
 
+fn sample(at_us: i64, mut workers: Vec<Worker>) -> Item {
+    workers.retain(Shown::is_there);
+    Item::Workers { at_us, workers }
+}
+
 fn progress(at_us: i64, prefixes: Vec<PrefixProgress>) -> Item {
-    let mut progress = Progress::default();
-    for prefix in prefixes {
-        progress.totals += prefix.counts;
-        progress.prefixes.push(prefix);
-    }
+    let progress = add_up(prefixes);
     Item::Progress { at_us, progress }
+}
+
+fn add_up(mut prefixes: Vec<PrefixProgress>) -> Progress {
+    prefixes.retain(Shown::is_there);
+    let mut totals = StateCounts::default();
+    for prefix in &prefixes {
+        totals += prefix.counts;
+    }
+    Progress { prefixes, totals }
 }
 
 /// The task in that row of a part.

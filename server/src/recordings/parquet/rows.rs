@@ -1,5 +1,7 @@
 //! The tables' columns, and how tasks, workers and prefix states go into them and come back.
 
+use std::collections::HashSet;
+
 use protocol::live::{Action, Load, PrefixProgress, StateCounts, Worker, WorkerMemory};
 
 use super::cells::{Gathered, Taken};
@@ -69,6 +71,64 @@ pub(super) const PREFIXES: &str = "message prefix {
     required int64 memory;
     required int64 erred;
 }";
+
+/// Status in the last row of a worker that left. A scheduler lists none that is.
+const GONE: &str = "closed";
+
+/// What has a row in each sample for as long as it is there, and then one more that says that it no longer is: without it
+/// a sample of nothing would have no rows, and the one before would seem to last.
+pub(super) trait Shown: Sized {
+    fn id(&self) -> &str;
+
+    /// The row that says so.
+    fn gone(&self) -> Self;
+
+    fn is_there(&self) -> bool;
+}
+
+impl Shown for Worker {
+    fn id(&self) -> &str {
+        &self.address
+    }
+
+    fn gone(&self) -> Self {
+        Self {
+            address: self.address.clone(),
+            name: self.name.clone(),
+            status: GONE.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        self.status != GONE
+    }
+}
+
+impl Shown for PrefixProgress {
+    fn id(&self) -> &str {
+        &self.name
+    }
+
+    fn gone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            ..Self::default()
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        self.counts.all() > 0
+    }
+}
+
+/// Rows for those of the sample before that this one lacks; `before`, which holds such rows, becomes this one's.
+pub(super) fn gone<T: Shown>(before: &mut Vec<T>, now: &[T]) -> Vec<T> {
+    let there: HashSet<&str> = now.iter().map(Shown::id).collect();
+    let mut left = std::mem::replace(before, now.iter().map(Shown::gone).collect());
+    left.retain(|row| !there.contains(row.id()));
+    left
+}
 
 /// As Dask calls it. What raised is a compute, too: that it did is in `error`.
 pub(in crate::recordings) fn action_word(action: Action) -> &'static str {
