@@ -16,6 +16,7 @@ use super::plot::{Body, Data, Feed, Tip, find};
 use super::table::{self, Window};
 use super::view::{Change, View};
 use super::workers::Workers;
+use crate::draw::scale::Unit;
 use crate::state::live::{Link, LiveClient};
 use crate::state::rest::Api;
 use crate::state::socket::Task;
@@ -62,6 +63,8 @@ pub struct PlotPane {
     question: Option<Task>,
     asked: bool,
     failed: Option<String>,
+    /// When the answer came that is shown, microseconds since the Unix epoch.
+    read_us: Option<f64>,
     repeat: Option<Interval>,
 }
 
@@ -207,6 +210,7 @@ impl Component for PlotPane {
             question: None,
             asked: false,
             failed: None,
+            read_us: None,
             repeat: None,
         };
         pane.repeat(ctx);
@@ -251,6 +255,7 @@ impl Component for PlotPane {
                 match answer {
                     Ok(value) => {
                         self.failed = None;
+                        self.read_us = Some(js_sys::Date::now() * 1000.0);
                         self.look.fetched.replace(value);
                         self.look.view.borrow_mut().focus = 0;
                         self.pointed = None;
@@ -326,6 +331,9 @@ impl PlotPane {
                     <span class="gh-standing gh-standing--waiting" title={why} data-testid="limited">{"Limited"}</span>
                 }
                 { for said.into_iter().map(worded) }
+                if let Some(at) = self.read_us {
+                    {worded((Unit::Time.say(at), "when it was read", false))}
+                }
             </>
         };
         let window = link.callback(Msg::Window);

@@ -182,6 +182,11 @@ impl TaskLog {
             .collect();
     }
 
+    /// Whether a worker has a name here.
+    pub fn knows_worker(&self, address: &str) -> bool {
+        self.worker_names.contains_key(address)
+    }
+
     /// Names one worker more.
     pub fn name_worker(&mut self, address: &str, name: &str) {
         self.worker_names.insert(address.to_owned(), name.to_owned());

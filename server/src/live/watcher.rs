@@ -226,6 +226,13 @@ impl Watch {
             let began = Instant::now();
             let polled = self.patiently(cursor.poll(scheduler)).await?;
             let more = polled.more;
+            // A worker's rows are named when its first record comes.
+            if Instant::now() >= next_identity || self.has_strangers(&polled) {
+                let now = self.patiently(scheduler.identity()).await?;
+                every = heartbeat(now.workers.len());
+                next_identity = Instant::now() + every;
+                self.take_identity(&now, state.as_deref());
+            }
             self.take_tasks(polled);
             self.answered(began.elapsed());
             if !seen || round.is_multiple_of(PROGRESS_EVERY) {
@@ -236,12 +243,6 @@ impl Watch {
                         self.take_progress(&states);
                     }
                 }
-            }
-            if Instant::now() >= next_identity {
-                let now = self.patiently(scheduler.identity()).await?;
-                every = heartbeat(now.workers.len());
-                next_identity = Instant::now() + every;
-                self.take_identity(&now, state.as_deref());
             }
             round = round.wrapping_add(1);
             if !more {
@@ -331,6 +332,14 @@ impl Watch {
         if seen {
             self.changed.notify_one();
         }
+    }
+
+    fn has_strangers(&self, polled: &dask_comm::Polled) -> bool {
+        let log = self.feed.log();
+        polled
+            .records
+            .iter()
+            .any(|record| !log.knows_worker(&record.worker))
     }
 
     fn take_tasks(&mut self, polled: dask_comm::Polled) {

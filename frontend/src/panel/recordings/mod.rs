@@ -67,7 +67,10 @@ fn row(panel: &Panel, recording: &Recording, expanded: bool, toggle: Callback<Mo
     let open = |plot: &'static str| {
         let host = panel.host.clone();
         let cluster = format!("{PANE_PREFIX}{}", recording.id);
-        let title = format!("{} \u{b7} {title}", plots::title(plot).unwrap_or_default());
+        let title = format!(
+            "{} \u{b7} {title} (recorded)",
+            plots::title(plot).unwrap_or_default()
+        );
         Callback::from(move |_: MouseEvent| host.open_pane(plot, &cluster, &title))
     };
     let button = |plot: &'static str, icon, testid| {

@@ -73,6 +73,8 @@ impl Aside {
         let tasks: u64 = stats.prefixes.iter().map(|sum| sum.tasks).sum();
         let erred: u64 = stats.prefixes.iter().map(|sum| sum.erred).sum();
         let busy = stats.compute_us() as f64 / span as f64;
+        let whole = (span as f64 * threads) as i64;
+        let hidden = (whole - stats.idle_us - stats.spent_us.iter().sum::<i64>()).max(0);
         let mut prefixes: Vec<_> = (0_u16..)
             .zip(&stats.prefixes)
             .filter(|(_, sum)| sum.tasks > 0)
@@ -106,7 +108,11 @@ impl Aside {
                 ("Disk", share(of(Action::DiskRead) + of(Action::DiskWrite))),
                 ("Deserialize", share(of(Action::Deserialize))),
                 ("Idle", share(stats.idle_us)),
-            ],
+            ]
+            .into_iter()
+            // What a filter hides is work all the same.
+            .chain((!state.filter.prefixes.is_empty()).then(|| ("Hidden by the filter", share(hidden))))
+            .collect(),
             prefixes,
             unnamed,
             slowest: slowest

@@ -29,18 +29,24 @@ enum Mode {
     Following {
         span: Option<f64>,
     },
+    /// Everything there is, also while more is read.
+    Whole,
     Free,
 }
 
 impl Camera {
-    /// `now_us`: what to show while there is nothing.
-    pub fn new(now_us: f64) -> Self {
+    /// `now_us`: what to show while there is nothing; `whole`: whether to begin with everything instead of the newest.
+    pub fn new(now_us: f64, whole: bool) -> Self {
         let us_per_px = 10_000.0;
         let view = View::around(now_us, 0.0, us_per_px, 1);
         Self {
             view,
             bounds: None,
-            mode: Mode::Following { span: None },
+            mode: if whole {
+                Mode::Whole
+            } else {
+                Mode::Following { span: None }
+            },
             us_per_px,
         }
     }
@@ -50,7 +56,7 @@ impl Camera {
     }
 
     pub fn following(&self) -> bool {
-        self.mode != Mode::Free
+        matches!(self.mode, Mode::Following { .. })
     }
 
     /// The window got another width; it shows the same time.
@@ -59,11 +65,11 @@ impl Camera {
             return;
         }
         let (t0, t1) = (self.view.t_of(0.0), self.view.t_of(self.width()));
-        if self.following() {
+        if self.mode == Mode::Free {
+            self.show(t0, t1, width);
+        } else {
             self.view = self.view.resized(width);
             self.place();
-        } else {
-            self.show(t0, t1, width);
         }
     }
 
@@ -71,9 +77,7 @@ impl Camera {
     pub fn set_bounds(&mut self, bounds: Option<(i64, i64)>) {
         if self.bounds != bounds {
             self.bounds = bounds;
-            if self.following() {
-                self.place();
-            }
+            self.place();
         }
     }
 
@@ -103,6 +107,10 @@ impl Camera {
     /// Shows everything there is.
     pub fn fit(&mut self) {
         self.mode = Mode::Free;
+        self.show_all();
+    }
+
+    fn show_all(&mut self) {
         if let Some((start, end)) = self.bounds {
             let margin = (end - start) as f64 * MARGIN;
             self.show(start as f64 - margin, end as f64 + margin, self.view.width());
@@ -153,6 +161,7 @@ impl Camera {
             self.place();
             return;
         }
+        self.mode = Mode::Free;
         let t = self.view.t_of(x);
         self.us_per_px = us_per_px;
         self.view = self.held(View::around(t, x, us_per_px, self.view.width()));
@@ -167,8 +176,11 @@ impl Camera {
         self.us_per_px = self.view.us_per_px();
     }
 
-    /// Puts the window where following wants it.
+    /// Puts the window where it has to be by itself.
     fn place(&mut self) {
+        if self.mode == Mode::Whole {
+            self.show_all();
+        }
         let (Mode::Following { span }, Some((start, end))) = (self.mode, self.bounds) else {
             return;
         };
@@ -208,7 +220,7 @@ mod tests {
     const START: i64 = 1_795_334_646_000_000;
 
     fn camera(seconds: i64) -> Camera {
-        let mut camera = Camera::new(START as f64);
+        let mut camera = Camera::new(START as f64, false);
         camera.resize(1000);
         camera.set_bounds(Some((START, START + seconds * 1_000_000)));
         camera
@@ -233,6 +245,20 @@ mod tests {
         camera.set_bounds(Some((START, START + 300_000_000)));
         assert!(!holds(&camera, START) && holds(&camera, START + 299_999_999));
         assert!((camera.view().us_per_px() * 1000.0 - 60e6).abs() < 1e5);
+    }
+
+    #[test]
+    fn what_is_over_is_shown_whole_while_it_is_read() {
+        let mut camera = Camera::new(START as f64, true);
+        camera.resize(1000);
+        for seconds in [10, 400, 3000] {
+            camera.set_bounds(Some((START, START + seconds * 1_000_000)));
+            assert!(!camera.following() && holds(&camera, START));
+            assert!(holds(&camera, START + seconds * 1_000_000));
+        }
+        camera.zoom(500.0, 2.0);
+        camera.set_bounds(Some((START, START + 9_000_000_000)));
+        assert!(!holds(&camera, START + 9_000_000_000));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use web_sys::{HtmlCanvasElement, HtmlElement, HtmlInputElement};
 use yew::prelude::*;
 
 use super::PlotProps;
-use super::chrome::{Tool, empty, figure, header};
+use super::chrome::{Tool, empty, figure, header, notice};
 use super::inspect::expose_stream;
 use crate::draw::gesture::Key;
 use crate::draw::units::plural;
@@ -134,7 +134,7 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
                     <canvas ref={nodes.raster.clone()} class="gh-canvas" data-testid="raster" />
                     <canvas ref={nodes.overlay.clone()} class="gh-canvas" data-testid="overlay" />
                     <TipBox link={tips} />
-                    {over_plot(&summary)}
+                    {over_plot(&summary, &rows)}
                 </div>
             </div>
             {aside::view(aside.as_deref(), &act)}
@@ -158,8 +158,8 @@ fn figures(summary: &Summary) -> Html {
     html! {
         <>
             {one_or(summary.tasks, "task", "tasks")}
-            {one_or(summary.workers as u64, "worker", "workers")}
-            {one_or(summary.threads as u64, "thread", "threads")}
+            {one_or(summary.workers as u64, "worker seen", "workers seen")}
+            {one_or(summary.threads as u64, "thread seen", "threads seen")}
             if summary.erred > 0 {
                 {figure(summary.erred, "erred", true)}
             }
@@ -266,13 +266,21 @@ fn label(group: &rows::Group, act: &Callback<Act>) -> Html {
 }
 
 /// What is said over an empty plot.
-fn over_plot(summary: &Summary) -> Html {
+fn over_plot(summary: &Summary, rows: &Rows) -> Html {
     if let Some(share) = summary.loading {
         return html! {
             <div class="gh-stream-loading" role="progressbar" aria-label="Loading history">
                 <i style={format!("width:{:.0}%", share * 100.0)} />
             </div>
         };
+    }
+    let wanted = &summary.controls.filter.workers;
+    if summary.tasks > 0 && rows.groups.is_empty() && !wanted.is_empty() {
+        return notice(
+            "No such worker".into(),
+            format!("No worker that did something has \u{201c}{wanted}\u{201d} in its name or address.")
+                .into(),
+        );
     }
     if summary.tasks > 0 {
         return Html::default();

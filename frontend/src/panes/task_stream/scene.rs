@@ -142,7 +142,7 @@ impl Scene {
             let weak = weak.clone();
             Self {
                 this,
-                state: RefCell::new(State::new(theme, &place.key())),
+                state: RefCell::new(State::new(theme, &place)),
                 place,
                 client,
                 outputs,
@@ -279,7 +279,8 @@ impl Scene {
         let mut state = self.state.borrow_mut();
         state.arrange(&self.parts, &live);
         let rows = std::mem::take(&mut state.rows_new).then(|| Rc::clone(&state.rows));
-        if !state.size.is_empty() {
+        // Out of sight it has no place: what is painted then lies elsewhere when it is seen again.
+        if !state.size.is_empty() && self.parts.plot.client_width() > 0 {
             self.paint_canvases(&mut state, &live);
         }
         let summary = self.summary(&mut state, &live);

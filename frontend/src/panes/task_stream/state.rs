@@ -9,6 +9,7 @@ use super::filter::{self, Filter};
 use super::picture::Picture;
 use super::rows::Rows;
 use super::scene::Parts;
+use super::story::Place;
 use super::summary::{Controls, Summary};
 use crate::draw::blit::Strip;
 use crate::draw::canvas::{Size, resize, set_style};
@@ -80,10 +81,10 @@ pub(super) struct Shown {
 }
 
 impl State {
-    pub(super) fn new(theme: Theme, name: &str) -> Self {
-        let (filter, window) = filter::kept(name);
+    pub(super) fn new(theme: Theme, place: &Place) -> Self {
+        let (filter, window) = filter::kept(&place.key());
         Self {
-            camera: Camera::new(js_sys::Date::now() * 1000.0),
+            camera: Camera::new(js_sys::Date::now() * 1000.0, place.is_recording()),
             theme,
             size: Size::default(),
             rows: Rc::default(),

@@ -16,6 +16,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether what it shows is over.
+    pub(super) fn is_recording(&self) -> bool {
+        self.cluster.starts_with(PANE_PREFIX)
+    }
+
     /// What the pane's choice is kept under.
     pub(super) fn key(&self) -> String {
         format!("gatehouse-stream {} {}", self.base_url, self.cluster)
