@@ -229,7 +229,7 @@ async function framesDuring(t, side, gesture) {
   await Promise.all(moves);
   // A page that is slow has not come to painting it yet: a second of drag can be a minute of its work.
   const state = () => watched.evaluate(({ events, pictures }) => ({ last: events.at(-1), pictures }));
-  await t.until(async () => (await state()).pictures.at(-1) > (await state()).last, {
+  await t.until(async () => (await state()).pictures.at(-1)?.at > (await state()).last, {
     timeout: 180_000,
     what: () => `a picture after the last event on ${page.url()}`
   });
@@ -239,11 +239,11 @@ async function framesDuring(t, side, gesture) {
   });
   await watched.dispose();
   await gesture.end(side);
-  const shown = pictures.slice(0, pictures.findIndex(at => at > last) + 1);
-  return shown.slice(1).map((now, i) => now - shown[i]);
+  const shown = pictures.slice(0, pictures.findIndex(({ at }) => at > last) + 1);
+  return shown.slice(1).map(({ frame }, i) => frame - shown[i].frame);
 }
 
-/** Notes when there was an input event, and when the canvas then had another picture. */
+/** Notes when there was an input event, and the frames after which the canvas had another picture. */
 function watchPictures(canvas) {
   return canvas.evaluateHandle(element => {
     const canvas =
@@ -269,18 +269,18 @@ function watchPictures(canvas) {
     let last = picture();
     const { port1, port2 } = new MessageChannel();
     // After everybody's work for the frame.
-    port1.onmessage = () => {
+    port1.onmessage = ({ data: frame }) => {
       watch.looked = performance.now();
       const seen = picture();
       if (seen !== last) {
-        watch.pictures.push(watch.looked);
+        watch.pictures.push({ frame, at: watch.looked });
       }
       last = seen;
       if (!ending.signal.aborted) {
-        requestAnimationFrame(() => port2.postMessage(0));
+        requestAnimationFrame(frame => port2.postMessage(frame));
       }
     };
-    requestAnimationFrame(() => port2.postMessage(0));
+    requestAnimationFrame(frame => port2.postMessage(frame));
     return watch;
   });
 }
@@ -294,7 +294,7 @@ async function answer(t, side, prepared) {
   const found = () =>
     watched.evaluate(({ events, pictures, looked }) => {
       const [event] = events;
-      const changes = pictures.filter(at => at > event).map(at => at - event);
+      const changes = pictures.filter(({ at }) => at > event).map(({ at }) => at - event);
       return { since: looked - event, first: changes[0] ?? NaN, last: changes.at(-1) ?? NaN };
     });
   let result;

@@ -1,6 +1,8 @@
 // A simulated scheduler with 1,000 workers and 5,000 tasks a second: no record may be lost, and memory stays bounded.
 // `SIM_SECONDS` shortens it.
 
+import { join } from 'node:path';
+
 import { bench } from '../e2e/harness.mjs';
 
 await bench('sim', async t => {
@@ -9,8 +11,8 @@ await bench('sim', async t => {
     'run',
     '--release',
     '--quiet',
-    '-p',
-    'gatehouse',
+    '--manifest-path',
+    join(t.root, 'server', 'Cargo.toml'),
     '--example',
     'simulation',
     '--',

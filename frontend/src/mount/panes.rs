@@ -1,5 +1,6 @@
 //! The module `gatehouse_panes`: the plots.
 
+use protocol::recordings::PANE_PREFIX;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 use yew::prelude::*;
@@ -7,7 +8,9 @@ use yew::prelude::*;
 use super::mount;
 use crate::host::with_slash;
 use crate::panes::Pane;
-use crate::state::store::use_store;
+use crate::state::rest::Api;
+use crate::state::socket::{Task, segment};
+use crate::ui::format;
 
 /// Shows one plot of one cluster in `el`; `plot` is a name in [`crate::plots::PLOTS`], `base_url` the server's prefix.
 #[wasm_bindgen(js_name = mountPane)]
@@ -27,17 +30,37 @@ pub struct LabelledPaneProps {
     pub base_url: AttrValue,
 }
 
-/// A pane that knows the name the user gave its cluster.
+/// A pane that knows the name the user gave its cluster, or the one that was recorded. It is asked for once: a connection
+/// that tells of every change would cost more than the plots.
 #[component]
 pub fn LabelledPane(props: &LabelledPaneProps) -> Html {
-    let (_, state) = use_store(&props.base_url);
-    let label = state.title_of(&props.cluster).to_owned();
+    let label = use_state_eq(|| AttrValue::from(format::short_name(&props.cluster).to_owned()));
+    {
+        let label = label.setter();
+        let of = (props.base_url.clone(), props.cluster.clone());
+        use_effect_with(of, move |(base_url, cluster)| {
+            let (api, cluster) = (Api::new(base_url.clone()), cluster.clone());
+            let asking = Task::spawn(async move {
+                let path = match cluster.strip_prefix(PANE_PREFIX) {
+                    Some(recording) => format!("recordings/{}", segment(recording)),
+                    None => format!("clusters/{}", segment(&cluster)),
+                };
+                // Without an answer the short name does.
+                if let Ok(found) = api.get(path).await {
+                    let name = found["cluster"].as_str().or(found["name"].as_str());
+                    let title = format::title(found["label"].as_str(), name.unwrap_or(&cluster));
+                    label.set(title.to_owned().into());
+                }
+            });
+            move || drop(asking)
+        });
+    }
     html! {
         <Pane
             plot={props.plot.clone()}
             cluster={props.cluster.clone()}
             base_url={props.base_url.clone()}
-            {label}
+            label={(*label).clone()}
         />
     }
 }

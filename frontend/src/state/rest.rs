@@ -70,10 +70,12 @@ impl Api {
 
     /// What is asked of a cluster's scheduler: `path` below the cluster's, with its query.
     pub async fn ask(&self, cluster: &str, path: &str) -> Result<Value, ApiError> {
-        let text = self
-            .send(Method::GET, format!("clusters/{}/{path}", segment(cluster)), None)
-            .await?;
-        json::tree(&text).map_err(unreadable)
+        self.get(format!("clusters/{}/{path}", segment(cluster))).await
+    }
+
+    /// What is at a path below the API's.
+    pub async fn get(&self, path: String) -> Result<Value, ApiError> {
+        json::tree(&self.send(Method::GET, path, None).await?).map_err(unreadable)
     }
 
     pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {

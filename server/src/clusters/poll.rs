@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use dask_gateway::{ClusterReport, ClusterStatus, GatewayError};
 use protocol::events::NoticeLevel;
-use protocol::rest::{GatewayKind, GatewayState, GatewayStatus, Scaling};
+use protocol::rest::{Cluster, GatewayKind, GatewayState, GatewayStatus, Scaling};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -21,8 +22,10 @@ const SOON: Duration = Duration::from_millis(300);
 const OPEN: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(5);
 
-/// The list is published at most this often.
+/// The list is published at most this often, and at most that often where nothing but a scheduler's figures changed:
+/// nobody reads them faster.
 const PUBLISH: Duration = Duration::from_millis(200);
+const FIGURES: Duration = Duration::from_secs(1);
 
 /// States in which a cluster may cost something.
 pub(super) const ACTIVE: [ClusterStatus; 3] = [
@@ -106,14 +109,20 @@ impl Clusters {
     }
 
     async fn publish(&self, shutdown: &CancellationToken) {
+        let mut figures_due = Instant::now();
         loop {
-            self.publish_now();
+            let due = Instant::now() >= figures_due;
+            self.publish_now(due);
+            if due {
+                figures_due = Instant::now() + FIGURES;
+            }
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = async {
                     self.0.dirty.notified().await;
                     tokio::time::sleep(PUBLISH).await;
                 } => {}
+                () = tokio::time::sleep_until(figures_due), if !due => {}
             }
         }
     }
@@ -128,13 +137,14 @@ impl Clusters {
             }
             Err(error) => self.gateway_is_down(&error),
         }
-        self.publish_now();
+        self.publish_now(false);
     }
 
-    fn publish_now(&self) {
+    /// Publishes the list; one in which only figures are new waits until these are due.
+    fn publish_now(&self, figures: bool) {
         let list = view::clusters(&self.book(), &self.0.origin);
         self.0.list.send_if_modified(|old| {
-            let changed = **old != list;
+            let changed = **old != list && (figures || !same_but_figures(old, &list));
             if changed {
                 *old = Arc::new(list);
             }
@@ -326,6 +336,17 @@ impl Clusters {
             }
         }
     }
+}
+
+fn same_but_figures(old: &[Cluster], new: &[Cluster]) -> bool {
+    let same = |(old, new): (&Cluster, &Cluster)| {
+        let summary = new.summary.clone();
+        Cluster {
+            summary,
+            ..old.clone()
+        } == *new
+    };
+    old.len() == new.len() && old.iter().zip(new).all(same)
 }
 
 /// Waits for a change of the embedded gateway's state; for ever where there is none.
