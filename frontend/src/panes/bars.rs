@@ -52,11 +52,13 @@ pub fn stack(
     let mut before = 0.0;
     let mut places = Vec::new();
     for (n, (length, color)) in parts.iter().enumerate() {
-        let x = scale.place(before, bar.x, bar.w);
+        // Eighths of a pixel: a picture that looks the same is the same.
+        let place = |length| (8.0 * scale.place(length, bar.x, bar.w)).round() / 8.0;
+        let x = place(before);
         before += length;
         if *length > 0.0 {
             // What is there at all is seen.
-            let w = (scale.place(before, bar.x, bar.w) - x).max(1.0);
+            let w = (place(before) - x).max(1.0);
             let area = Area { x, w, ..bar };
             picture.shapes.push(Shape::Rect(area, *color));
             places.push((n, area));

@@ -11,7 +11,7 @@ use web_sys::{HtmlCanvasElement, HtmlElement, ResizeObserver};
 use yew::Callback;
 
 use super::chrome::Standing;
-use super::plot::{Body, Data, Plot, Room, Tip};
+use super::plot::{Body, Data, Picture, Plot, Room, Tip};
 use super::view::View;
 use crate::draw::canvas::{Size, resize};
 use crate::draw::frame::{FrameRequest, FrameTimes};
@@ -117,6 +117,7 @@ pub struct Painter {
     canvas: HtmlCanvasElement,
     theme: RefCell<Theme>,
     painted: RefCell<Painted>,
+    drawn: RefCell<Picture>,
     standing: RefCell<Option<Standing>>,
     frame: FrameRequest,
     /// Told when what is around the canvas has to follow.
@@ -155,6 +156,7 @@ impl Painter {
                 body,
                 canvas,
                 painted: RefCell::default(),
+                drawn: RefCell::default(),
                 standing: RefCell::default(),
                 frame: FrameRequest::new(move |_| {
                     if let Some(painter) = weak.upgrade() {
@@ -239,7 +241,7 @@ impl Painter {
         if before != now
             && self.look.plot.body() == Body::Canvas
             && !self.look.view.borrow().table
-            && let Err(error) = self.draw(size)
+            && let Err(error) = self.draw(size, before.size != now.size || before.revision != now.revision)
         {
             gloo::console::error!("a plot could not be painted:", error);
         }
@@ -250,7 +252,8 @@ impl Painter {
         }
     }
 
-    fn draw(&self, size: Size) -> Result<(), String> {
+    /// Draws where the picture is another one, or `anyway`.
+    fn draw(&self, size: Size, anyway: bool) -> Result<(), String> {
         let theme = self.theme.borrow();
         let room = Room {
             width: size.width,
@@ -258,6 +261,9 @@ impl Painter {
             theme: &theme,
         };
         let picture = self.look.with(|data| self.look.plot.picture(data, room));
+        if !anyway && *self.drawn.borrow() == picture {
+            return Ok(());
+        }
         // Rounded up, a picture that fits would be scrolled by a part of a pixel.
         let fitting = (size.height * size.ratio).floor() / size.ratio;
         let height = if picture.height > size.height {
@@ -266,7 +272,9 @@ impl Painter {
             fitting
         };
         resize(&self.canvas, size.width, height.max(1.0), size.ratio);
-        self.look.spots.replace(picture.spots);
-        paint(&self.canvas, &picture.shapes, &theme, size.ratio)
+        self.look.spots.replace(picture.spots.clone());
+        let painted = paint(&self.canvas, &picture.shapes, &theme, size.ratio);
+        self.drawn.replace(picture);
+        painted
     }
 }

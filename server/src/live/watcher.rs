@@ -394,8 +394,10 @@ impl Watch {
             summary.workers = workers.len() as u32;
             summary.threads = workers.iter().map(|w| w.threads).sum();
             summary.memory_limit = workers.iter().map(|w| w.memory.limit).sum();
-            summary.memory_used = workers.iter().map(|w| w.memory.process).sum();
-            summary.cpu = workers.iter().map(|w| w.cpu).sum();
+            // As precise as a card shows them: a change that nobody sees would be told to every panel.
+            let used: u64 = workers.iter().map(|w| w.memory.process).sum();
+            summary.memory_used = used >> 20 << 20;
+            summary.cpu = workers.iter().map(|w| w.cpu).sum::<f64>().round();
         });
         let now_us = clock::now_ms() * 1000;
         if let Some(tap) = &self.tap {
