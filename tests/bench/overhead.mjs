@@ -121,6 +121,8 @@ async function show(t, server, name, mode) {
       const opened = await panel.openPane(page, name, plot);
       root ??= opened;
     }
+    // All of them in sight, as Bokeh's are.
+    await panel.part(page, 'tile-panes').click();
     await t.until(async () => (await panel.inspect(root)).caughtUp);
   } else if (mode === 'bokeh') {
     await page.waitForFunction(() => window.Bokeh?.documents[0]?._all_models.size > 0);
