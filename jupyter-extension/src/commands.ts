@@ -68,7 +68,10 @@ export function addCommands(services: ICommandServices): void {
         type: 'object',
         required: ['plot', 'cluster'],
         properties: {
-          plot: { type: 'string', description: trans.__('What to plot: %1, or bokeh: and a plot of Dask’s own', PLOTS.join(', ')) },
+          plot: {
+            type: 'string',
+            description: trans.__('What to plot: %1, or bokeh: and a plot of Dask’s own', PLOTS.join(', '))
+          },
           cluster: clusterArgument(trans),
           title: { type: 'string', description: trans.__("The tab's title") }
         }

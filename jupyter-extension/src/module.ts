@@ -14,13 +14,17 @@ export type PanesModule = typeof panes;
 
 export const loadPanel = once(async (): Promise<PanelModule> => {
   const module = await import('../wasm/gatehouse.js');
-  await module.default({ module_or_path: fetchModule(new URL('../wasm/gatehouse_bg.wasm.gz', import.meta.url)) });
+  await module.default({
+    module_or_path: fetchModule(new URL('../wasm/gatehouse_bg.wasm.gz', import.meta.url))
+  });
   return module;
 });
 
 export const loadPanes = once(async (): Promise<PanesModule> => {
   const module = await import('../wasm/gatehouse_panes.js');
-  await module.default({ module_or_path: fetchModule(new URL('../wasm/gatehouse_panes_bg.wasm.gz', import.meta.url)) });
+  await module.default({
+    module_or_path: fetchModule(new URL('../wasm/gatehouse_panes_bg.wasm.gz', import.meta.url))
+  });
   return module;
 });
 

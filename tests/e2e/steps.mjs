@@ -77,23 +77,24 @@ export async function setOption(page, field, value) {
 /** Fills the form, creates the cluster, and returns its name once its card is there. */
 export async function createCluster(page, { options = {}, label } = {}) {
   await openForm(page);
-  const before = new Set(await clusterNames(page));
   for (const [field, value] of Object.entries(options)) {
     await setOption(page, field, value);
   }
   if (label) {
     await part(page, 'cluster-label').fill(label);
   }
-  await part(page, 'create-cluster').click();
-  const name = await page.waitForFunction(
-    known => {
-      const cards = [...document.querySelectorAll('[data-testid="cluster-card"]')];
-      return cards.map(element => element.dataset.cluster).find(name => name && !known.includes(name));
-    },
-    [...before],
+  const answered = page.waitForResponse(
+    answer =>
+      answer.request().method() === 'POST' && new URL(answer.url()).pathname.endsWith('/api/v1/clusters'),
     { timeout: 60_000 }
   );
-  return name.jsonValue();
+  await part(page, 'create-cluster').click();
+  const { name, message } = await (await answered).json();
+  if (!name) {
+    throw new Error(`the cluster was not created: ${message}`);
+  }
+  await card(page, name).waitFor({ timeout: 60_000 });
+  return name;
 }
 
 /** Waits until a cluster's card shows this state. */
