@@ -88,6 +88,8 @@ await scenario('dashboards', async t => {
   });
 
   await t.step('a plot opens as a pane, and a reload keeps it', async () => {
+    // Its WebSocket ends with the page that is left.
+    t.expectErrors(page, /Failed to connect to Bokeh server/);
     const card = panel.card(page, name);
     await panel.part(card, 'bokeh-menu').locator('summary').click();
     await panel.part(card, 'open-individual-task-stream').click();

@@ -298,12 +298,29 @@ fn bind(workspace: &Workspace, job: &Job) -> Result<()> {
             .remove_producers_section(true)
             .generate(&bound)
             .map_err(|error| anyhow!("wasm-bindgen could not bind {name}: {error:#}"))?;
+        tell_apart(&bound.join(format!("{name}.js")), name)?;
         let module = bound.join(format!("{name}_bg.wasm"));
         shrink(workspace, job, &module)?;
         sizes.push(format!("{name} {} kB", fs::metadata(&module)?.len() / 1000));
     }
     job.remark(sizes.join(", "));
     lay_out(workspace, &bound)
+}
+
+/// Yew marks elements with numbers of its own. On the standalone page panes lie within the panel: with the same names for
+/// both modules, a click in a pane would be taken for one on whatever has that number in the panel.
+fn tell_apart(glue: &Path, name: &str) -> Result<()> {
+    let text = fs::read_to_string(glue)?;
+    if !text.contains("__yew_") {
+        return Err(anyhow!(
+            "{} no longer marks elements as Yew did: see tell_apart",
+            glue.display()
+        ));
+    }
+    Ok(fs::write(
+        glue,
+        text.replace("__yew_", &format!("__yew_{name}_")),
+    )?)
 }
 
 fn shrink(workspace: &Workspace, job: &Job, module: &Path) -> Result<()> {
