@@ -31,9 +31,43 @@ pub fn color_index(name: &str) -> u8 {
     (head % PALETTE.len() as u32) as u8
 }
 
+/// Relative luminance (WCAG 2) from which a colour stands out from a dark page: a contrast of 2.4 to #111.
+const SEEN_ON_DARK: f64 = 0.085;
+
+/// The colour where the page is dark: one that is nearly as dark as the page becomes lighter, and keeps its hue.
+pub fn on_dark(rgb: [u8; 3]) -> [u8; 3] {
+    let mixed = |white: u32| rgb.map(|part| part + ((255 - u32::from(part)) * white / 32) as u8);
+    let seen = |rgb: &[u8; 3]| relative_luminance(*rgb) >= SEEN_ON_DARK;
+    (0..=32).map(mixed).find(seen).unwrap_or(rgb)
+}
+
+fn relative_luminance(rgb: [u8; 3]) -> f64 {
+    let linear = rgb.map(|part| {
+        let part = f64::from(part) / 255.0;
+        if part <= 0.040_45 {
+            part / 12.92
+        } else {
+            ((part + 0.055) / 1.055).powf(2.4)
+        }
+    });
+    0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_a_dark_page_all_colours_are_seen_and_apart() {
+        let lifted = PALETTE.map(on_dark);
+        for (n, rgb) in lifted.iter().enumerate() {
+            assert!(relative_luminance(*rgb) >= SEEN_ON_DARK, "{n}");
+            assert!(!lifted[..n].contains(rgb), "{n}");
+        }
+        assert_ne!(lifted[0], PALETTE[0]);
+        // From the sixth on they were light enough.
+        assert_eq!(lifted[6..], PALETTE[6..]);
+    }
 
     #[test]
     fn colours_are_dasks() {

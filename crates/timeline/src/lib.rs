@@ -15,7 +15,7 @@ mod surface;
 mod timeline;
 mod view;
 
-pub use color::{PALETTE, color_index};
+pub use color::{PALETTE, color_index, on_dark};
 pub use key::key_split;
 pub use protocol::live::Action;
 pub use raster::{Colors, Columns, Painter, Rgba, SEAM_FROM, raster_row};

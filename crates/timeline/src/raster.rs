@@ -100,6 +100,14 @@ impl Colors {
         }
     }
 
+    /// The same where the page is dark.
+    pub fn on_dark(mut self) -> Self {
+        for [r, g, b, _] in &mut self.prefixes {
+            [*r, *g, *b] = crate::color::on_dark([*r, *g, *b]);
+        }
+        self
+    }
+
     /// Whether rectangles of this prefix are shown.
     pub fn shows(&self, prefix: u16) -> bool {
         self.only

@@ -46,6 +46,9 @@ impl PlotPane {
                 if view.focus > 0 {
                     {whole.view(press(Change::Focus(0)))}
                 }
+                if view.stretch.is_some() {
+                    {Tool { label: "Show all the time there is (0)", ..whole }.view(press(Change::Stretch(None)))}
+                }
                 if plot.source(view).is_some() {
                     {refresh.view(press(Change::Refresh))}
                     {auto.view(press(Change::Auto(!view.auto)))}

@@ -18,6 +18,7 @@ pub mod profile;
 pub mod progress;
 pub mod scrub;
 pub mod status;
+pub mod stretch;
 pub mod table;
 pub mod task_stream;
 pub mod timeseries;

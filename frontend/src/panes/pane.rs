@@ -13,9 +13,11 @@ use super::chrome::{Standing, Tone, empty, header, notice, worded};
 use super::inspect::{Hook, expose_plot};
 use super::painter::{Look, Painter};
 use super::plot::{Body, Data, Feed, Tip, find};
+use super::stretch::TimeSpan;
 use super::table::{self, Window};
 use super::view::{Change, View};
 use super::workers::Workers;
+use crate::draw::gesture::{Gesture, Gestures};
 use crate::draw::scale::Unit;
 use crate::state::live::{Link, LiveClient};
 use crate::state::rest::Api;
@@ -25,6 +27,10 @@ use protocol::events::NoticeLevel;
 
 /// Between two questions where they are repeated by themselves, milliseconds.
 const AUTO_MS: u32 = 5_000;
+
+/// For who can't use a pointer.
+const KEYS: &str = "Plot: arrow keys go through its values";
+const KEYS_OF_TIME: &str = "Plot: arrow keys go through its values, plus and minus zoom, page keys move, 0 shows everything";
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct PlotPaneProps {
@@ -44,6 +50,8 @@ pub enum Msg {
     /// The pointer is on a spot, or on none.
     Point(Option<usize>),
     Key(KeyboardEvent),
+    /// Of a plot over time.
+    Gesture(Gesture),
     /// What is pointed at fills the plot.
     Zoom,
     Window(Window),
@@ -66,6 +74,7 @@ pub struct PlotPane {
     /// When the answer came that is shown, microseconds since the Unix epoch.
     read_us: Option<f64>,
     repeat: Option<Interval>,
+    gestures: Option<Gestures>,
 }
 
 impl PlotPane {
@@ -162,11 +171,23 @@ impl PlotPane {
                 self.change(ctx, Change::Focus(0));
                 None
             }
-            _ => return false,
+            (key, _) => {
+                let Some(stretch) = self.time().and_then(|time| time.after_key(key)) else {
+                    return false;
+                };
+                self.change(ctx, Change::Stretch(stretch));
+                None
+            }
         };
         event.prevent_default();
         self.pointed = pointed;
         true
+    }
+
+    /// The time axis of a plot over time.
+    fn time(&self) -> Option<TimeSpan> {
+        let width = self.painter.as_ref()?.size().width;
+        self.look.with(|data| self.look.plot.time(data, width))
     }
 
     fn zoom(&mut self, ctx: &Context<Self>) {
@@ -212,6 +233,7 @@ impl Component for PlotPane {
             failed: None,
             read_us: None,
             repeat: None,
+            gestures: None,
         };
         pane.repeat(ctx);
         pane
@@ -225,6 +247,16 @@ impl Component for PlotPane {
         if let (Some(root), Some(body), Some(canvas)) = (root, body, self.canvas.cast::<HtmlCanvasElement>())
         {
             self.hook = Some(expose_plot(&root, &self.look));
+            if self.look.plot.is_over_time() {
+                let link = ctx.link().clone();
+                let heard = move |gesture| match gesture {
+                    Gesture::Zoom { .. } | Gesture::Pan { .. } | Gesture::Dive { .. } => {
+                        link.send_message(Msg::Gesture(gesture));
+                    }
+                    _ => {}
+                };
+                self.gestures = Some(Gestures::on(&canvas, heard));
+            }
             let shown = ctx.link().callback(|()| Msg::Shown);
             self.painter = Some(Painter::start(Rc::clone(&self.look), body, canvas, shown));
         }
@@ -245,6 +277,13 @@ impl Component for PlotPane {
             }
             Msg::Point(at) => std::mem::replace(&mut self.pointed, at) != at,
             Msg::Key(event) => self.key(ctx, &event),
+            Msg::Gesture(gesture) => {
+                let stretch = self.time().and_then(|time| time.after(gesture));
+                if let Some(stretch) = stretch {
+                    self.change(ctx, Change::Stretch(stretch));
+                }
+                stretch.is_some()
+            }
             Msg::Zoom => {
                 self.zoom(ctx);
                 false
@@ -360,12 +399,12 @@ impl PlotPane {
                     tabindex={drawn.then_some("0")}
                     onkeydown={drawn.then(|| link.callback(Msg::Key))}
                     onblur={link.callback(|_: FocusEvent| Msg::Point(None))}
-                    aria-label={drawn.then_some("Plot: arrow keys go through its values")}
+                    aria-label={drawn.then_some(if plot.is_over_time() { KEYS_OF_TIME } else { KEYS })}
                     role={drawn.then_some("group")}
                 >
                     <canvas
                         ref={self.canvas.clone()}
-                        class={classes!("gh-canvas", "gh-canvas--flow", (!drawn).then_some("gh-canvas--off"), plot.zooms().then_some("gh-canvas--zooms"))}
+                        class={classes!("gh-canvas", "gh-canvas--flow", (!drawn).then_some("gh-canvas--off"), plot.zooms().then_some("gh-canvas--zooms"), plot.is_over_time().then_some("gh-canvas--time"))}
                         role="img"
                         aria-label={sentence}
                         data-testid="plot"

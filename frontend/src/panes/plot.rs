@@ -7,6 +7,7 @@ use serde_json::Value;
 use yew::prelude::*;
 
 use super::task_stream::rows::natural;
+use super::stretch::TimeSpan;
 use super::view::{Change, View};
 use super::{
     bars, cluster_map, cluster_memory, errors, logs, memory, profile, progress, timeseries, workers,
@@ -189,6 +190,16 @@ pub trait Plot: Sync {
     /// Whether a click lets what it meets fill the plot.
     fn zooms(&self) -> bool {
         false
+    }
+
+    /// Whether its axis is time, which can be zoomed and pulled along.
+    fn is_over_time(&self) -> bool {
+        false
+    }
+
+    /// Where the axis of a plot over time lies in so many CSS pixels of width, once there is something to show.
+    fn time(&self, _data: &Data<'_>, _width: f64) -> Option<TimeSpan> {
+        None
     }
 
     fn table(&self, data: &Data<'_>) -> Table;

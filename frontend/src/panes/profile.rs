@@ -3,8 +3,9 @@
 use plotters::prelude::*;
 use protocol::live::Topics;
 use serde_json::Value;
-use timeline::{PALETTE, color_index};
+use timeline::color_index;
 
+use super::hue;
 use super::plot::{Cell, Column, Controls, Data, Figure, Picture, Plot, Room, Table, Tip};
 use super::view::View;
 use crate::draw::scale::Unit;
@@ -155,7 +156,7 @@ impl Plot for Profile {
             deepest = deepest.max(frame.depth);
             let gap = if x1 - x0 > 4.0 { 1.0 } else { 0.0 };
             let area = Area::new(x0, TOP + ROW * f64::from(frame.depth), x1 - x0 - gap, ROW - 1.0);
-            let [r, g, b] = PALETTE[usize::from(color_index(frame.file))];
+            let [r, g, b] = hue::of_name(color_index(frame.file), room.theme.dark);
             // Those above the one that fills the plot are only the way to it.
             let whole = frame.start <= from && frame.start + frame.count >= to && frame.depth < focus.depth;
             let color = if n == 0 {

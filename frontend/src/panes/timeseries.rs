@@ -5,6 +5,7 @@ use protocol::live::{Sample, Topics};
 
 use super::hue;
 use super::plot::{Column, Data, Figure, Picture, Plot, Room, Table, Tip};
+use super::stretch::{Stretch, TimeSpan};
 use crate::draw::scale::{Scale, UP, Unit};
 use crate::draw::shape::{Area, Shape};
 use crate::state::live::Live;
@@ -90,15 +91,27 @@ pub static DISK: TimeSeries = TimeSeries {
     legend: &[(hue::CSS_RED, "read"), (hue::CSS_BLUE, "written")],
 };
 
-/// The samples of the last hour, or of a recording; oldest first.
+/// First and last moment that can be shown: the last hour, or a whole recording.
+fn whole(live: &Live) -> Option<(i64, i64)> {
+    let (first, last) = (live.samples.front()?.at_us, live.samples.back()?.at_us);
+    let from = match live.span {
+        Some(_) => first,
+        None => first.max(last - SPAN_US),
+    };
+    Some((from.min(last - LEAST_US), last))
+}
+
+/// The samples that are shown, oldest first, with one before and one behind, to which the lines lead.
 fn recent<'a>(data: &Data<'a>) -> Vec<&'a Sample> {
     let samples = &data.live.samples;
-    let from = match data.live.span {
-        Some(_) => i64::MIN,
-        None => samples.back().map_or(0, |last| last.at_us - SPAN_US),
+    let Some(whole) = whole(data.live) else {
+        return Vec::new();
     };
-    let first = samples.partition_point(|sample| sample.at_us < from);
-    samples.range(first..).collect()
+    let (from, to) = Stretch::of(data.view.stretch, whole);
+    let beyond = usize::from(data.view.stretch.is_some());
+    let first = samples.partition_point(|sample| sample.at_us < from).saturating_sub(beyond);
+    let end = samples.partition_point(|sample| sample.at_us <= to) + beyond;
+    samples.range(first..end.min(samples.len())).collect()
 }
 
 /// The sample that the figures are of: the latest, or that of the recording's moment.
@@ -126,12 +139,47 @@ fn reduced(samples: &[&Sample], value: Value, us_per_px: f64) -> Vec<usize> {
     kept
 }
 
+/// Ends a line, whose points go to the right, where the plot ends: what lies beyond stays out of it, but leads there.
+fn cut(line: &mut Vec<(f64, f64)>, left: f64, right: f64) {
+    let between = |a: (f64, f64), b: (f64, f64), x: f64| (x, a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0));
+    let first = line.partition_point(|point| point.0 < left);
+    if first > 0 {
+        if let Some(inside) = line.get(first).copied() {
+            line[first - 1] = between(line[first - 1], inside, left);
+            line.drain(..first - 1);
+        } else {
+            line.clear();
+        }
+    }
+    let end = line.partition_point(|point| point.0 <= right);
+    if let Some(beyond) = line.get(end).copied() {
+        line.truncate(end);
+        if let Some(inside) = line.last().copied() {
+            line.push(between(inside, beyond, right));
+        }
+    }
+}
+
 impl Plot for TimeSeries {
     fn topics(&self) -> Topics {
         Topics {
             series: true,
             ..Topics::default()
         }
+    }
+
+    fn is_over_time(&self) -> bool {
+        true
+    }
+
+    fn time(&self, data: &Data<'_>, width: f64) -> Option<TimeSpan> {
+        let whole = whole(data.live)?;
+        Some(TimeSpan {
+            whole,
+            shown: Stretch::of(data.view.stretch, whole),
+            left: LEFT,
+            width: (width - LEFT - RIGHT).max(1.0),
+        })
     }
 
     /// The latest first.
@@ -154,13 +202,13 @@ impl Plot for TimeSeries {
             height: room.height,
             ..Picture::default()
         };
-        let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+        let (Some(last), Some(time)) = (samples.last(), self.time(data, room.width)) else {
             return picture;
         };
         let plot = Area::new(
-            LEFT,
+            time.left,
             TOP,
-            (room.width - LEFT - RIGHT).max(1.0),
+            time.width,
             (room.height - TOP - BOTTOM).max(1.0),
         );
         let values = samples
@@ -169,8 +217,7 @@ impl Plot for TimeSeries {
         let highest = values.fold(0.0, f64::max);
         let limit = (self.limit)(last);
         let most = highest.max(limit) * 1.04;
-        let from = first.at_us.min(last.at_us - LEAST_US) as f64;
-        let x = Scale::time(from, last.at_us as f64, plot.w);
+        let x = Scale::time(time.shown.0 as f64, time.shown.1 as f64, plot.w);
         let y = Scale::new(self.unit, most, plot.h, UP);
         let base = plot.y + plot.h;
         picture.shapes.push(Shape::Axes {
@@ -193,7 +240,10 @@ impl Plot for TimeSeries {
                 .collect();
             for part in points.chunk_by(|a, b| b.0 - a.0 <= GAP_US) {
                 let mut line: Vec<_> = part.iter().map(|(_, point)| *point).collect();
-                let (left, right) = (line[0].0, line[line.len() - 1].0);
+                cut(&mut line, plot.x, plot.x + plot.w);
+                let (Some((left, _)), Some((right, _))) = (line.first().copied(), line.last().copied()) else {
+                    continue;
+                };
                 if n == 0 && self.lines.len() != 2 {
                     let mut under = line.clone();
                     under.extend([(right, base), (left, base)]);
@@ -231,6 +281,7 @@ impl Plot for TimeSeries {
         let places: Vec<_> = reduced(&samples, |sample| sample.at_us as f64, us_per_px)
             .into_iter()
             .map(|at| (at, x.place(samples[at].at_us as f64, plot.x, plot.w)))
+            .filter(|(_, place)| (plot.x..=plot.x + plot.w).contains(place))
             .collect();
         for (n, (at, place)) in places.iter().enumerate() {
             let left = if n > 0 {
@@ -344,6 +395,37 @@ mod tests {
         assert_eq!(marks(&live), 1);
         live.at = None;
         assert_eq!(marks(&live), 0);
+    }
+
+    #[test]
+    fn a_stretch_is_shown_with_the_lines_that_lead_out_of_it() {
+        let live = live((0..1000).map(|s| (s, s as u64)));
+        let first = live.samples[0].at_us;
+        let view = View {
+            stretch: Some(Stretch {
+                length_us: 20_500_000,
+                end_us: Some(first + 120_250_000),
+            }),
+            ..View::default()
+        };
+        let data = data(&live, &view);
+        // 100 to 120, and one at each side.
+        assert_eq!(MEMORY.table(&data).rows.len(), 23);
+        let theme = Theme::default();
+        let room = Room {
+            width: 596.0,
+            height: 300.0,
+            theme: &theme,
+        };
+        let picture = MEMORY.picture(&data, room);
+        let blue = picture.shapes.iter().find_map(|shape| match shape {
+            Shape::Line { points, color, .. } if *color == hue::BLUE.mix(1.0) => Some(points),
+            _ => None,
+        });
+        let blue = blue.expect("a line");
+        assert_eq!((blue[0].0, blue[blue.len() - 1].0), (LEFT, 596.0 - RIGHT));
+        assert!(blue.is_sorted_by(|a, b| a.0 < b.0 && a.1 > b.1), "it rises as before");
+        assert_eq!(picture.spots.len(), 21);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How the user looks at a plot: table or picture, order, filter, choice. A reload keeps it.
 
+use super::stretch::Stretch;
 use crate::state::kept::Place;
 
 /// The settings of one pane.
@@ -17,6 +18,8 @@ pub struct View {
     pub choice: String,
     /// Asked for anew every few seconds.
     pub auto: bool,
+    /// The stretch of time that a plot over time shows; everything where there is none.
+    pub stretch: Option<Stretch>,
     /// The part that fills the plot; not kept.
     pub focus: usize,
 }
@@ -31,6 +34,7 @@ pub enum Change {
     Worker(String),
     Choice(String),
     Auto(bool),
+    Stretch(Option<Stretch>),
     Focus(usize),
     /// Asks again.
     Refresh,
@@ -57,6 +61,12 @@ impl View {
         let (column, falling) = self.sort.map_or((String::new(), false), |(column, falling)| {
             (column.to_string(), falling)
         });
+        let [length, end] = match self.stretch {
+            Some(Stretch { length_us, end_us }) => {
+                [length_us.to_string(), end_us.map_or(String::new(), |end| end.to_string())]
+            }
+            None => Default::default(),
+        };
         [
             flag(self.table),
             &column,
@@ -65,6 +75,8 @@ impl View {
             &self.choice,
             flag(self.auto),
             &self.search,
+            &length,
+            &end,
         ]
         .join("\n")
     }
@@ -82,6 +94,10 @@ impl View {
             choice: next().to_owned(),
             auto: next() == "1",
             search: next().to_owned(),
+            stretch: next().parse().ok().map(|length_us| Stretch {
+                length_us,
+                end_us: next().parse().ok(),
+            }),
             focus: 0,
         }
     }
@@ -107,6 +123,7 @@ impl View {
                 self.focus = 0;
             }
             Change::Auto(auto) => self.auto = auto,
+            Change::Stretch(stretch) => self.stretch = stretch,
             Change::Focus(focus) => self.focus = focus,
             Change::Refresh => {}
         }
@@ -130,9 +147,16 @@ mod tests {
             worker: "tls://1:2".into(),
             choice: "inc".into(),
             auto: true,
+            stretch: Some(Stretch {
+                length_us: 60_000_000,
+                end_us: Some(1_795_334_646_893_921),
+            }),
             focus: 0,
         };
         assert_eq!(View::read(&view.write()), view);
+        let mut following = view.clone();
+        following.stretch = view.stretch.map(|stretch| Stretch { end_us: None, ..stretch });
+        assert_eq!(View::read(&following.write()), following);
         assert_eq!(View::read(&View::default().write()), View::default());
         assert_eq!(View::read("x"), View::default());
     }

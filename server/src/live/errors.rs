@@ -34,9 +34,8 @@ impl ErrorLog {
 
     fn push(&mut self, record: &Task, exception: &str, number: u64) {
         self.total += 1;
-        let exception = head(exception, MAX_EXCEPTION);
         let at_us = record.span().map_or(0, |(_, end)| end);
-        let key = (record.prefix.clone(), exception.to_owned());
+        let key = group_of(&record.prefix, exception);
         if !self.groups.contains_key(&key) && self.groups.len() == MAX_GROUPS {
             let oldest = self.groups.iter().min_by_key(|(_, group)| group.record);
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
@@ -68,6 +67,11 @@ impl ErrorLog {
             total: self.total,
         }
     }
+}
+
+/// Prefix and text by which an exception is told from others.
+pub(super) fn group_of(prefix: &str, exception: &str) -> (String, String) {
+    (prefix.to_owned(), head(exception, MAX_EXCEPTION).to_owned())
 }
 
 /// The first bytes of a text, whole characters.

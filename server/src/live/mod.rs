@@ -3,11 +3,13 @@
 //! A watcher reduces what the scheduler says to columns ([`log::TaskLog`]) and latest values; a session reads from there
 //! at its own pace. Nothing is queued for a browser, so a slow one costs no memory.
 
+mod calm;
 mod errors;
 mod feeder;
 mod inspect;
 mod log;
 mod progress;
+mod raised;
 mod replay;
 mod scrub;
 mod series;
@@ -17,7 +19,7 @@ mod task;
 mod watcher;
 mod workers;
 
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use protocol::live::{Details, Errors, Health, Progress, Worker};
 use protocol::rest::{ClusterSummary, LiveState};
@@ -26,6 +28,7 @@ use tokio::sync::watch;
 pub use errors::ErrorLog;
 pub use inspect::{InspectError, Inspector};
 pub use log::{Limits, TaskLog};
+use raised::History;
 pub use replay::Replay;
 use series::SampleLog;
 pub use session::serve;
@@ -45,6 +48,8 @@ pub struct Feed {
     /// Raised after each sample.
     series_version: watch::Sender<u64>,
     errors: watch::Sender<Arc<Errors>>,
+    /// When each error of a recording was raised; a watcher's feed does not keep it.
+    raised: OnceLock<History>,
     health: watch::Sender<Health>,
     /// Sessions that are being served.
     viewers: watch::Sender<usize>,
@@ -65,6 +70,7 @@ impl Default for Feed {
             series: RwLock::default(),
             series_version: watch::Sender::new(0),
             errors: watch::Sender::default(),
+            raised: OnceLock::new(),
             health: watch::Sender::new(Health {
                 state: LiveState::Connecting,
                 poll_ms: 0.0,
@@ -127,6 +133,20 @@ impl Feed {
         };
         let read = tokio::task::spawn_blocking(move || archive.details(&scheduler, record));
         read.await.ok().flatten().unwrap_or(nowhere)
+    }
+
+    /// The errors of a recording as they were at a moment of it. May read from the disk.
+    fn errors_at(&self, at_us: i64) -> Arc<Errors> {
+        let whole = self.errors.borrow().clone();
+        let Some(history) = self.raised.get() else {
+            return whole;
+        };
+        let scheduler = self.log().scheduler().to_owned();
+        let details = |record| {
+            let kept = self.log().details(record);
+            kept.or_else(|| self.archive.as_ref()?.details(&scheduler, record))
+        };
+        Arc::new(history.at(at_us, &whole, details))
     }
 
     /// Counts as one that looks, until it is dropped.

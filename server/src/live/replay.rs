@@ -6,6 +6,7 @@ use protocol::live::{Health, Progress, Worker};
 use protocol::rest::LiveState;
 
 use super::errors::ErrorLog;
+use super::raised::History;
 use super::log::{Limits, TaskLog};
 use super::series::sample;
 use super::{Archive, Feed, Task};
@@ -14,6 +15,7 @@ use super::{Archive, Feed, Task};
 pub struct Replay {
     feed: Arc<Feed>,
     errors: ErrorLog,
+    raised: History,
     workers: Vec<Worker>,
     progress: Option<Progress>,
     /// First and last moment of which something is known, and of the tasks, by the workers' clocks.
@@ -56,6 +58,7 @@ impl Replay {
         let replay = Self {
             feed: Arc::clone(&feed),
             errors: ErrorLog::default(),
+            raised: History::default(),
             workers: Vec::new(),
             progress: None,
             sampled: Span::default(),
@@ -72,6 +75,7 @@ impl Replay {
     pub fn tasks(&mut self, tasks: &[Task]) {
         let first_record = self.feed.log().next_record();
         self.errors.extend(tasks, first_record);
+        self.raised.extend(tasks, first_record);
         for (start, end) in tasks.iter().filter_map(Task::span) {
             self.worked.add(start, end);
         }
@@ -103,7 +107,11 @@ impl Replay {
     }
 
     /// Everything was read.
-    pub fn finish(self, lost_records: u64) {
+    pub fn finish(mut self, lost_records: u64) {
+        self.raised.finish();
+        if self.feed.raised.set(self.raised).is_err() {
+            tracing::error!("a recording was read twice into the same feed");
+        }
         self.feed
             .health
             .send_modify(|health| health.lost_records = lost_records);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::live::{Moment, Progress, Worker};
+use protocol::live::{Errors, Moment, Progress, Worker};
 use tokio::task::JoinHandle;
 
 use super::{Feed, Past};
@@ -10,10 +10,16 @@ use super::{Feed, Past};
 /// What a session shows of a recording: its end, or a moment that was asked for.
 pub(super) struct Scrub {
     feed: Arc<Feed>,
-    shown: Option<(i64, Past)>,
-    reading: Option<(i64, JoinHandle<Past>)>,
+    shown: Option<(i64, Shown)>,
+    reading: Option<(i64, JoinHandle<Shown>)>,
     /// Asked for while another one is read. A slider that is dragged asks for many; only the last of them counts.
     next: Option<i64>,
+}
+
+/// What was then.
+struct Shown {
+    past: Past,
+    errors: Arc<Errors>,
 }
 
 impl Scrub {
@@ -50,7 +56,11 @@ impl Scrub {
             return;
         }
         if let Some(archive) = self.feed.archive.clone() {
-            let task = tokio::task::spawn_blocking(move || archive.past(at_us));
+            let feed = Arc::clone(&self.feed);
+            let task = tokio::task::spawn_blocking(move || Shown {
+                past: archive.past(at_us),
+                errors: feed.errors_at(at_us),
+            });
             self.reading = Some((at_us, task));
         }
     }
@@ -62,8 +72,8 @@ impl Scrub {
         };
         let (at_us, read) = (*at_us, task.await);
         self.reading = None;
-        if let Ok(past) = read {
-            self.shown = Some((at_us, past));
+        if let Ok(shown) = read {
+            self.shown = Some((at_us, shown));
         }
         if let Some(next) = self.next.take() {
             self.read(next);
@@ -82,12 +92,17 @@ impl Scrub {
 
     /// The workers to show, where they are not the latest.
     pub(super) fn workers(&self) -> Option<Arc<Vec<Worker>>> {
-        self.shown.as_ref().map(|(_, past)| Arc::clone(&past.workers))
+        self.shown.as_ref().map(|(_, shown)| Arc::clone(&shown.past.workers))
     }
 
     /// The progress to show, where it is not the latest.
     pub(super) fn progress(&self) -> Option<Arc<Progress>> {
-        self.shown.as_ref().map(|(_, past)| Arc::clone(&past.progress))
+        self.shown.as_ref().map(|(_, shown)| Arc::clone(&shown.past.progress))
+    }
+
+    /// The errors to show, where they are not all.
+    pub(super) fn errors(&self) -> Option<Arc<Errors>> {
+        self.shown.as_ref().map(|(_, shown)| Arc::clone(&shown.errors))
     }
 }
 

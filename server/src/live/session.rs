@@ -131,6 +131,7 @@ impl Session {
                             if scrub.ask(at_us) {
                                 progress.mark_changed();
                                 workers.mark_changed();
+                                errors.mark_changed();
                                 span.mark_changed();
                             }
                         }
@@ -139,6 +140,7 @@ impl Session {
                 () = scrub.turned() => {
                     progress.mark_changed();
                     workers.mark_changed();
+                    errors.mark_changed();
                     span.mark_changed();
                 }
                 changed = span.changed(), if room => {
@@ -170,8 +172,9 @@ impl Session {
                 }
                 changed = errors.changed(), if room && self.topics.errors => {
                     changed.map_err(|_closed| End::Ended)?;
-                    let frame = Frame::Errors(latest(&mut errors).as_ref().clone());
-                    self.send(socket, frame).await?;
+                    let now = latest(&mut errors);
+                    let shown = scrub.errors().unwrap_or(now);
+                    self.send(socket, Frame::Errors(shown.as_ref().clone())).await?;
                 }
                 changed = health.changed(), if room => {
                     changed.map_err(|_closed| End::Ended)?;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::calm::Calm;
 use super::errors::ErrorLog;
 use super::feeder::Feeder;
 use super::inspect::Inspector;
@@ -115,6 +116,7 @@ impl Watcher {
                     stream: None,
                     errors: ErrorLog::default(),
                     workers: Workers::default(),
+                    calm: Calm::default(),
                 };
                 cancel.run_until_cancelled(watch.run()).await;
                 if let Some(tap) = &watch.tap {
@@ -161,6 +163,7 @@ struct Watch {
     stream: Option<(String, TaskStreamCursor)>,
     errors: ErrorLog,
     workers: Workers,
+    calm: Calm,
 }
 
 impl Watch {
@@ -352,6 +355,7 @@ impl Watch {
         if polled.records.is_empty() {
             return;
         }
+        self.calm.worked(Instant::now());
         let first_record = self.feed.log().next_record();
         let tasks: Vec<Task> = polled.records.into_iter().map(Task::from).collect();
         if self.errors.extend(&tasks, first_record) {
@@ -364,9 +368,12 @@ impl Watch {
         self.feed.log_version.send_modify(|version| *version += 1);
     }
 
-    fn take_progress(&self, states: &dask_comm::PrefixStates) {
+    fn take_progress(&mut self, states: &dask_comm::PrefixStates) {
         let progress = progress(states);
         let totals = progress.totals;
+        if totals.processing + totals.queued > 0 {
+            self.calm.worked(Instant::now());
+        }
         let changed = self.feed.progress.send_if_modified(|old| {
             let changed = **old != progress;
             if changed {
@@ -386,10 +393,18 @@ impl Watch {
     }
 
     fn take_identity(&mut self, identity: &Identity, state: Option<&SchedulerState>) {
-        let workers = self.workers.join(identity, state, Instant::now());
+        let now = Instant::now();
+        let workers = self.workers.join(identity, state, now);
         self.feed
             .log_mut()
             .name_workers(workers.iter().map(|w| (w.address.as_str(), w.name.as_str())));
+        let now_us = clock::now_ms() * 1000;
+        if let Some(tap) = &self.tap {
+            tap.workers(now_us, &workers);
+        }
+        if !self.calm.is_due(&workers, state.is_some(), now) {
+            return;
+        }
         self.summarise(|summary| {
             summary.workers = workers.len() as u32;
             summary.threads = workers.iter().map(|w| w.threads).sum();
@@ -399,10 +414,6 @@ impl Watch {
             summary.memory_used = used >> 20 << 20;
             summary.cpu = workers.iter().map(|w| w.cpu).sum::<f64>().round();
         });
-        let now_us = clock::now_ms() * 1000;
-        if let Some(tap) = &self.tap {
-            tap.workers(now_us, &workers);
-        }
         self.feed.series_mut().push(sample(now_us, &workers));
         self.feed.series_version.send_modify(|version| *version += 1);
         self.feed.workers.send_if_modified(|old| {

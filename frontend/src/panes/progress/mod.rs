@@ -4,8 +4,8 @@ pub mod segments;
 
 use plotters::prelude::*;
 use protocol::live::{PrefixProgress, StateCounts, Topics};
-use timeline::Colors;
 
+use super::hue;
 use super::plot::{Cell, Column, Data, Feed, Figure, Picture, Plot, Room, Table, Tip};
 use crate::draw::scale::Unit;
 use crate::draw::shape::{Align, Area, LABEL, Shape};
@@ -207,7 +207,7 @@ fn entry(shapes: &mut Vec<Shape>, prefix: &PrefixProgress, at: Area, room: Room<
     // Dask's background, #aaaaaa at a tenth, is too faint to be seen as a track.
     let ground = RGBColor(0xaa, 0xaa, 0xaa).mix(if dark { 0.16 } else { 0.2 });
     shapes.push(Shape::Bar(track, ground, true, true));
-    let [r, g, b, _] = Colors::prefix(prefix.color);
+    let [r, g, b] = hue::of_name(prefix.color, room.theme.dark);
     let own = RGBColor(r, g, b);
     let gray = RGBColor(128, 128, 128);
     for (part, begin, end) in segments(&prefix.counts) {

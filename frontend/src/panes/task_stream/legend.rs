@@ -14,6 +14,7 @@ pub(super) fn legend(summary: &Summary, act: &Callback<Act>) -> Html {
     let controls = &summary.controls;
     let colors = palette(
         controls.safe,
+        controls.dark,
         summary.legend.iter().map(|(prefix, _)| prefix.color),
     );
     let [transfer, disk, deserialize] = summary.others;

@@ -34,7 +34,7 @@ pub(super) struct State {
     scrolled: f64,
     pub(super) colors: Colors,
     /// What the colours are for: how many prefixes, which of them stands out, which choice.
-    pub(super) colored: (usize, Option<u16>, u32),
+    pub(super) colored: (usize, Option<u16>, u32, bool),
     pub(super) picture: Picture,
     pub(super) generation: u64,
     /// Prefix of the legend's entry under the pointer.
@@ -93,7 +93,7 @@ impl State {
             scroll: 0.0,
             scrolled: 0.0,
             colors: Colors::dask([]),
-            colored: (0, None, 0),
+            colored: (0, None, 0, false),
             picture: Picture::default(),
             generation: 0,
             pointed: None,
@@ -120,6 +120,7 @@ impl State {
             following: self.camera.following(),
             filter: self.filter.clone(),
             safe: self.safe,
+            dark: self.theme.dark,
             selecting: self.selecting,
             open: self.open,
         }
@@ -138,11 +139,13 @@ impl State {
 
     /// Gives each prefix its colour; where one is highlighted, the others step back.
     fn color(&mut self, stream: &Stream) {
-        let now = (stream.prefixes.len(), self.pointed, self.choice);
+        let dark = self.theme.dark;
+        let now = (stream.prefixes.len(), self.pointed, self.choice, dark);
         if self.colored == now {
             return;
         }
-        self.colors = palette(self.safe, stream.prefixes.iter().map(|total| total.prefix.color));
+        let indices = stream.prefixes.iter().map(|total| total.prefix.color);
+        self.colors = palette(self.safe, dark, indices);
         if !self.filter.prefixes.is_empty() {
             let names = stream.prefixes.iter().map(|total| &total.prefix.name);
             self.colors.only = Some(names.map(|name| self.filter.prefixes.contains(name)).collect());
@@ -160,7 +163,7 @@ impl State {
             }
         }
         // A prefix that is new changes nothing that was painted.
-        if (self.colored.1, self.colored.2) != (now.1, now.2) {
+        if (self.colored.1, self.colored.2, self.colored.3) != (now.1, now.2, now.3) {
             self.picture.invalidate();
         }
         self.colored = now;
@@ -225,10 +228,11 @@ impl State {
 }
 
 /// The colours of prefixes, of which `indices` are places in Dask's palette.
-pub(super) fn palette(safe: bool, indices: impl ExactSizeIterator<Item = u8>) -> Colors {
-    if safe {
+pub(super) fn palette(safe: bool, dark: bool, indices: impl ExactSizeIterator<Item = u8>) -> Colors {
+    let colors = if safe {
         Colors::safe(indices.len())
     } else {
         Colors::dask(indices)
-    }
+    };
+    if dark { colors.on_dark() } else { colors }
 }

@@ -17,6 +17,8 @@ pub struct Controls {
     pub following: bool,
     pub filter: Filter,
     pub safe: bool,
+    /// Whether the page is dark.
+    pub dark: bool,
     pub selecting: bool,
     pub open: bool,
 }
