@@ -134,6 +134,37 @@ await scenario('panes', async t => {
     'timeseries-memory',
     latest({ Stored: near('process', 0.03), Managed: exact('managed'), Spilled: exact('spilled') })
   );
+  await t.step('a plot over time is zoomed, pulled along and shown whole again', async () => {
+    const pane = await panel.openPane(page, name, 'timeseries-memory');
+    const times = async () => (await panel.inspect(pane)).rows.map(([at]) => at);
+    const seconds = async () => {
+      const all = await times();
+      return (all[0] - all.at(-1)) / 1e6;
+    };
+    await t.until(async () => (await seconds()) > 20, { what: () => '20 s of samples' });
+    const plot = await panel.part(pane, 'plot').boundingBox();
+    const middle = [plot.x + plot.width / 2, plot.y + plot.height / 2];
+    await page.mouse.move(...middle);
+    // A minute becomes some ten seconds.
+    for (let turn = 0; turn < 2; turn++) {
+      await page.mouse.wheel(0, -400);
+    }
+    await t.until(async () => (await seconds()) < 15, { what: () => 'a shorter stretch' });
+    const [newest] = await times();
+    await page.mouse.down();
+    await page.mouse.move(middle[0] + plot.width / 3, middle[1], { steps: 5 });
+    await page.mouse.up();
+    await t.until(async () => (await times())[0] < newest, { what: () => 'older samples' });
+    await page.mouse.move(2, 2);
+    await t.shot(page, 'timeseries-memory-zoomed');
+    await panel.part(pane, 'zoom-reset').click();
+    await t.until(async () => (await seconds()) > 20, { what: () => 'all samples' });
+    await pane.locator('.gh-plot-body').focus();
+    await page.keyboard.press('+');
+    await panel.part(pane, 'zoom-reset').waitFor();
+    await page.keyboard.press('0');
+    await panel.part(pane, 'zoom-reset').waitFor({ state: 'detached' });
+  });
   for (const plot of ['timeseries-network', 'timeseries-disk']) {
     await check(plot, shown => {
       const rates = shown.rows.flatMap(([, ...values]) => values);

@@ -218,9 +218,9 @@ await scenario('recording', async t => {
   });
 });
 
-/** Moves the time bar, and compares Workers and Progress with what pandas finds in the tables for that moment. */
+/** Moves the time bar, and compares Workers, Progress and Errors with what pandas finds in the tables for that moment. */
 async function scrub(t, page, server, recording) {
-  for (const table of ['workers', 'prefixes']) {
+  for (const table of ['tasks', 'workers', 'prefixes']) {
     await writeFile(
       join(t.out, `scrub-${table}.parquet`),
       await download(server, recording.id, `format=parquet&table=${table}`)
@@ -285,6 +285,21 @@ async function scrub(t, page, server, recording) {
     await agrees(progress, `progress at ${share}`, progressOf, wanted);
   }
 
+  await panel.part(menu, 'open-errors').click();
+  const errors = await panel.pane(page, cluster, 'errors');
+  const erred = [];
+  // To and fro: what is gone at an earlier moment comes back.
+  for (const share of [1, 0, 0.5, 0.9]) {
+    await range.fill(String(Math.round(steps * share)));
+    erred.push((await recordedAt(t, await there())).erred);
+    await agrees(errors, `errors at ${share}`, errorsOf, erred.at(-1));
+  }
+  t.ok(Object.keys(erred[0]).length > 0 && Object.keys(erred[1]).length === 0, 'errors came with time');
+  await panel.part(row, 'recording-progress').click();
+  await panel.pane(page, cluster, 'progress');
+  await range.fill('0');
+  await there();
+
   // Keys: an arrow is a step, End is the end.
   await range.focus();
   await page.keyboard.press('ArrowRight');
@@ -335,10 +350,13 @@ def last(name):
     return table[table["at"] == table["at"].max()]
 workers, prefixes = last("workers"), last("prefixes")
 workers = workers[workers["status"] != "closed"]
+tasks = pd.read_parquet(f"{sys.argv[1]}/scrub-tasks.parquet")
+erred = tasks[tasks["error"].notna() & (tasks["end"].isna() | (tasks["end"] <= at))]
 states = ["released", "memory", "erred", "processing", "queued", "no_worker", "waiting"]
 json.dump({
     "workers": sorted([w["name"], w["address"], w["cpu"], w["memory"], w["managed"], w["in_memory"]] for _, w in workers.iterrows()),
     "progress": {p["prefix"]: [int(p[s]) for s in states] for p in prefixes.to_dict("records") if sum(p[s] for s in states)},
+    "erred": {prefix: int(n) for prefix, n in sorted(erred.groupby("prefix").size().items())},
 }, sys.stdout)`;
   const read = await t.run(t.python, ['-c', script, t.out, String(at)]);
   t.equal(read.code, 0, read.stderr);
@@ -349,6 +367,16 @@ json.dump({
 function workersOf({ columns, rows }) {
   const names = ['Name', 'Address', 'CPU', 'Memory', 'Managed', 'In memory'];
   return rows.map(row => names.map(name => row[columns.indexOf(name)])).sort();
+}
+
+/** Tasks by prefix in an Errors pane, as {@link recordedAt} has them. */
+function errorsOf({ columns, rows }) {
+  const counts = {};
+  for (const row of rows) {
+    const prefix = row[columns.indexOf('Prefix')];
+    counts[prefix] = (counts[prefix] ?? 0) + row[columns.indexOf('Tasks')];
+  }
+  return Object.fromEntries(Object.entries(counts).sort());
 }
 
 /** The bars of a Progress pane, as {@link recordedAt} has them. */
