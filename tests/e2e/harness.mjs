@@ -22,9 +22,13 @@ export async function scenario(name, ...rest) {
   await perform(new Scenario('e2e', name, text => console.log(text)), body, timeout);
 }
 
-/** Runs a bench: `t.report` prints its results on standard output, everything else goes to standard error. */
-export async function bench(name, body, { timeout = 60 * 60_000 } = {}) {
-  await perform(new Scenario('bench', name, text => console.error(text)), body, timeout);
+/**
+ * Runs a bench: `t.report` prints its results on standard output, everything else goes to standard error. `flags` are given
+ * to the browser besides.
+ */
+export async function bench(name, body, { timeout = 60 * 60_000, flags } = {}) {
+  const t = new Scenario('bench', name, text => console.error(text));
+  await perform(Object.assign(t, { flags }), body, timeout);
 }
 
 async function perform(t, body, timeout) {
@@ -78,7 +82,7 @@ class Scenario {
     mkdirSync(this.out, { recursive: true });
     this.tmp = temporary();
     this.env = environment(this.tmp);
-    this.browser = await browser.launch(this.checkout.chromium);
+    this.browser = await browser.launch(this.checkout.chromium, this.flags);
   }
 
   /** One thing that a person would name; its errors carry the name. */

@@ -12,10 +12,15 @@ const FLAGS = [
 ];
 const VIEWPORT = { width: 1440, height: 900 };
 
-/** Starts Chromium with an empty profile. */
-export function launch(executablePath) {
+/** Starts Chromium with an empty profile, and with further flags. */
+export function launch(executablePath, flags = []) {
   // Its sandbox needs rights that containers don't give; only our own pages are shown.
-  return chromium.launch({ executablePath, headless: true, chromiumSandbox: false, args: FLAGS });
+  return chromium.launch({
+    executablePath,
+    headless: true,
+    chromiumSandbox: false,
+    args: [...FLAGS, ...flags]
+  });
 }
 
 /** Errors of one page, but for those that are expected. */
