@@ -1,7 +1,7 @@
 //! The plots that there are: the name that opens each, and its title.
 
 /// Names and titles, as menus list them.
-pub const PLOTS: [(&str, &str); 17] = [
+pub const PLOTS: [(&str, &str); 18] = [
     ("status", "Status"),
     ("task-stream", "Task Stream"),
     ("progress", "Progress"),
@@ -17,6 +17,7 @@ pub const PLOTS: [(&str, &str); 17] = [
     ("timeseries-disk", "Disk over Time"),
     ("errors", "Errors"),
     ("profile", "Profile"),
+    ("task-groups", "Task Groups"),
     ("cluster-map", "Cluster Map"),
     ("logs", "Logs"),
 ];
@@ -34,7 +35,7 @@ pub fn title(plot: &str) -> Option<&'static str> {
 
 /// Whether a recording can show it. The others ask a scheduler, and a recording has none.
 pub fn is_recorded(plot: &str) -> bool {
-    !matches!(plot, "profile" | "logs")
+    !matches!(plot, "profile" | "logs" | "task-groups")
 }
 
 #[cfg(test)]
@@ -45,7 +46,7 @@ mod tests {
     fn a_recording_lacks_what_is_asked_of_a_scheduler() {
         let lacking = PLOTS.iter().filter(|(name, _)| !is_recorded(name));
         let titles: Vec<_> = lacking.map(|(_, title)| *title).collect();
-        assert_eq!(titles, ["Profile", "Logs"]);
+        assert_eq!(titles, ["Profile", "Task Groups", "Logs"]);
     }
 
     #[test]

@@ -201,6 +201,10 @@ function paneCommands(trans: TranslationBundle): IPanelCommand[] {
     ],
     errors: [trans.__('Open Errors…'), trans.__('Read what the tasks of a cluster raised')],
     profile: [trans.__('Open Profile…'), trans.__('Find the functions in which workers spend their time')],
+    'task-groups': [
+      trans.__('Open Task Groups…'),
+      trans.__('See what is computed from what, and how far each part is')
+    ],
     'cluster-map': [
       trans.__('Open Cluster Map…'),
       trans.__('Watch the workers of a cluster around their scheduler')

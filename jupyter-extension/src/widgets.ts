@@ -34,6 +34,7 @@ export const PLOTS = [
   'timeseries-disk',
   'errors',
   'profile',
+  'task-groups',
   'cluster-map',
   'logs'
 ] as const;

@@ -84,6 +84,22 @@ def facts(dask_scheduler):
     return found
 
 
+def groups(dask_scheduler):
+    """Runs on the scheduler: for each task group its tasks that are not forgotten, and the names of those that it needs."""
+    alive = {
+        group.name: sum(n for state, n in group.states.items() if state != "forgotten")
+        for group in dask_scheduler.task_groups.values()
+    }
+    return {
+        group.name: [
+            alive[group.name],
+            sorted(needed.name for needed in group.dependencies if needed is not group and alive.get(needed.name)),
+        ]
+        for group in dask_scheduler.task_groups.values()
+        if alive[group.name]
+    }
+
+
 class Oracle:
     def __init__(self, cluster):
         self.cluster = cluster
@@ -177,6 +193,10 @@ class Oracle:
     def facts(self):
         """What the scheduler knows of each worker, by address."""
         return self.client.run_on_scheduler(facts)
+
+    def groups(self):
+        """Tasks and needed groups, by group."""
+        return self.client.run_on_scheduler(groups)
 
     def logs(self, worker=None):
         """Levels and texts of a worker's log, or the scheduler's."""

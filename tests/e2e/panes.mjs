@@ -210,6 +210,33 @@ await scenario('panes', async t => {
     );
   });
 
+  await t.step('task-groups', async () => {
+    const pane = await panel.openPane(page, name, 'task-groups');
+    await t.until(
+      async () => {
+        const shown = await panel.inspect(pane);
+        const [All, Needs] = ['All', 'Needs'].map(title => column(shown, title));
+        const found = shown.rows.map(row => [
+          row[0],
+          [row[All], row[Needs] ? row[Needs].split(', ').sort() : []]
+        ]);
+        const agree = exactly(
+          Object.fromEntries(found.sort()),
+          Object.fromEntries(Object.entries(await oracle.ask('groups')).sort()),
+          'groups'
+        );
+        if (agree) {
+          await panel.part(pane, 'refresh-plot').click();
+        }
+        return !agree && found.some(([, [, needs]]) => needs.length > 0);
+      },
+      { interval: 500, what: () => 'groups and what they need, as the scheduler has them' }
+    );
+    await page.mouse.move(2, 2);
+    await page.waitForTimeout(300);
+    await t.shot(page, 'task-groups');
+  });
+
   const logs = await check('logs', () => undefined);
   await t.step('the logs are those of scheduler and workers', async () => {
     const texts = async () => (await panel.inspect(logs)).rows.map(([, text]) => text);

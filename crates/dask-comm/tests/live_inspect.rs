@@ -65,6 +65,23 @@ async fn answers(dask: Dask) {
     assert!(last.at > 1e9 && !last.stimulus.is_empty(), "{last:?}");
     assert_eq!(connection.story("never-heard-of").await.expect("an answer"), []);
 
+    let groups = cluster
+        .connect()
+        .await
+        .task_groups()
+        .await
+        .expect("groups")
+        .groups;
+    let of = |prefix: &str| {
+        groups
+            .iter()
+            .filter(|group| group.prefix == prefix)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("boom")[0].states["erred"], 1);
+    assert_eq!(of("slowly-after")[0].dependencies, [of("boom")[0].name.clone()]);
+    assert!(of("slowly").iter().map(|group| group.seconds).sum::<f64>() > 1.0);
+
     let log = connection.logs(100).await.expect("logs");
     assert!(
         log.iter()

@@ -1,9 +1,11 @@
-//! What is asked of a scheduler when somebody looks: profile, logs, a task's story. JSON, as in [`crate::rest`].
+//! What is asked of a scheduler when somebody looks: profile, logs, a task's story, task groups. JSON, as in [`crate::rest`].
 
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "openapi")]
 use utoipa::ToSchema;
+
+use crate::live::StateCounts;
 
 /// `GET api/v1/clusters/{name}/profile`: where the workers' threads spent their time, by statistical sampling.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,4 +61,31 @@ pub struct Transition {
     pub to: String,
     /// What set it off, as the scheduler names it.
     pub stimulus: String,
+}
+
+/// `GET api/v1/clusters/{name}/groups`: the task groups and what they depend on, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct TaskGroups {
+    pub groups: Vec<TaskGroup>,
+    /// Older groups that are not among them.
+    pub left_out: u64,
+}
+
+/// Tasks that were made together, such as the blocks of one array.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct TaskGroup {
+    pub name: String,
+    /// Key prefix.
+    pub prefix: String,
+    /// Index of the prefix's colour in Dask's palette.
+    pub color: u8,
+    pub counts: StateCounts,
+    /// Places in the list of the groups whose results it needs.
+    pub needs: Vec<u32>,
+    /// Bytes of its results.
+    pub bytes: u64,
+    /// Seconds that workers spent on its tasks.
+    pub seconds: f64,
 }

@@ -166,6 +166,7 @@ pub struct PrefixProgress {
 
 /// Tasks in each of the scheduler's states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StateCounts {
     pub released: u64,
     pub waiting: u64,

@@ -20,6 +20,7 @@ pub mod scrub;
 pub mod status;
 pub mod stretch;
 pub mod table;
+pub mod task_groups;
 pub mod task_stream;
 pub mod timeseries;
 pub mod view;

@@ -30,7 +30,8 @@ const AUTO_MS: u32 = 5_000;
 
 /// For who can't use a pointer.
 const KEYS: &str = "Plot: arrow keys go through its values";
-const KEYS_OF_TIME: &str = "Plot: arrow keys go through its values, plus and minus zoom, page keys move, 0 shows everything";
+const KEYS_OF_TIME: &str =
+    "Plot: arrow keys go through its values, plus and minus zoom, page keys move, 0 shows everything";
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct PlotPaneProps {

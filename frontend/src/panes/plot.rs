@@ -6,11 +6,12 @@ use protocol::live::{Topics, Worker};
 use serde_json::Value;
 use yew::prelude::*;
 
-use super::task_stream::rows::natural;
 use super::stretch::TimeSpan;
+use super::task_stream::rows::natural;
 use super::view::{Change, View};
 use super::{
-    bars, cluster_map, cluster_memory, errors, logs, memory, profile, progress, timeseries, workers,
+    bars, cluster_map, cluster_memory, errors, logs, memory, profile, progress, task_groups, timeseries,
+    workers,
 };
 use crate::draw::scale::Unit;
 use crate::draw::shape::{Area, Shape};
@@ -248,6 +249,7 @@ pub fn find(name: &str) -> Option<&'static dyn Plot> {
         "timeseries-disk" => &timeseries::DISK,
         "errors" => &errors::Errors,
         "profile" => &profile::Profile,
+        "task-groups" => &task_groups::TaskGroups,
         "cluster-map" => &cluster_map::ClusterMap,
         "logs" => &logs::Logs,
         _ => return None,

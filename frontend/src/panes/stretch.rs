@@ -61,7 +61,11 @@ impl TimeSpan {
 
     /// Time `factor` times as long on the screen, around a share of what is shown; around the newest while that is in view.
     pub fn zoomed(&self, share: f64, factor: f64) -> Option<Stretch> {
-        let share = if self.follows() { 1.0 } else { share.clamp(0.0, 1.0) };
+        let share = if self.follows() {
+            1.0
+        } else {
+            share.clamp(0.0, 1.0)
+        };
         let length = ((self.length() as f64 / factor) as i64).max(LEAST_US);
         let kept = (self.length() - length) as f64;
         self.placed(self.shown.0 + (kept * share) as i64, length)
@@ -119,7 +123,10 @@ mod tests {
 
     #[test]
     fn what_is_under_the_pointer_stays() {
-        let zoom = Gesture::Zoom { x: 150.0, factor: 2.0 };
+        let zoom = Gesture::Zoom {
+            x: 150.0,
+            factor: 2.0,
+        };
         let now = span((100, 600)).after(zoom).expect("a zoom");
         // A fifth from the left: 200 s before and after.
         assert_eq!(seconds(now), (150, 400));
@@ -144,7 +151,13 @@ mod tests {
         let near = span((100, 600)).zoomed(0.5, 1e9).expect("a part");
         assert_eq!(near.length_us, LEAST_US);
         assert_eq!(
-            Stretch::of(Some(Stretch { length_us: 900 * S, end_us: Some(300 * S) }), (0, 1000 * S)),
+            Stretch::of(
+                Some(Stretch {
+                    length_us: 900 * S,
+                    end_us: Some(300 * S)
+                }),
+                (0, 1000 * S)
+            ),
             (0, 300 * S)
         );
     }

@@ -109,7 +109,9 @@ fn recent<'a>(data: &Data<'a>) -> Vec<&'a Sample> {
     };
     let (from, to) = Stretch::of(data.view.stretch, whole);
     let beyond = usize::from(data.view.stretch.is_some());
-    let first = samples.partition_point(|sample| sample.at_us < from).saturating_sub(beyond);
+    let first = samples
+        .partition_point(|sample| sample.at_us < from)
+        .saturating_sub(beyond);
     let end = samples.partition_point(|sample| sample.at_us <= to) + beyond;
     samples.range(first..end.min(samples.len())).collect()
 }
@@ -205,12 +207,7 @@ impl Plot for TimeSeries {
         let (Some(last), Some(time)) = (samples.last(), self.time(data, room.width)) else {
             return picture;
         };
-        let plot = Area::new(
-            time.left,
-            TOP,
-            time.width,
-            (room.height - TOP - BOTTOM).max(1.0),
-        );
+        let plot = Area::new(time.left, TOP, time.width, (room.height - TOP - BOTTOM).max(1.0));
         let values = samples
             .iter()
             .flat_map(|sample| self.lines.iter().map(|line| (line.1)(sample)));
@@ -241,7 +238,8 @@ impl Plot for TimeSeries {
             for part in points.chunk_by(|a, b| b.0 - a.0 <= GAP_US) {
                 let mut line: Vec<_> = part.iter().map(|(_, point)| *point).collect();
                 cut(&mut line, plot.x, plot.x + plot.w);
-                let (Some((left, _)), Some((right, _))) = (line.first().copied(), line.last().copied()) else {
+                let (Some((left, _)), Some((right, _))) = (line.first().copied(), line.last().copied())
+                else {
                     continue;
                 };
                 if n == 0 && self.lines.len() != 2 {
@@ -424,7 +422,10 @@ mod tests {
         });
         let blue = blue.expect("a line");
         assert_eq!((blue[0].0, blue[blue.len() - 1].0), (LEFT, 596.0 - RIGHT));
-        assert!(blue.is_sorted_by(|a, b| a.0 < b.0 && a.1 > b.1), "it rises as before");
+        assert!(
+            blue.is_sorted_by(|a, b| a.0 < b.0 && a.1 > b.1),
+            "it rises as before"
+        );
         assert_eq!(picture.spots.len(), 21);
     }
 

@@ -62,9 +62,10 @@ impl View {
             (column.to_string(), falling)
         });
         let [length, end] = match self.stretch {
-            Some(Stretch { length_us, end_us }) => {
-                [length_us.to_string(), end_us.map_or(String::new(), |end| end.to_string())]
-            }
+            Some(Stretch { length_us, end_us }) => [
+                length_us.to_string(),
+                end_us.map_or(String::new(), |end| end.to_string()),
+            ],
             None => Default::default(),
         };
         [
@@ -155,7 +156,10 @@ mod tests {
         };
         assert_eq!(View::read(&view.write()), view);
         let mut following = view.clone();
-        following.stretch = view.stretch.map(|stretch| Stretch { end_us: None, ..stretch });
+        following.stretch = view.stretch.map(|stretch| Stretch {
+            end_us: None,
+            ..stretch
+        });
         assert_eq!(View::read(&following.write()), following);
         assert_eq!(View::read(&View::default().write()), View::default());
         assert_eq!(View::read("x"), View::default());

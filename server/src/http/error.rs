@@ -131,6 +131,7 @@ impl From<InspectError> for HttpError {
         let message = error.to_string();
         match error {
             InspectError::NoWorker(_) => Self::not_found(message),
+            InspectError::Refused(_) => Self::new(StatusCode::CONFLICT, "scheduler_refuses", message),
             InspectError::Comm(CommError::Timeout { .. }) => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, "scheduler_timeout", message)
             }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use protocol::inspect::{Logs, Profile, Story};
+use protocol::inspect::{Logs, Profile, Story, TaskGroups};
 use protocol::rest::ApiError;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -71,6 +71,18 @@ pub(super) async fn story(
 ) -> Result<Json<Story>, HttpError> {
     let inspector = app.clusters.inspector(&name).await?;
     Ok(Json(inspector.story(&query.key).await?))
+}
+
+/// The task groups and what they depend on.
+#[utoipa::path(get, path = "/api/v1/clusters/{name}/groups", tag = "clusters", params(("name" = String, Path)),
+    responses((status = 200, body = TaskGroups), (status = 404, body = ApiError), (status = 409, body = ApiError),
+    (status = 502, body = ApiError), (status = 504, body = ApiError)))]
+pub(super) async fn groups(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Json<TaskGroups>, HttpError> {
+    let inspector = app.clusters.inspector(&name).await?;
+    Ok(Json(inspector.groups().await?))
 }
 
 /// An empty parameter is one that is missing.

@@ -83,6 +83,7 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/clusters/{name}/scale", post(clusters::scale))
         .route("/api/v1/clusters/{name}/adapt", post(clusters::adapt))
         .route("/api/v1/clusters/{name}/live", get(clusters::live))
+        .route("/api/v1/clusters/{name}/groups", get(inspect::groups))
         .route("/api/v1/clusters/{name}/profile", get(inspect::profile))
         .route("/api/v1/clusters/{name}/logs", get(inspect::logs))
         .route("/api/v1/clusters/{name}/story", get(inspect::story))

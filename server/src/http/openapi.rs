@@ -20,6 +20,7 @@ use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
         clusters::scale,
         clusters::adapt,
         clusters::live,
+        inspect::groups,
         inspect::profile,
         inspect::logs,
         inspect::story,

@@ -106,7 +106,13 @@ mod tests {
     fn one_that_rests_is_told_every_five_seconds() {
         let (mut calm, start) = (Calm::default(), Instant::now());
         calm.worked(start);
-        let told = |n: &u32| calm.is_due(&[worker("a", 2.0 + f64::from(n % 3), 100)], true, start + half_seconds(*n));
+        let told = |n: &u32| {
+            calm.is_due(
+                &[worker("a", 2.0 + f64::from(n % 3), 100)],
+                true,
+                start + half_seconds(*n),
+            )
+        };
         let told: Vec<u32> = (0..40).filter(told).collect();
         // Rests from 3 s on; what was told last before that is of 2.5 s.
         assert_eq!(told, [0, 1, 2, 3, 4, 5, 15, 25, 35]);
@@ -117,14 +123,29 @@ mod tests {
         let (mut calm, now) = (Calm::default(), Instant::now());
         assert!(calm.is_due(&[worker("a", 2.0, 100)], false, now));
         assert!(!calm.is_due(&[worker("a", 3.0, 200)], false, now));
-        assert!(calm.is_due(&[worker("a", 3.0, 200)], true, now), "the scheduler's own view came");
-        assert!(calm.is_due(&[worker("a", 90.0, 200)], true, now), "somebody computes");
-        assert!(calm.is_due(&[worker("a", 90.0, 1 << 30)], true, now), "memory grows");
-        assert!(calm.is_due(&[worker("b", 90.0, 1 << 30)], true, now), "another worker");
+        assert!(
+            calm.is_due(&[worker("a", 3.0, 200)], true, now),
+            "the scheduler's own view came"
+        );
+        assert!(
+            calm.is_due(&[worker("a", 90.0, 200)], true, now),
+            "somebody computes"
+        );
+        assert!(
+            calm.is_due(&[worker("a", 90.0, 1 << 30)], true, now),
+            "memory grows"
+        );
+        assert!(
+            calm.is_due(&[worker("b", 90.0, 1 << 30)], true, now),
+            "another worker"
+        );
         let mut paused = worker("b", 90.0, 1 << 30);
         paused.status = "paused".to_owned();
         assert!(calm.is_due(&[paused.clone()], true, now), "another state");
-        assert!(calm.is_due(&[paused, worker("c", 0.0, 0)], true, now), "a worker more");
+        assert!(
+            calm.is_due(&[paused, worker("c", 0.0, 0)], true, now),
+            "a worker more"
+        );
         assert!(calm.is_due(&[], true, now), "no worker is left");
     }
 }

@@ -17,6 +17,10 @@ const PAUSE: Duration = Duration::from_secs(5);
 const REFUSED: &str = "The scheduler does not allow the \u{201c}feed\u{201d} operation, so queued tasks, tasks without a worker and \
                        occupancy are not known, and what is in memory is what the workers report.";
 
+/// What is said where the feed is switched off.
+pub(super) const OFF: &str = "The scheduler\u{2019}s feed is switched off (--scheduler-feed off), so queued tasks, tasks without a worker, \
+                   occupancy and what tasks depend on are not known, and what is in memory is what the workers report.";
+
 /// What came.
 #[derive(Debug)]
 enum Told {
@@ -92,7 +96,7 @@ async fn feed(
 
 /// A handler that is blocked answers with an error; one that may not use pickle answers with nothing at all, as a scheduler
 /// does that ended the connection in the middle of its first answer.
-fn is_refusal(error: &CommError) -> bool {
+pub(super) fn is_refusal(error: &CommError) -> bool {
     matches!(
         error,
         CommError::Remote { .. } | CommError::UnexpectedReply { .. }

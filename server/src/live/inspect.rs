@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dask_comm::{CommError, Connection, ProfileNode, Timeouts};
-use protocol::inspect::{LogEntry, Logs, Profile, ProfileFrame, Story, Transition};
+use protocol::inspect::{LogEntry, Logs, Profile, ProfileFrame, Story, TaskGroups, Transition};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::Feed;
+use super::feeder::{OFF, is_refusal};
 use super::watcher::Target;
+use super::{Feed, groups};
 
 /// How long a browser is kept waiting.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,6 +25,9 @@ const LOG_LINES: u64 = 2_000;
 pub enum InspectError {
     #[error("There is no worker {0} any more; choose another one.")]
     NoWorker(String),
+    /// The site does not allow it; a sentence for the user.
+    #[error("{0}")]
+    Refused(&'static str),
     #[error("The scheduler could not be asked: {0}.")]
     Comm(#[from] CommError),
 }
@@ -33,6 +37,8 @@ pub enum InspectError {
 pub struct Inspector {
     target: Target,
     feed: Arc<Feed>,
+    /// Whether the scheduler's `feed` may be used.
+    may_feed: bool,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -64,10 +70,11 @@ macro_rules! ask {
 }
 
 impl Inspector {
-    pub(super) fn new(target: Target, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(target: Target, feed: Arc<Feed>, may_feed: bool) -> Self {
         Self {
             target,
             feed,
+            may_feed,
             connection: Mutex::default(),
         }
     }
@@ -120,6 +127,21 @@ impl Inspector {
                 })
                 .collect(),
         })
+    }
+
+    /// The task groups and what they depend on, over a connection of their own.
+    ///
+    /// # Errors
+    /// [`InspectError::Refused`] where the site does not allow `feed`, and as [`Inspector::profile`].
+    pub async fn groups(&self) -> Result<TaskGroups, InspectError> {
+        if !self.may_feed {
+            return Err(InspectError::Refused(OFF));
+        }
+        match self.connect().await?.task_groups().await {
+            Ok(found) => Ok(groups::groups(found)),
+            Err(error) if is_refusal(&error) => Err(InspectError::Refused(groups::REFUSED)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Only a worker that is there may be asked for: the scheduler would connect to any address.

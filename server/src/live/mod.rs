@@ -6,6 +6,7 @@
 mod calm;
 mod errors;
 mod feeder;
+mod groups;
 mod inspect;
 mod log;
 mod progress;

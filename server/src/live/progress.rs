@@ -31,7 +31,7 @@ pub(super) fn progress(states: &dask_comm::PrefixStates) -> Progress {
     progress
 }
 
-fn state_counts(counts: &BTreeMap<String, u64>) -> StateCounts {
+pub(super) fn state_counts(counts: &BTreeMap<String, u64>) -> StateCounts {
     let of = |state: &str| counts.get(state).copied().unwrap_or(0);
     StateCounts {
         released: of("released"),

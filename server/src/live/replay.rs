@@ -6,8 +6,8 @@ use protocol::live::{Health, Progress, Worker};
 use protocol::rest::LiveState;
 
 use super::errors::ErrorLog;
-use super::raised::History;
 use super::log::{Limits, TaskLog};
+use super::raised::History;
 use super::series::sample;
 use super::{Archive, Feed, Task};
 

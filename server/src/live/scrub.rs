@@ -92,12 +92,16 @@ impl Scrub {
 
     /// The workers to show, where they are not the latest.
     pub(super) fn workers(&self) -> Option<Arc<Vec<Worker>>> {
-        self.shown.as_ref().map(|(_, shown)| Arc::clone(&shown.past.workers))
+        self.shown
+            .as_ref()
+            .map(|(_, shown)| Arc::clone(&shown.past.workers))
     }
 
     /// The progress to show, where it is not the latest.
     pub(super) fn progress(&self) -> Option<Arc<Progress>> {
-        self.shown.as_ref().map(|(_, shown)| Arc::clone(&shown.past.progress))
+        self.shown
+            .as_ref()
+            .map(|(_, shown)| Arc::clone(&shown.past.progress))
     }
 
     /// The errors to show, where they are not all.

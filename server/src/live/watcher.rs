@@ -18,7 +18,7 @@ use tracing::{debug, info};
 
 use super::calm::Calm;
 use super::errors::ErrorLog;
-use super::feeder::Feeder;
+use super::feeder::{Feeder, OFF};
 use super::inspect::Inspector;
 use super::progress::progress;
 use super::series::sample;
@@ -33,10 +33,6 @@ const TASKS_UNSEEN_EVERY: Duration = Duration::from_secs(1);
 
 /// Prefix states follow every so many polls of the tasks.
 const PROGRESS_EVERY: u32 = 4;
-
-/// What is said where the feed is switched off.
-const OFF: &str = "The scheduler\u{2019}s feed is switched off (--scheduler-feed off), so queued tasks, tasks without a worker and \
-                   occupancy are not known, and what is in memory is what the workers report.";
 
 /// A scheduler that has not answered for so long is shown as busy; it is waited for all the same.
 const BUSY_AFTER: Duration = Duration::from_secs(2);
@@ -102,7 +98,7 @@ impl Watcher {
             archive: tap.clone().map(|tap| tap as Arc<dyn Archive>),
             ..Feed::default()
         });
-        let inspector = Arc::new(Inspector::new(target.clone(), feed.clone()));
+        let inspector = Arc::new(Inspector::new(target.clone(), feed.clone(), settings.feed));
         let cancel = CancellationToken::new();
         let task = tokio::spawn({
             let (feed, cancel) = (feed.clone(), cancel.clone());

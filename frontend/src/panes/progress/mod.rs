@@ -3,7 +3,7 @@
 pub mod segments;
 
 use plotters::prelude::*;
-use protocol::live::{PrefixProgress, StateCounts, Topics};
+use protocol::live::{StateCounts, Topics};
 
 use super::hue;
 use super::plot::{Cell, Column, Data, Feed, Figure, Picture, Plot, Room, Table, Tip};
@@ -14,7 +14,7 @@ pub use segments::states;
 use segments::{Part, segments};
 
 /// Measures of a bar with its text, CSS pixels.
-const ENTRY: f64 = 40.0;
+pub(super) const ENTRY: f64 = 40.0;
 const BAR_TOP: f64 = 19.0;
 const BAR: f64 = 11.0;
 /// Between columns, and at the sides.
@@ -121,9 +121,14 @@ impl Plot for Progress {
         let grid = Grid::new(prefixes.len(), room.width);
         for (n, prefix) in prefixes.iter().enumerate() {
             let (x, y) = grid.place(n);
+            let shown = Entry {
+                name: &prefix.name,
+                color: hue::of_name(prefix.color, room.theme.dark),
+                counts: &prefix.counts,
+            };
             entry(
                 &mut picture.shapes,
-                prefix,
+                &shown,
                 Area::new(x, y, grid.column, ENTRY),
                 room,
             );
@@ -157,21 +162,7 @@ impl Plot for Progress {
     }
 
     fn legend(&self) -> &'static [(&'static str, &'static str)] {
-        &[
-            ("rgb(30 151 138 / 60%)", "released"),
-            ("rgb(30 151 138)", "in memory"),
-            ("linear-gradient(#000a 8px,var(--jp-error-color1) 0)", "erred"),
-            ("rgb(128 128 128 / 45%)", "processing"),
-            (
-                "repeating-linear-gradient(135deg,#80808073 0 2px,#fff9 2px 4px)",
-                "queued",
-            ),
-            (
-                "repeating-linear-gradient(135deg,#ff000059 0 3px,#0009 3px 4px)",
-                "without a worker",
-            ),
-            ("rgb(170 170 170 / 20%)", "waiting"),
-        ]
+        LEGEND
     }
 
     fn empty(&self) -> (&'static str, &'static str) {
@@ -182,15 +173,40 @@ impl Plot for Progress {
     }
 }
 
-/// A prefix's name, figures and bar.
-fn entry(shapes: &mut Vec<Shape>, prefix: &PrefixProgress, at: Area, room: Room<'_>) {
-    let figures = format!("{} / {}", count(prefix.counts.done()), count(prefix.counts.all()));
+/// What the parts of a bar mean.
+pub(super) const LEGEND: &[(&str, &str)] = &[
+    ("rgb(30 151 138 / 60%)", "released"),
+    ("rgb(30 151 138)", "in memory"),
+    ("linear-gradient(#000a 8px,var(--jp-error-color1) 0)", "erred"),
+    ("rgb(128 128 128 / 45%)", "processing"),
+    (
+        "repeating-linear-gradient(135deg,#80808073 0 2px,#fff9 2px 4px)",
+        "queued",
+    ),
+    (
+        "repeating-linear-gradient(135deg,#ff000059 0 3px,#0009 3px 4px)",
+        "without a worker",
+    ),
+    ("rgb(170 170 170 / 20%)", "waiting"),
+];
+
+/// Tasks that are shown as one bar.
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
+    /// Red, green and blue.
+    pub(super) color: [u8; 3],
+    pub(super) counts: &'a StateCounts,
+}
+
+/// Its name, figures and bar.
+pub(super) fn entry(shapes: &mut Vec<Shape>, of: &Entry<'_>, at: Area, room: Room<'_>) {
+    let figures = format!("{} / {}", count(of.counts.done()), count(of.counts.all()));
     let taken = figures.chars().count() as f64 * DIGIT;
     let middle = at.y + LABEL * 0.65;
     shapes.push(Shape::Text {
         x: at.x,
         y: middle,
-        text: prefix.name.clone(),
+        text: of.name.to_owned(),
         color: room.theme.ink,
         align: Align::Left,
         room: at.w - taken - 12.0,
@@ -207,10 +223,10 @@ fn entry(shapes: &mut Vec<Shape>, prefix: &PrefixProgress, at: Area, room: Room<
     // Dask's background, #aaaaaa at a tenth, is too faint to be seen as a track.
     let ground = RGBColor(0xaa, 0xaa, 0xaa).mix(if dark { 0.16 } else { 0.2 });
     shapes.push(Shape::Bar(track, ground, true, true));
-    let [r, g, b] = hue::of_name(prefix.color, room.theme.dark);
+    let [r, g, b] = of.color;
     let own = RGBColor(r, g, b);
     let gray = RGBColor(128, 128, 128);
-    for (part, begin, end) in segments(&prefix.counts) {
+    for (part, begin, end) in segments(of.counts) {
         // What is there at all is seen.
         let area = Area {
             x: track.x + begin * track.w,
@@ -266,7 +282,7 @@ mod tests {
             waiting: 4,
             ..StateCounts::default()
         };
-        let prefix = PrefixProgress {
+        let prefix = protocol::live::PrefixProgress {
             name: "inc".into(),
             color: 3,
             counts,
