@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod kernels;
 pub mod live;
 pub mod outbound;
+pub mod presets;
 pub mod proxy;
 pub mod recordings;
 pub mod state_dir;
