@@ -11,7 +11,7 @@ use tracing::warn;
 use crate::store::{Store, StoreError};
 
 /// Presets that a gateway may have: more can't be told apart in a list.
-const MOST: usize = 100;
+const MOST: i64 = 100;
 
 /// Bytes of a form as JSON.
 const LONGEST: usize = 64 << 10;
@@ -19,7 +19,9 @@ const LONGEST: usize = 64 << 10;
 /// Why a preset was not found, saved or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PresetError {
-    #[error("There is no such preset. It may have been deleted in another window: close the form and open it again.")]
+    #[error(
+        "There is no such preset. It may have been deleted in another window: close the form and open it again."
+    )]
     NotFound,
     #[error("{message}")]
     Invalid { field: &'static str, message: String },
@@ -92,7 +94,7 @@ impl Presets {
             if let Some(taken) = named(db, &gateway, &name, &id)? {
                 return Ok(Outcome::Taken(taken));
             }
-            let count: usize = db.query_row(
+            let count: i64 = db.query_row(
                 "SELECT count(*) FROM presets WHERE gateway = ?1",
                 [&*gateway],
                 |row| row.get(0),
@@ -124,7 +126,10 @@ impl Presets {
                 return Ok(Outcome::Taken(taken));
             }
             if change.default == Some(true) {
-                db.execute("UPDATE presets SET is_default = 0 WHERE gateway = ?1", [&*gateway])?;
+                db.execute(
+                    "UPDATE presets SET is_default = 0 WHERE gateway = ?1",
+                    [&*gateway],
+                )?;
             }
             db.execute(
                 "UPDATE presets SET name = coalesce(?3, name), form = coalesce(?4, form), \
@@ -191,7 +196,10 @@ impl Presets {
                 Ok(outcome)
             })
             .await?;
-        let name = |message| PresetError::Invalid { field: "name", message };
+        let name = |message| PresetError::Invalid {
+            field: "name",
+            message,
+        };
         match outcome {
             Outcome::Done(preset) => Ok(preset),
             Outcome::Missing => Err(PresetError::NotFound),
@@ -252,12 +260,20 @@ fn preset(row: &Row<'_>) -> rusqlite::Result<Preset> {
 
 fn check_name(name: &str) -> Result<String, PresetError> {
     let name = name.trim();
-    let invalid = |message| Err(PresetError::Invalid { field: "name", message });
+    let invalid = |message| {
+        Err(PresetError::Invalid {
+            field: "name",
+            message,
+        })
+    };
     if name.is_empty() {
         return invalid("A preset needs a name. Enter one that says what it is for.".to_owned());
     }
     if name.contains(char::is_control) {
-        return invalid("The name holds a line break or another sign that can't be seen. Write it in one line.".to_owned());
+        return invalid(
+            "The name holds a line break or another sign that can't be seen. Write it in one line."
+                .to_owned(),
+        );
     }
     let length = name.chars().count();
     if length > MAX_PRESET_NAME {
@@ -270,7 +286,10 @@ fn check_name(name: &str) -> Result<String, PresetError> {
 
 /// The form as text. Whether its values fit the gateway's options is asked when it is loaded: sites change them.
 fn check_form(form: &FormValues) -> Result<String, PresetError> {
-    let invalid = |message| PresetError::Invalid { field: "form", message };
+    let invalid = |message| PresetError::Invalid {
+        field: "form",
+        message,
+    };
     if !form.get("options").is_some_and(Value::is_object) {
         return Err(invalid(
             "A preset's form needs “options”, a mapping of values by field.".to_owned(),
@@ -281,7 +300,8 @@ fn check_form(form: &FormValues) -> Result<String, PresetError> {
     {
         return Err(invalid(format!("The form's scaling can't be read: {error}.")));
     }
-    let text = serde_json::to_string(form).map_err(|error| invalid(format!("The form can't be kept: {error}.")))?;
+    let text =
+        serde_json::to_string(form).map_err(|error| invalid(format!("The form can't be kept: {error}.")))?;
     if text.len() > LONGEST {
         return Err(invalid(format!(
             "The form has {} bytes, and a preset keeps at most {LONGEST}. Shorten its longest value.",

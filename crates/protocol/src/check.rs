@@ -29,9 +29,9 @@ pub fn check(spec: &OptionSpec, value: &Value) -> Result<Value, String> {
             }
             within(field, value, min.map(|n| n as f64), max.map(|n| n as f64))?;
             // As integers, too: beyond 2^53 a float does not tell neighbours apart.
-            let beyond = value.as_i64().is_some_and(|n| {
-                min.is_some_and(|min| n < min) || max.is_some_and(|max| n > max)
-            });
+            let beyond = value
+                .as_i64()
+                .is_some_and(|n| min.is_some_and(|min| n < min) || max.is_some_and(|max| n > max));
             if beyond {
                 return must("within its bounds");
             }
@@ -97,7 +97,9 @@ fn variables(field: &str, mapping: &Map<String, Value>) -> Result<(), String> {
         }
         match value {
             Value::String(text) if text.contains('\0') => {
-                return Err(format!("{field}: the value of {name} holds a zero byte; remove it"));
+                return Err(format!(
+                    "{field}: the value of {name} holds a zero byte; remove it"
+                ));
             }
             Value::String(_) => {}
             Value::Array(_) | Value::Object(_) => {
@@ -154,7 +156,11 @@ pub fn repr(value: &Value) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     let mut out = String::from(quote);
     for c in text.chars() {
         match c {
@@ -191,10 +197,22 @@ mod tests {
             (json!({"type": "string"}), json!(""), json!("")),
             (json!({"type": "bool"}), json!(true), json!(true)),
             (json!({"type": "int", "min": 0, "max": 10}), json!(10), json!(10)),
-            (json!({"type": "int", "min": null, "max": null}), json!(u64::MAX), json!(u64::MAX)),
-            (json!({"type": "float", "min": 0, "max": null}), json!(0), json!(0.0)),
+            (
+                json!({"type": "int", "min": null, "max": null}),
+                json!(u64::MAX),
+                json!(u64::MAX),
+            ),
+            (
+                json!({"type": "float", "min": 0, "max": null}),
+                json!(0),
+                json!(0.0),
+            ),
             (json!({"type": "float"}), json!(-1.5), json!(-1.5)),
-            (json!({"type": "select", "options": ["a"]}), json!("a"), json!("a")),
+            (
+                json!({"type": "select", "options": ["a"]}),
+                json!("a"),
+                json!("a"),
+            ),
             (json!({"type": "mapping"}), mapping.clone(), mapping.clone()),
             (json!({"type": "colour"}), json!([1]), json!([1])),
         ] {
@@ -207,16 +225,52 @@ mod tests {
     fn the_gateways_words_are_ours() {
         for (spec, value, words) in [
             (json!({"type": "string"}), json!(3), "f must be a string, got 3"),
-            (json!({"type": "bool"}), json!("yes"), "f must be a bool, got 'yes'"),
-            (json!({"type": "int"}), json!("3"), "f must be an integer, got '3'"),
-            (json!({"type": "int"}), json!(1.5), "f must be an integer, got 1.5"),
-            (json!({"type": "int", "max": 10}), json!(99), "f must be <= 10.000000, got 99"),
-            (json!({"type": "int", "min": 2}), json!(-1), "f must be >= 2.000000, got -1"),
-            (json!({"type": "float", "min": 0.5}), json!(0), "f must be >= 0.500000, got 0.0"),
+            (
+                json!({"type": "bool"}),
+                json!("yes"),
+                "f must be a bool, got 'yes'",
+            ),
+            (
+                json!({"type": "int"}),
+                json!("3"),
+                "f must be an integer, got '3'",
+            ),
+            (
+                json!({"type": "int"}),
+                json!(1.5),
+                "f must be an integer, got 1.5",
+            ),
+            (
+                json!({"type": "int", "max": 10}),
+                json!(99),
+                "f must be <= 10.000000, got 99",
+            ),
+            (
+                json!({"type": "int", "min": 2}),
+                json!(-1),
+                "f must be >= 2.000000, got -1",
+            ),
+            (
+                json!({"type": "float", "min": 0.5}),
+                json!(0),
+                "f must be >= 0.500000, got 0.0",
+            ),
             (json!({"type": "float"}), json!("x"), "f must be a float, got 'x'"),
-            (json!({"type": "select", "options": ["a"]}), json!("it's"), "\"it's\" is not a valid option for f"),
-            (json!({"type": "select", "options": ["a"]}), json!(null), "f must be a string, got None"),
-            (json!({"type": "mapping"}), json!(["a", {"b": true}]), "f must be a mapping, got ['a', {'b': True}]"),
+            (
+                json!({"type": "select", "options": ["a"]}),
+                json!("it's"),
+                "\"it's\" is not a valid option for f",
+            ),
+            (
+                json!({"type": "select", "options": ["a"]}),
+                json!(null),
+                "f must be a string, got None",
+            ),
+            (
+                json!({"type": "mapping"}),
+                json!(["a", {"b": true}]),
+                "f must be a mapping, got ['a', {'b': True}]",
+            ),
         ] {
             assert_eq!(check(&option("f", spec), &value), Err(words.to_owned()));
         }
@@ -227,13 +281,19 @@ mod tests {
         for (spec, value) in [
             (json!({"type": "int"}), json!(true)),
             (json!({"type": "float"}), json!(false)),
-            (json!({"type": "int", "max": 9_007_199_254_740_992_i64}), json!(9_007_199_254_740_993_i64)),
+            (
+                json!({"type": "int", "max": 9_007_199_254_740_992_i64}),
+                json!(9_007_199_254_740_993_i64),
+            ),
         ] {
             assert!(check(&option("f", spec), &value).is_err(), "{value}");
         }
         let variables = option("environment_vars", json!({"type": "mapping"}));
         for (value, words) in [
-            (json!({"A": 1}), "environment_vars: the value of A must be a text; write it in quotes: \"1\""),
+            (
+                json!({"A": 1}),
+                "environment_vars: the value of A must be a text; write it in quotes: \"1\"",
+            ),
             (json!({"A": null}), "write it in quotes: \"null\""),
             (json!({"A": {"b": 1}}), "no place in a variable"),
             (json!({"A": "x\u{0}"}), "zero byte"),
@@ -245,7 +305,10 @@ mod tests {
             assert!(error.contains(words), "{error}");
         }
         let own = option("pod_config", json!({"type": "mapping"}));
-        assert!(check(&own, &json!({"1 a": {"n": 1}})).is_ok(), "the site's own mapping");
+        assert!(
+            check(&own, &json!({"1 a": {"n": 1}})).is_ok(),
+            "the site's own mapping"
+        );
     }
 
     #[test]

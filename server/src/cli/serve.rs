@@ -130,8 +130,12 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         instance,
     };
     let jobs = Jobs::new(store, jobs_config, jupyter.clone(), job_events.clone())?;
-    let kernels = Kernels::new(jupyter.clone(), python.clone(), kernel_sources(&args, &kernel_env))
-        .context("The HTTP client can't be made")?;
+    let kernels = Kernels::new(
+        jupyter.clone(),
+        python.clone(),
+        kernel_sources(&args, &kernel_env),
+    )
+    .context("The HTTP client can't be made")?;
 
     let app = App {
         clusters: clusters.clone(),

@@ -139,13 +139,21 @@ mod tests {
             ),
             ("/opt/conda/envs/dask", vec!["base", "dask"], Some("dask")),
             ("/opt/conda/envs/dask", vec!["a/dask", "b/other"], Some("a/dask")),
-            ("/opt/conda/envs/dask", vec!["/opt/conda/envs/dask", "dask"], Some("/opt/conda/envs/dask")),
+            (
+                "/opt/conda/envs/dask",
+                vec!["/opt/conda/envs/dask", "dask"],
+                Some("/opt/conda/envs/dask"),
+            ),
             // Which of them, nobody can tell.
             ("/opt/conda/envs/dask", vec!["a/dask", "b/dask"], None),
             ("/opt/conda/envs/dask", vec!["dask-2"], None),
             ("/", vec!["dask"], None),
         ] {
-            assert_eq!(matching(Path::new(prefix), &texts(&choices), &[]), chosen, "{prefix} {choices:?}");
+            assert_eq!(
+                matching(Path::new(prefix), &texts(&choices), &[]),
+                chosen,
+                "{prefix} {choices:?}"
+            );
         }
     }
 
@@ -156,7 +164,10 @@ mod tests {
         std::fs::create_dir(&real).unwrap();
         let link = temp.path().join("dask");
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        let places = [("mine".to_owned(), link.clone()), ("real".to_owned(), "/elsewhere".into())];
+        let places = [
+            ("mine".to_owned(), link.clone()),
+            ("real".to_owned(), "/elsewhere".into()),
+        ];
         let choices = texts(&["real", "mine"]);
         assert_eq!(matching(&real, &choices, &places), Some("mine"));
         assert_eq!(matching(&link, &choices, &places), Some("mine"));

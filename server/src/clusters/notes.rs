@@ -80,7 +80,9 @@ impl TryFrom<Parts> for Note {
         match text.chars().count() {
             0 => Err("a note needs a text, or one of size, cost and text".to_owned()),
             1..=LONGEST => Ok(Self(text)),
-            length => Err(format!("a note has at most {LONGEST} characters; this one has {length}")),
+            length => Err(format!(
+                "a note has at most {LONGEST} characters; this one has {length}"
+            )),
         }
     }
 }
@@ -142,7 +144,10 @@ mod tests {
             &["1 thread", "2 threads", "8 threads"],
         );
         notes.apply(&mut select);
-        assert_eq!(select.notes, ["for tests", "2 threads", "8 cores · 1.20 € an hour"]);
+        assert_eq!(
+            select.notes,
+            ["for tests", "2 threads", "8 cores · 1.20 € an hour"]
+        );
         assert_eq!(select.about.as_deref(), Some("What a worker gets"));
     }
 

@@ -177,7 +177,11 @@ mod tests {
     #[test]
     fn a_refusal_names_its_field() {
         for (asked, named, words) in [
-            (json!({"priority": true}), "priority", "priority must be an integer, got True."),
+            (
+                json!({"priority": true}),
+                "priority",
+                "priority must be an integer, got True.",
+            ),
             (
                 json!({"environment_vars": {"B": 2}}),
                 "environment_vars",

@@ -87,7 +87,11 @@ pub(super) async fn for_kernel(
         }
         Err(error @ KernelError::NotFound(_)) => return Err(HttpError::not_found(error.to_string())),
         Err(error @ KernelError::Jupyter(_)) => {
-            return Err(HttpError::new(StatusCode::BAD_GATEWAY, "jupyter", error.to_string()));
+            return Err(HttpError::new(
+                StatusCode::BAD_GATEWAY,
+                "jupyter",
+                error.to_string(),
+            ));
         }
         // It runs elsewhere, perhaps with all that it needs: nothing to warn of.
         Err(error @ KernelError::NoInterpreter { .. }) => KernelAdvice {

@@ -29,14 +29,21 @@ async fn presets_are_kept_by_gateway_and_name() {
     let here = Presets::new(store.clone(), "http://here");
     here.create(named(" Zeta ")).await.unwrap();
     here.create(named("alpha")).await.unwrap();
-    Presets::new(store.clone(), "embedded").create(named("alpha")).await.unwrap();
+    Presets::new(store.clone(), "embedded")
+        .create(named("alpha"))
+        .await
+        .unwrap();
     drop((here, store));
 
     let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
     let listed = Presets::new(store, "http://here").list().await.unwrap();
     let names: Vec<_> = listed.presets.iter().map(|preset| preset.name.as_str()).collect();
     assert_eq!(names, ["alpha", "Zeta"]);
-    assert_eq!(listed.presets[0].form, named("alpha").form, "what is not known is kept too");
+    assert_eq!(
+        listed.presets[0].form,
+        named("alpha").form,
+        "what is not known is kept too"
+    );
     assert_eq!(listed.last, None);
 }
 
@@ -74,7 +81,11 @@ async fn one_at_most_is_the_default() {
     presets.change(&b.id, default(true)).await.unwrap();
     let defaults = async || {
         let listed = presets.list().await.unwrap().presets;
-        listed.into_iter().filter(|preset| preset.default).map(|preset| preset.name).collect::<Vec<_>>()
+        listed
+            .into_iter()
+            .filter(|preset| preset.default)
+            .map(|preset| preset.name)
+            .collect::<Vec<_>>()
     };
     assert_eq!(defaults().await, ["b"]);
     // One that is not there takes the place of none.
@@ -96,13 +107,28 @@ async fn what_can_be_no_preset_is_refused_with_its_reason() {
     for (name, value, said) in [
         ("  ".to_owned(), json!({"options": {}}), "needs a name"),
         ("a\nb".to_owned(), json!({"options": {}}), "one line"),
-        ("x".repeat(61), json!({"options": {}}), "at most 60 characters; this one has 61"),
+        (
+            "x".repeat(61),
+            json!({"options": {}}),
+            "at most 60 characters; this one has 61",
+        ),
         ("a".to_owned(), json!({}), "needs “options”"),
         ("a".to_owned(), json!({"options": [1]}), "needs “options”"),
-        ("a".to_owned(), json!({"options": {}, "scaling": {"mode": "odd"}}), "scaling"),
-        ("a".to_owned(), json!({"options": {"x": "y".repeat(70_000)}}), "at most 65536"),
+        (
+            "a".to_owned(),
+            json!({"options": {}, "scaling": {"mode": "odd"}}),
+            "scaling",
+        ),
+        (
+            "a".to_owned(),
+            json!({"options": {"x": "y".repeat(70_000)}}),
+            "at most 65536",
+        ),
     ] {
-        let request = CreatePreset { name, form: form(value) };
+        let request = CreatePreset {
+            name,
+            form: form(value),
+        };
         let refused = words(presets.create(request).await);
         assert!(refused.contains(said), "{said:?} in {refused}");
     }
@@ -129,5 +155,8 @@ async fn what_was_used_last_is_a_form_without_its_label() {
         }))
         .await;
     let last = presets.list().await.unwrap().last.unwrap();
-    assert_eq!(Value::Object(last), json!({"options": {"profile": "Small Worker"}}));
+    assert_eq!(
+        Value::Object(last),
+        json!({"options": {"profile": "Small Worker"}})
+    );
 }

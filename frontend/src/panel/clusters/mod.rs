@@ -1,8 +1,10 @@
 //! The clusters of the user: a card each, and what to do while there is none.
 
+pub mod beside;
 pub mod bokeh;
 pub mod card;
 pub mod new;
+pub mod presets;
 pub mod scale;
 
 use std::rc::Rc;

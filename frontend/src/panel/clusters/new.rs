@@ -9,10 +9,16 @@ use web_sys::{HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::super::context::{Sheet, use_panel};
+use super::super::draft::Draft;
 use super::super::fields::OptionField;
-use super::super::form::{ClusterDraft, ClusterErrors, Draft};
+use super::super::form::{ClusterDraft, ClusterErrors, Origin};
+use super::super::kernel::Kernel;
+use super::super::presets::{Presets, form_of};
 use super::super::scaling::ScaleDraft;
+use super::beside;
+use super::presets::PresetBar;
 use super::scale::ScaleFields;
+use crate::state::socket::Task;
 use crate::ui::icons::Icon;
 use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, sheet, spinner, use_id};
 
@@ -20,7 +26,12 @@ use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, sheet, 
 #[derive(Clone, PartialEq)]
 enum Source {
     Loading,
-    Ready(Rc<Options>),
+    Ready {
+        options: Rc<Options>,
+        presets: Rc<Presets>,
+        /// Why presets could not be read.
+        trouble: Option<String>,
+    },
     Failed(ApiError),
 }
 
@@ -28,6 +39,12 @@ enum Source {
 #[derive(Clone, Default, PartialEq)]
 struct Form {
     draft: ClusterDraft,
+    presets: Rc<Presets>,
+    /// What of a preset did not fit, in sentences.
+    unfit: Vec<String>,
+    kernel: Option<Kernel>,
+    /// Whether it holds anything of the user's own, which outlives the form.
+    own: bool,
     /// Options that the user has left once: from then on their errors show.
     left: Vec<String>,
     /// Attempts to create: from the first on, all errors show.
@@ -38,13 +55,19 @@ struct Form {
 }
 
 enum Act {
+    /// Fills the form anew.
+    Fill(ClusterDraft, Vec<String>),
+    /// What the presets are now, and what the form is now, where that changed with them.
+    Presets(Presets, Option<Origin>),
+    Kernel(Kernel),
     Option(String, Draft),
     Left(String),
     Label(String),
     Scale(ScaleDraft),
-    Attempt { sending: bool },
+    Attempt {
+        sending: bool,
+    },
     Refused(ClusterErrors),
-    Reset,
 }
 
 impl Reducible for Form {
@@ -53,7 +76,39 @@ impl Reducible for Form {
     fn reduce(self: Rc<Self>, act: Act) -> Rc<Self> {
         let mut next = (*self).clone();
         match act {
+            Act::Fill(draft, unfit) => {
+                next = Self {
+                    draft: ClusterDraft {
+                        label: next.draft.label,
+                        ..draft
+                    },
+                    presets: next.presets,
+                    unfit,
+                    kernel: next.kernel,
+                    own: true,
+                    ..Self::default()
+                };
+                if next.draft.origin == Origin::Defaults {
+                    next.choose_environment();
+                }
+            }
+            Act::Presets(presets, origin) => {
+                next.presets = Rc::new(presets);
+                if let Some(origin) = origin {
+                    next.draft.origin = origin;
+                    next.own = true;
+                    next.unfit.clear();
+                }
+            }
+            Act::Kernel(kernel) => {
+                next.kernel = Some(kernel);
+                // A preset was made on purpose, and so was what is in the form already.
+                if !next.own && !matches!(next.draft.origin, Origin::Preset(_)) {
+                    next.choose_environment();
+                }
+            }
             Act::Option(field, draft) => {
+                next.own = true;
                 next.refused.options.remove(&field);
                 next.draft.options.set(&field, draft);
             }
@@ -63,10 +118,14 @@ impl Reducible for Form {
                 }
             }
             Act::Label(label) => {
+                next.own = true;
                 next.draft.label = label;
                 next.refused.label = None;
             }
-            Act::Scale(scale) => next.draft.scale = scale,
+            Act::Scale(scale) => {
+                next.own = true;
+                next.draft.scale = scale;
+            }
             Act::Attempt { sending } => {
                 next.attempts += 1;
                 next.refused = ClusterErrors::default();
@@ -76,9 +135,20 @@ impl Reducible for Form {
                 next.refused = errors;
                 next.sending = false;
             }
-            Act::Reset => return Rc::new(Self::default()),
         }
         Rc::new(next)
+    }
+}
+
+impl Form {
+    /// Chooses the environment of the user's kernel.
+    fn choose_environment(&mut self) {
+        if let Some(kernel) = &self.kernel
+            && let Some(field) = &kernel.field
+            && let Some(value) = kernel.choice(field)
+        {
+            self.draft.options.set(field, Draft::Text(value.clone()));
+        }
     }
 }
 
@@ -99,11 +169,21 @@ pub fn NewCluster(props: &NewClusterProps) -> Html {
             let (api, source, drafts) = (api.clone(), source.clone(), drafts.clone());
             source.set(Source::Loading);
             spawn_local(async move {
-                source.set(match api.options().await {
+                let (options, presets) = futures_util::join!(api.options(), api.get("presets".to_owned()));
+                // Without presets the form is still a form.
+                let (presets, trouble) = match presets {
+                    Ok(tree) => (Presets::read(&tree), None),
+                    Err(error) => (Presets::default(), Some(error.message)),
+                };
+                source.set(match options {
                     Ok(options) => {
                         let options = Rc::new(options);
                         drafts.keep_options(Rc::clone(&options));
-                        Source::Ready(options)
+                        Source::Ready {
+                            options,
+                            presets: Rc::new(presets),
+                            trouble,
+                        }
                     }
                     Err(error) => Source::Failed(error),
                 });
@@ -112,7 +192,7 @@ pub fn NewCluster(props: &NewClusterProps) -> Html {
     };
     // Once when it opens, and again when a gateway that did not answer comes up.
     use_effect_with(props.gateway, {
-        let (load, failed) = (load.clone(), !matches!(*source, Source::Ready(_)));
+        let (load, failed) = (load.clone(), !matches!(*source, Source::Ready { .. }));
         move |_| {
             if failed {
                 load.emit(());
@@ -135,7 +215,9 @@ pub fn NewCluster(props: &NewClusterProps) -> Html {
                         {banner(NoticeLevel::Error, "options-error", html! { {error.message.clone()} }, Button::new("Try again").icon(Icon::Refresh).on(load.reform(|_: MouseEvent| ())).view())}
                     </div>
                 },
-                Source::Ready(options) => html! { <ClusterForm options={Rc::clone(options)} /> },
+                Source::Ready { options, presets, trouble } => html! {
+                    <ClusterForm options={Rc::clone(options)} presets={Rc::clone(presets)} trouble={trouble.clone()} />
+                },
             }}
         },
     )
@@ -144,6 +226,8 @@ pub fn NewCluster(props: &NewClusterProps) -> Html {
 #[derive(Clone, PartialEq, Properties)]
 struct ClusterFormProps {
     options: Rc<Options>,
+    presets: Rc<Presets>,
+    trouble: Option<String>,
 }
 
 #[component]
@@ -152,22 +236,46 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
     let form_id = use_id("form");
     let label_id = AttrValue::from(format!("{form_id}-label"));
     let root = use_node_ref();
-    let form = use_reducer_eq(|| Form {
-        draft: panel.drafts.cluster(),
-        ..Form::default()
+    let form = use_reducer_eq(|| {
+        let presets = Rc::clone(&props.presets);
+        let kept = panel.drafts.cluster();
+        let own = kept.is_some();
+        let (draft, unfit) = kept.map_or_else(
+            || presets.fill(presets.first(), &props.options.options, props.options.max_workers),
+            |draft| (draft, Vec::new()),
+        );
+        Form {
+            draft,
+            unfit,
+            own,
+            presets,
+            ..Form::default()
+        }
     });
     let specs = &props.options.options;
     let max_workers = props.options.max_workers;
     let accepted = form.draft.accept(specs, max_workers);
     let errors = accepted.as_ref().err().cloned().unwrap_or_default();
 
-    use_effect_with(form.draft.clone(), {
+    use_effect_with((form.draft.clone(), form.own), {
         let drafts = panel.drafts.clone();
-        move |draft| drafts.keep_cluster(Some(draft.clone()))
+        move |(draft, own)| {
+            if *own {
+                drafts.keep_cluster(Some(draft.clone()));
+            }
+        }
     });
     use_effect_with((), {
-        let root = root.clone();
-        move |()| focus_first(&root, "input, select, textarea")
+        let (root, panel, form) = (root.clone(), panel.clone(), form.dispatcher());
+        move |()| {
+            focus_first(&root, "input");
+            let asking = Task::spawn(async move {
+                if let Some(kernel) = Kernel::ask(&panel).await {
+                    form.dispatch(Act::Kernel(kernel));
+                }
+            });
+            move || drop(asking)
+        }
     });
     // After a failed attempt the keyboard goes to the first field that is wrong.
     use_effect_with((form.attempts, form.sending), {
@@ -226,9 +334,27 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
         let form = form.dispatcher();
         Callback::from(move |scale| form.dispatch(Act::Scale(scale)))
     };
+    let on_fill = {
+        let (form, options) = (form.clone(), Rc::clone(&props.options));
+        Callback::from(move |origin| {
+            let (draft, unfit) = form.presets.fill(origin, &options.options, options.max_workers);
+            form.dispatch(Act::Fill(draft, unfit));
+        })
+    };
     let on_reset = {
+        let (on_fill, form) = (on_fill.clone(), form.dispatcher());
+        Callback::from(move |_: MouseEvent| {
+            on_fill.emit(Origin::Defaults);
+            form.dispatch(Act::Label(String::new()));
+        })
+    };
+    let on_presets = {
         let form = form.dispatcher();
-        Callback::from(move |_: MouseEvent| form.dispatch(Act::Reset))
+        Callback::from(move |(presets, origin)| form.dispatch(Act::Presets(presets, origin)))
+    };
+    let on_wrong = {
+        let form = form.dispatcher();
+        Callback::from(move |()| form.dispatch(Act::Attempt { sending: false }))
     };
     let field = |spec: &protocol::rest::OptionSpec| {
         let shows = form.attempts > 0 || form.left.contains(&spec.field);
@@ -253,15 +379,30 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
             onchange,
             onleave,
             disabled: form.sending,
+            aside: beside::kernel(form.kernel.as_ref(), spec, &form.draft, {
+                let (form, field) = (form.dispatcher(), spec.field.clone());
+                Callback::from(move |value| form.dispatch(Act::Option(field.clone(), Draft::Text(value))))
+            }),
         }
         .view()
     };
+    let wrong = (form.attempts > 0).then(|| beside::wrong(specs, &errors, &form.refused));
     // Too long is said at once: what is typed further is for nothing.
     let label_error = form.refused.label.as_ref().or(errors.label.as_ref());
     let error_id = label_error.map(|_| AttrValue::from(format!("{form_id}-label-error")));
     html! {
         <form class="gh-form" ref={root} {onsubmit} {onkeydown} novalidate=true>
             <div class="gh-sheet-body">
+                <PresetBar
+                    presets={Rc::clone(&form.presets)}
+                    origin={form.draft.origin.clone()}
+                    form={accepted.as_ref().ok().map(form_of)}
+                    {on_fill}
+                    {on_presets}
+                    {on_wrong}
+                    disabled={form.sending}
+                />
+                {beside::before(&props.options.warnings, props.trouble.as_deref(), &form.unfit, form.kernel.as_ref())}
                 <div class="gh-field">
                     <label class="gh-label" for={label_id.clone()}>{"Label"}<small>{"optional"}</small></label>
                     <input
@@ -281,7 +422,12 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
                         {field_error(error_id, "error-label".to_owned(), error)}
                     }
                 </div>
-                {for specs.iter().map(field)}
+                if !specs.is_empty() {
+                    <section class="gh-options" aria-labelledby={format!("{form_id}-options")}>
+                        <h3 id={format!("{form_id}-options")}>{"Cluster Options"}</h3>
+                        {for specs.iter().map(field)}
+                    </section>
+                }
                 <fieldset class="gh-field gh-fieldset">
                     <legend class="gh-label">{"Scaling"}</legend>
                     {ScaleFields {
@@ -297,6 +443,7 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
                 </fieldset>
             </div>
             // Outside of what scrolls: it must be seen wherever the form was left.
+            <div aria-live="assertive">{wrong.unwrap_or_default()}</div>
             if let Some(whole) = &form.refused.whole {
                 {banner(NoticeLevel::Error, "form-error", html! { {whole.clone()} }, Html::default())}
             }
