@@ -65,7 +65,8 @@ export async function setOption(page, field, value) {
   const control = part(page, `option-${field}`);
   const kind = await control.evaluate(element => `${element.tagName.toLowerCase()}:${element.type ?? ''}`);
   if (kind.startsWith('select')) {
-    await control.selectOption({ label: value });
+    // By its value: a note may stand beside it.
+    await control.selectOption(value);
   } else if (kind === 'input:checkbox') {
     await control.setChecked(value);
   } else {
