@@ -101,6 +101,7 @@ await scenario('form', async t => {
     }
     await t.shot(page, 'fields');
     await page.emulateMedia({ colorScheme: 'dark' });
+    await page.waitForTimeout(400);
     await t.shot(page, 'fields-dark');
     await page.emulateMedia({ colorScheme: 'light' });
   });
@@ -436,6 +437,7 @@ await scenario('form', async t => {
       /work-bare\] has no dask, distributed and dask-gateway, .*%pip install dask distributed dask-gateway/,
       'what it lacks'
     );
+    t.equal(await value('conda_environment'), 'global/base', 'no cluster is made where Dask is missing');
     await t.shot(page, 'kernel-bare');
     t.equal((await ask('GET', 'clusters/')).body, {}, 'clusters made');
   });

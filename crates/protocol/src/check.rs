@@ -107,9 +107,16 @@ fn variables(field: &str, mapping: &Map<String, Value>) -> Result<(), String> {
                     "{field}: the value of {name} must be a text; lists and mappings have no place in a variable"
                 ));
             }
-            other => {
+            Value::Null | Value::Bool(_) | Value::Number(_) => {
+                // As it is written in JSON; serde_json's own way would bring a second writer into the panel.
+                let written = match value {
+                    Value::Number(number) => number.to_string(),
+                    Value::Bool(true) => "true".to_owned(),
+                    Value::Bool(false) => "false".to_owned(),
+                    _ => "null".to_owned(),
+                };
                 return Err(format!(
-                    "{field}: the value of {name} must be a text; write it in quotes: \"{other}\""
+                    "{field}: the value of {name} must be a text; write it in quotes: \"{written}\""
                 ));
             }
         }

@@ -234,7 +234,7 @@ impl OptionField<'_> {
                 });
                 let rows = text.lines().count().clamp(3, 10).to_string();
                 let placeholder = if *kind == OptionKind::Mapping {
-                    "Enter YAML or JSON, such as NAME: value"
+                    "Enter YAML or JSON\u{2026}"
                 } else {
                     "null"
                 };

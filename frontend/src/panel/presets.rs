@@ -80,14 +80,13 @@ impl Preset {
 
 /// The form that makes this request, as presets keep it: all but the label, which is one cluster's own.
 pub fn form_of(request: &CreateCluster) -> Value {
+    let unnamed = CreateCluster {
+        label: None,
+        ..request.clone()
+    };
     // Through its text: a second way to write it would cost kilobytes.
-    let text = serde_json::to_string(request).unwrap_or_default();
-    let mut form = json::tree(&text).unwrap_or_default();
-    if let Value::Object(form) = &mut form {
-        form.remove("label");
-        form.retain(|_, value| !value.is_null());
-    }
-    form
+    let text = serde_json::to_string(&unnamed).unwrap_or_default();
+    json::tree(&text).unwrap_or_default()
 }
 
 /// Takes of a form what fits; the rest keeps its default, and a sentence says so.

@@ -83,9 +83,9 @@ impl Api {
         &self,
         method: Method,
         path: String,
-        body: Option<&Value>,
+        body: Option<String>,
     ) -> Result<Value, ApiError> {
-        let text = self.send(method, path, body.map(json::write)).await?;
+        let text = self.send(method, path, body).await?;
         Ok(json::tree(&text).unwrap_or_default())
     }
 

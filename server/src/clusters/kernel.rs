@@ -30,6 +30,8 @@ impl Clusters {
             .iter()
             .find_map(|(spec, choices)| Some((spec, matching(&found.prefix, choices, &places)?)));
         match chosen {
+            // Its scheduler would not start there either.
+            _ if !advice.lacks.is_empty() => {}
             Some((spec, value)) => {
                 advice.field = Some(spec.field.clone());
                 advice.value = Some(value.to_owned());

@@ -18,7 +18,6 @@ use super::super::scaling::ScaleDraft;
 use super::beside;
 use super::presets::PresetBar;
 use super::scale::ScaleFields;
-use crate::state::socket::Task;
 use crate::ui::icons::Icon;
 use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, sheet, spinner, use_id};
 
@@ -269,12 +268,11 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
         let (root, panel, form) = (root.clone(), panel.clone(), form.dispatcher());
         move |()| {
             focus_first(&root, "input");
-            let asking = Task::spawn(async move {
+            spawn_local(async move {
                 if let Some(kernel) = Kernel::ask(&panel).await {
                     form.dispatch(Act::Kernel(kernel));
                 }
             });
-            move || drop(asking)
         }
     });
     // After a failed attempt the keyboard goes to the first field that is wrong.

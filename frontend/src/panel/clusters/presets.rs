@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use gloo::net::http::Method;
 use protocol::rest::ApiError;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlInputElement, HtmlSelectElement, KeyboardEvent};
 use yew::prelude::*;
@@ -12,6 +12,7 @@ use yew::prelude::*;
 use super::super::context::{Panel, use_panel};
 use super::super::form::Origin;
 use super::super::presets::{Preset, Presets};
+use crate::state::json;
 use crate::state::socket::segment;
 use crate::ui::icons::{Icon, glyph};
 use crate::ui::widgets::{Button, Tone, field_error, focus, focus_first, use_id};
@@ -122,18 +123,21 @@ pub fn PresetBar(props: &PresetBarProps) -> Html {
                     </select>
                     {glyph(Icon::Chevron, 16)}
                 </div>
-                {Button::new("Save as preset\u{2026}").only_icon(Icon::Bookmark).tone(Tone::Quiet).disabled(busy)
-                    .on(name_it(Naming::New, String::new())).testid("preset-save-as").view()}
+                {tool(Icon::Bookmark, "Save as preset\u{2026}".to_owned(), "preset-save-as", busy, name_it(Naming::New, String::new()))}
                 if let Some(preset) = chosen {
-                    {Button::new(format!("Rename \u{201c}{}\u{201d}\u{2026}", preset.name)).only_icon(Icon::Pencil).tone(Tone::Quiet).disabled(busy)
-                        .on(name_it(Naming::Rename, preset.name.clone())).testid("preset-rename").view()}
-                    {star(preset, busy, ask(Change::Default(preset.id.clone(), !preset.default)))}
-                    {Button::new(format!("Delete \u{201c}{}\u{201d}\u{2026}", preset.name)).only_icon(Icon::Trash).tone(Tone::Quiet).disabled(busy)
-                        .on(clicked(ask(Change::Delete(preset.clone())))).testid("preset-delete").view()}
+                    {tool(Icon::Pencil, words("Rename", preset, "\u{2026}"), "preset-rename", busy, name_it(Naming::Rename, preset.name.clone()))}
+                    {tool(
+                        if preset.default { Icon::StarFilled } else { Icon::Star },
+                        words(if preset.default { "No longer begin with" } else { "Always begin with" }, preset, ""),
+                        "preset-default",
+                        busy,
+                        clicked(ask(Change::Default(preset.id.clone(), !preset.default))),
+                    )}
+                    {tool(Icon::Trash, words("Delete", preset, "\u{2026}"), "preset-delete", busy, clicked(ask(Change::Delete(preset.clone()))))}
                 }
             </div>
             if let Some(preset) = chosen.filter(|preset| props.form.as_ref().is_some_and(|form| *form != preset.form)) {
-                {Button::new(format!("Save changes to \u{201c}{}\u{201d}", preset.name)).icon(Icon::Check).disabled(busy).class("gh-start")
+                {Button::new(words("Save changes to", preset, "")).icon(Icon::Check).disabled(busy).class("gh-start")
                     .on(clicked(ask(Change::Over(preset.id.clone())))).testid("preset-save").view()}
             }
             if let Some(naming) = state.naming {
@@ -152,18 +156,18 @@ fn clicked(work: impl Fn() + 'static) -> Callback<MouseEvent> {
     Callback::from(move |_: MouseEvent| work())
 }
 
-fn star(preset: &Preset, busy: bool, work: impl Fn() + 'static) -> Html {
-    let (icon, words) = if preset.default {
-        (Icon::StarFilled, "No longer begin with")
-    } else {
-        (Icon::Star, "Always begin with")
-    };
-    Button::new(format!("{words} \u{201c}{}\u{201d}", preset.name))
+fn words(verb: &str, preset: &Preset, end: &str) -> String {
+    format!("{verb} \u{201c}{}\u{201d}{end}", preset.name)
+}
+
+/// A small button beside the choice.
+fn tool(icon: Icon, words: String, testid: &'static str, disabled: bool, on: Callback<MouseEvent>) -> Html {
+    Button::new(words)
         .only_icon(icon)
         .tone(Tone::Quiet)
-        .disabled(busy)
-        .on(clicked(work))
-        .testid("preset-default")
+        .disabled(disabled)
+        .on(on)
+        .testid(testid)
         .view()
 }
 
@@ -258,6 +262,10 @@ impl Change {
         if state.busy {
             return;
         }
+        if matches!(self, Self::New(_) | Self::Over(_)) && props.form.is_none() {
+            props.on_wrong.emit(());
+            return;
+        }
         let (panel, props, chooser) = (panel.clone(), props.clone(), chooser.clone());
         let (before, state) = ((**state).clone(), state.setter());
         spawn_local(async move {
@@ -291,24 +299,25 @@ impl Change {
     async fn ask(self, panel: &Panel, props: &PresetBarProps) -> Result<(Presets, Option<Origin>), ApiError> {
         let api = panel.store.api();
         let at = |id: &str| format!("presets/{}", segment(id));
-        let form = || ("form", props.form.clone().unwrap_or_default());
+        let name = |name: &str| format!("\"name\":{}", json::write(&Value::from(name)));
+        let form = || {
+            let form = props.form.as_ref().map(json::write);
+            format!("\"form\":{}", form.unwrap_or_default())
+        };
+        // Written by hand: making a tree first would cost kilobytes.
         let (method, path, body) = match &self {
-            Self::New(name) => (
+            Self::New(new) => (
                 Method::POST,
                 "presets".to_owned(),
-                vec![("name", Value::from(name.as_str())), form()],
+                format!("{},{}", name(new), form()),
             ),
-            Self::Rename(id, name) => (Method::PATCH, at(id), vec![("name", Value::from(name.as_str()))]),
-            Self::Over(id) => (Method::PATCH, at(id), vec![form()]),
-            Self::Default(id, default) => (Method::PATCH, at(id), vec![("default", Value::Bool(*default))]),
-            Self::Delete(preset) => (Method::DELETE, at(&preset.id), Vec::new()),
+            Self::Rename(id, new) => (Method::PATCH, at(id), name(new)),
+            Self::Over(id) => (Method::PATCH, at(id), form()),
+            Self::Default(id, default) => (Method::PATCH, at(id), format!("\"default\":{default}")),
+            Self::Delete(preset) => (Method::DELETE, at(&preset.id), String::new()),
         };
-        let body: Map<String, Value> = body
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        let body = Some(Value::Object(body)).filter(|_| !matches!(self, Self::Delete(_)));
-        let answer = api.change(method, path, body.as_ref()).await?;
+        let body = Some(format!("{{{body}}}")).filter(|_| !matches!(self, Self::Delete(_)));
+        let answer = api.change(method, path, body).await?;
         let origin = match self {
             Self::New(_) => Some(Origin::Preset(Preset::read(&answer).id)),
             // What is in the form stays, as nobody's.
