@@ -4,10 +4,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { addKernel, addNotebook, makeEnvironment } from './environments.mjs';
+import { kernelsOfNotebooks } from './environments.mjs';
 import { RemoteGateway } from './gateways.mjs';
 import { scenario } from './harness.mjs';
-import * as notebooks from './notebooks.mjs';
 import * as panel from './steps.mjs';
 
 export const gate = true;
@@ -78,7 +77,11 @@ await scenario('form', async t => {
     const { body: site } = await ask('GET', 'options');
     for (const { field: name, label } of site.cluster_options) {
       t.ok(await field(`option-${name}`).isVisible(), `a field for ${name}`);
-      t.match(await page.locator(`[data-field="${name}"] label`).innerText(), new RegExp(label.slice(0, 8)), name);
+      t.match(
+        await page.locator(`[data-field="${name}"] label`).innerText(),
+        new RegExp(label.slice(0, 8)),
+        name
+      );
     }
     const choices = await field('option-profile').locator('option').allInnerTexts();
     t.equal(
@@ -86,14 +89,26 @@ await scenario('form', async t => {
       ['Small Worker · 1 core, 1 GB · 0.05 € an hour', 'Medium Worker', 'GPU Worker'],
       "the user's own choices, with what is short enough to stand beside them"
     );
-    t.equal(await field('note-profile').innerText(), '1 core, 1 GB · 0.05 € an hour', 'the note of the choice');
+    t.equal(
+      await field('note-profile').innerText(),
+      '1 core, 1 GB · 0.05 € an hour',
+      'the note of the choice'
+    );
     await panel.setOption(page, 'profile', 'GPU Worker');
     t.match(await field('note-profile').innerText(), /1 A100 · 2\.10 € an hour · for training/, 'its note');
     await panel.setOption(page, 'spot', true);
-    t.equal(await field('note-spot').innerText(), 'cheaper, but it may be taken away', 'the note of a switch');
+    t.equal(
+      await field('note-spot').innerText(),
+      'cheaper, but it may be taken away',
+      'the note of a switch'
+    );
     t.equal(await value('note'), 'see images/7', "a default of Dask's configuration, with its variable");
     t.equal(await value('priority'), '1', 'the default of the site where the configured one does not fit');
-    t.equal([await value('idle_timeout'), await value('ratio')], ['0', '1'], 'floats whose defaults are integers');
+    t.equal(
+      [await value('idle_timeout'), await value('ratio')],
+      ['0', '1'],
+      'floats whose defaults are integers'
+    );
     t.equal(JSON.parse(await value('placement')), { zones: ['a', 'b'] }, 'an unknown type as JSON');
     const warned = await field('options-warning').innerText();
     for (const words of [/priority must be <= 10\.000000, got 77/, /options\.gone is not used/, /NOWHERE/]) {
@@ -106,42 +121,45 @@ await scenario('form', async t => {
     await page.emulateMedia({ colorScheme: 'light' });
   });
 
-  await t.step("values that do not fit are refused in the gateway's words, before anything is sent", async () => {
-    for (const [name, typed, sent = Number(typed)] of [
-      ['priority', '99'],
-      ['priority', '-1'],
-      ['priority', '1.5'],
-      ['priority', 'ten', 'ten'],
-      ['replicas', '', ''],
-      ['idle_timeout', '3600.5'],
-      ['idle_timeout', "it's", "it's"],
-      ['ratio', '0.25']
-    ]) {
-      const before = await value(name);
-      await panel.setOption(page, name, typed);
-      const error = field(`error-${name}`);
-      await error.waitFor();
-      const said = await error.innerText();
-      const words = await refusal({ [name]: sent });
-      t.ok(said.startsWith(`${words}.`), `${said} begins with ${words}`);
-      t.equal(await field(`option-${name}`).getAttribute('aria-invalid'), 'true', `${name} is marked`);
-      await panel.setOption(page, name, before);
-      t.ok(!(await error.isVisible()), 'the error leaves with its cause');
+  await t.step(
+    "values that do not fit are refused in the gateway's words, before anything is sent",
+    async () => {
+      for (const [name, typed, sent = Number(typed)] of [
+        ['priority', '99'],
+        ['priority', '-1'],
+        ['priority', '1.5'],
+        ['priority', 'ten', 'ten'],
+        ['replicas', '', ''],
+        ['idle_timeout', '3600.5'],
+        ['idle_timeout', "it's", "it's"],
+        ['ratio', '0.25']
+      ]) {
+        const before = await value(name);
+        await panel.setOption(page, name, typed);
+        const error = field(`error-${name}`);
+        await error.waitFor();
+        const said = await error.innerText();
+        const words = await refusal({ [name]: sent });
+        t.ok(said.startsWith(`${words}.`), `${said} begins with ${words}`);
+        t.equal(await field(`option-${name}`).getAttribute('aria-invalid'), 'true', `${name} is marked`);
+        await panel.setOption(page, name, before);
+        t.ok(!(await error.isVisible()), 'the error leaves with its cause');
+      }
+      // What the gateway would take, and regret.
+      for (const [name, typed, words] of [
+        ['ratio', 'NaN', /must be a float, got 'NaN'/],
+        ['environment_vars', 'A: {b: 1}', /\w/],
+        ['environment_vars', '1A: x', /name of a variable/],
+        ['placement', '{"zones": ', /JSON/]
+      ]) {
+        const before = await value(name);
+        await panel.setOption(page, name, typed);
+        t.match(await field(`error-${name}`).innerText(), words, `${typed} for ${name}`);
+        await panel.setOption(page, name, before);
+      }
+      t.equal((await ask('GET', 'clusters/')).body, {}, 'clusters made');
     }
-    // What the gateway would take, and regret.
-    for (const [name, typed, words] of [
-      ['ratio', 'NaN', /must be a float, got 'NaN'/],
-      ['environment_vars', 'A: {b: 1}', /\w/],
-      ['environment_vars', '1A: x', /name of a variable/],
-      ['placement', '{"zones": ', /JSON/]
-    ]) {
-      const before = await value(name);
-      await panel.setOption(page, name, typed);
-      t.match(await field(`error-${name}`).innerText(), words, `${typed} for ${name}`);
-      await panel.setOption(page, name, before);
-    }
-    t.equal((await ask('GET', 'clusters/')).body, {}, 'clusters made');
-  });
+  );
 
   await t.step('the API refuses the same, and names the field', async () => {
     const api = panel.api(server);
@@ -163,7 +181,11 @@ await scenario('form', async t => {
     }
     for (const options of [{ priority: true }, { ratio: false }, { environment_vars: { A: 1 } }]) {
       const { status, body } = await api('POST', 'clusters', { options });
-      t.equal([status, body.field], [422, Object.keys(options)[0]], `${JSON.stringify(options)}: ${body.message}`);
+      t.equal(
+        [status, body.field],
+        [422, Object.keys(options)[0]],
+        `${JSON.stringify(options)}: ${body.message}`
+      );
     }
   });
 
@@ -261,31 +283,34 @@ await scenario('form', async t => {
     await panel.clusterGone(page, name);
   });
 
-  await t.step('a preset is deleted after a question; what was used last stays, over a restart too', async () => {
-    await panel.openForm(page);
-    await chosenPreset('Taxi rides (default)');
-    await field('preset-delete').click();
-    await page.locator('[data-testid="confirm-cancel"]').click();
-    await chosenPreset('Taxi rides (default)');
-    await field('preset-delete').click();
-    await panel.confirmDialog(page);
-    await t.until(async () => !(await presetChoices()).some(choice => /Taxi/.test(choice)), {
-      what: presetChoices
-    });
-    await page.context().close();
-    await server.stop();
-    server = await serve();
-    page = await t.page(server.url, { expectErrors: /4\d\d/ });
-    await panel.gatewayUp(page);
-    await panel.openForm(page);
-    await chosenPreset('What was used last');
-    t.equal(await value('note'), 'typed again', 'what was used last');
-    t.equal(await value('environment_vars'), 'GREETING: hello\nN: "1.10"', 'its variables');
-    t.ok(await field('scale-mode-adaptive').isChecked(), 'its scaling');
-    await field('preset').selectOption({ label: "The gateway's defaults" });
-    t.equal(await value('note'), 'of alice', "the gateway's default for this user");
-    t.ok(!(await field('options-warning').isVisible()), 'nothing to warn of');
-  });
+  await t.step(
+    'a preset is deleted after a question; what was used last stays, over a restart too',
+    async () => {
+      await panel.openForm(page);
+      await chosenPreset('Taxi rides (default)');
+      await field('preset-delete').click();
+      await page.locator('[data-testid="confirm-cancel"]').click();
+      await chosenPreset('Taxi rides (default)');
+      await field('preset-delete').click();
+      await panel.confirmDialog(page);
+      await t.until(async () => !(await presetChoices()).some(choice => /Taxi/.test(choice)), {
+        what: presetChoices
+      });
+      await page.context().close();
+      await server.stop();
+      server = await serve();
+      page = await t.page(server.url, { expectErrors: /4\d\d/ });
+      await panel.gatewayUp(page);
+      await panel.openForm(page);
+      await chosenPreset('What was used last');
+      t.equal(await value('note'), 'typed again', 'what was used last');
+      t.equal(await value('environment_vars'), 'GREETING: hello\nN: "1.10"', 'its variables');
+      t.ok(await field('scale-mode-adaptive').isChecked(), 'its scaling');
+      await field('preset').selectOption({ label: "The gateway's defaults" });
+      t.equal(await value('note'), 'of alice', "the gateway's default for this user");
+      t.ok(!(await field('options-warning').isVisible()), 'nothing to warn of');
+    }
+  );
 
   await t.step('a cluster by keyboard alone', async () => {
     await panel.home(page);
@@ -380,67 +405,24 @@ await scenario('form', async t => {
       'what the gateway reports'
     );
     await panel.card(page, name).waitFor();
-    await t.until(async () => (await panel.clusterNames(page)).includes(await page.evaluate(() => document.activeElement.dataset.cluster)), {
-      what: () => 'the keyboard on the card of the new cluster'
-    });
+    await t.until(
+      async () =>
+        (await panel.clusterNames(page)).includes(
+          await page.evaluate(() => document.activeElement.dataset.cluster)
+        ),
+      {
+        what: () => 'the keyboard on the card of the new cluster'
+      }
+    );
     await ask('DELETE', `clusters/${name}`);
     await panel.clusterGone(page, name);
     await page.context().close();
   });
 
-  await t.step("the environment of the notebook's kernel is chosen, and a kernel without Dask is named", async () => {
-    const conda = join(t.tmp, 'conda', 'work', 'envs');
-    const [dask, bare] = await Promise.all([
-      makeEnvironment(t, join(conda, 'dask')),
-      makeEnvironment(t, join(conda, 'bare'), /^(dask|distributed)/i)
-    ]);
-    const path = join(t.tmp, 'jupyter');
-    await addKernel(path, 'work-dask', 'Python [conda env:work-dask]', dask);
-    await addKernel(path, 'work-bare', 'Python [conda env:work-bare]', bare);
-    const folder = join(t.tmp, 'notebooks');
-    await addNotebook(folder, 'taxi.ipynb', 'work-dask', 'Python [conda env:work-dask]');
-    await addNotebook(folder, 'bare.ipynb', 'work-bare', 'Python [conda env:work-bare]');
-    const lab = await t.lab({
-      notebookDir: folder,
-      stateDir: join(t.tmp, 'lab-state'),
-      extraArgs: ['--LabApp.expose_app_in_browser=True'],
-      env: { ...gateway.environment(), JUPYTER_PATH: path }
-    });
-    page = await t.page(notebooks.address(lab, 'taxi.ipynb'));
-    await notebooks.open(page);
-    await panel.openPanel(page);
-    await panel.gatewayUp(page);
-    await panel.openForm(page);
-    const said = page.locator('[data-testid="kernel-choice"][data-state="fits"]');
-    await said.waitFor({ timeout: 60_000 });
-    t.equal(await value('conda_environment'), 'work/dask', 'the environment of the kernel');
-    const words = await said.innerText();
-    t.match(words, /taxi\.ipynb/, 'the notebook');
-    t.match(words, /Python \[conda env:work-dask\] runs in it .*work\/envs\/dask/, 'why');
-    t.ok(!(await field('kernel-warning').isVisible()), 'nothing is missing');
-    await t.shot(page, 'kernel');
-    await panel.setOption(page, 'conda_environment', 'global/base');
-    const differs = page.locator('[data-testid="kernel-choice"][data-state="differs"]');
-    t.match(await differs.innerText(), /taxi\.ipynb runs in work\/dask/, 'the user may choose another one');
-    await t.shot(page, 'kernel-differs');
-    await field('kernel-use').click();
-    await said.waitFor();
-
-    page = await t.page(notebooks.address(lab, 'bare.ipynb'));
-    await notebooks.open(page);
-    await panel.openPanel(page);
-    await panel.gatewayUp(page);
-    await panel.openForm(page);
-    await field('kernel-warning').waitFor({ timeout: 60_000 });
-    t.match(
-      await field('kernel-warning').innerText(),
-      /work-bare\] has no dask, distributed and dask-gateway, .*%pip install dask distributed dask-gateway/,
-      'what it lacks'
-    );
-    t.equal(await value('conda_environment'), 'global/base', 'no cluster is made where Dask is missing');
-    await t.shot(page, 'kernel-bare');
-    t.equal((await ask('GET', 'clusters/')).body, {}, 'clusters made');
-  });
+  await t.step("the environment of the notebook's kernel is chosen, and a kernel without Dask is named", () =>
+    kernelsOfNotebooks(t, gateway)
+  );
+  t.equal((await ask('GET', 'clusters/')).body, {}, 'clusters left');
 
   async function presetChoices() {
     return field('preset').locator('option').allInnerTexts();
@@ -449,6 +431,8 @@ await scenario('form', async t => {
   /** Waits until the form says that it was filled with this. */
   async function chosenPreset(words) {
     const shown = () => field('preset').evaluate(select => select.selectedOptions[0]?.textContent);
-    await t.until(async () => (await shown()) === words, { what: async () => `${words}, but ${await shown()}` });
+    await t.until(async () => (await shown()) === words, {
+      what: async () => `${words}, but ${await shown()}`
+    });
   }
 });

@@ -4,6 +4,7 @@ pub mod beside;
 pub mod bokeh;
 pub mod card;
 pub mod new;
+pub mod opening;
 pub mod presets;
 pub mod scale;
 
@@ -13,7 +14,7 @@ use protocol::rest::{Cluster, ClusterState, GatewayState};
 use yew::prelude::*;
 
 pub use self::card::ClusterCard;
-pub use self::new::NewCluster;
+pub use self::opening::NewCluster;
 use super::context::{Sheet, use_panel};
 use crate::state::events::{Link, State};
 use crate::state::kept::Place;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::rest::{ApiError, GatewayState, Options};
+use protocol::rest::Options;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
@@ -19,20 +19,7 @@ use super::beside;
 use super::presets::PresetBar;
 use super::scale::ScaleFields;
 use crate::ui::icons::Icon;
-use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, sheet, spinner, use_id};
-
-/// Where the gateway's options are.
-#[derive(Clone, PartialEq)]
-enum Source {
-    Loading,
-    Ready {
-        options: Rc<Options>,
-        presets: Rc<Presets>,
-        /// Why presets could not be read.
-        trouble: Option<String>,
-    },
-    Failed(ApiError),
-}
+use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, use_id};
 
 /// The form's memory.
 #[derive(Clone, Default, PartialEq)]
@@ -152,85 +139,16 @@ impl Form {
 }
 
 #[derive(Clone, PartialEq, Properties)]
-pub struct NewClusterProps {
-    /// `None` while it is not known.
-    pub gateway: Option<GatewayState>,
+pub struct ClusterFormProps {
+    pub options: Rc<Options>,
+    pub presets: Rc<Presets>,
+    /// Why presets could not be read.
+    pub trouble: Option<String>,
 }
 
-/// The form in its sheet, from loading its options to the created cluster.
+/// The fields, from what fills them to the created cluster.
 #[component]
-pub fn NewCluster(props: &NewClusterProps) -> Html {
-    let panel = use_panel();
-    let source = use_state(|| Source::Loading);
-    let load = {
-        let (api, source, drafts) = (panel.store.api(), source.setter(), panel.drafts.clone());
-        Callback::from(move |()| {
-            let (api, source, drafts) = (api.clone(), source.clone(), drafts.clone());
-            source.set(Source::Loading);
-            spawn_local(async move {
-                let (options, presets) = futures_util::join!(api.options(), api.get("presets".to_owned()));
-                // Without presets the form is still a form.
-                let (presets, trouble) = match presets {
-                    Ok(tree) => (Presets::read(&tree), None),
-                    Err(error) => (Presets::default(), Some(error.message)),
-                };
-                source.set(match options {
-                    Ok(options) => {
-                        let options = Rc::new(options);
-                        drafts.keep_options(Rc::clone(&options));
-                        Source::Ready {
-                            options,
-                            presets: Rc::new(presets),
-                            trouble,
-                        }
-                    }
-                    Err(error) => Source::Failed(error),
-                });
-            });
-        })
-    };
-    // Once when it opens, and again when a gateway that did not answer comes up.
-    use_effect_with(props.gateway, {
-        let (load, failed) = (load.clone(), !matches!(*source, Source::Ready { .. }));
-        move |_| {
-            if failed {
-                load.emit(());
-            }
-        }
-    });
-    let on_close = panel.go.reform(|()| Sheet::Home);
-    sheet(
-        "new-cluster-form",
-        "New cluster".into(),
-        &on_close,
-        Html::default(),
-        html! {
-            {match &*source {
-                Source::Loading => html! {
-                    <div class="gh-empty" data-testid="loading">{spinner()}<p>{"Asking the gateway for its options\u{2026}"}</p></div>
-                },
-                Source::Failed(error) => html! {
-                    <div class="gh-sheet-body">
-                        {banner(NoticeLevel::Error, "options-error", html! { {error.message.clone()} }, Button::new("Try again").icon(Icon::Refresh).on(load.reform(|_: MouseEvent| ())).view())}
-                    </div>
-                },
-                Source::Ready { options, presets, trouble } => html! {
-                    <ClusterForm options={Rc::clone(options)} presets={Rc::clone(presets)} trouble={trouble.clone()} />
-                },
-            }}
-        },
-    )
-}
-
-#[derive(Clone, PartialEq, Properties)]
-struct ClusterFormProps {
-    options: Rc<Options>,
-    presets: Rc<Presets>,
-    trouble: Option<String>,
-}
-
-#[component]
-fn ClusterForm(props: &ClusterFormProps) -> Html {
+pub fn ClusterForm(props: &ClusterFormProps) -> Html {
     let panel = use_panel();
     let form_id = use_id("form");
     let label_id = AttrValue::from(format!("{form_id}-label"));
