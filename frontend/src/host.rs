@@ -11,6 +11,13 @@ use yew::AttrValue;
 
 #[wasm_bindgen(typescript_custom_section)]
 const HOST_TYPE: &str = r#"
+/** The kernel of a notebook or console. */
+export interface ActiveKernel {
+  /** Name of its kernelspec. */
+  name: string;
+  /** What the user calls the notebook or console. */
+  title: string;
+}
 /** What the page around the panel does for it. */
 export interface Host {
   /** The server's prefix; ends with '/'. */
@@ -18,6 +25,8 @@ export interface Host {
   openPane(plot: string, cluster: string, title: string): void;
   insertCode(code: string): Promise<'inserted' | 'copied'>;
   confirm(title: string, body: string, action: string): Promise<boolean>;
+  /** The kernel that the user works with, if there is one. */
+  activeKernel(): ActiveKernel | null;
   notify(level: 'info' | 'warning' | 'error', message: string): void;
 }
 "#;
@@ -40,8 +49,33 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     fn confirm(this: &JsHost, title: &str, body: &str, action: &str) -> Result<Promise, JsValue>;
 
+    #[wasm_bindgen(method, structural, catch, js_name = activeKernel)]
+    fn active_kernel(this: &JsHost) -> Result<Option<JsKernel>, JsValue>;
+
     #[wasm_bindgen(method, structural, catch)]
     fn notify(this: &JsHost, level: &str, message: &str) -> Result<(), JsValue>;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// The `ActiveKernel` object of JavaScript.
+    #[wasm_bindgen(typescript_type = "ActiveKernel")]
+    type JsKernel;
+
+    #[wasm_bindgen(method, getter, structural)]
+    fn name(this: &JsKernel) -> String;
+
+    #[wasm_bindgen(method, getter, structural)]
+    fn title(this: &JsKernel) -> String;
+}
+
+/// The kernel of the notebook or console that the user works in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveKernel {
+    /// Name of its kernelspec.
+    pub name: String,
+    /// What the user calls the notebook or console.
+    pub title: String,
 }
 
 /// Where connect code went.
@@ -61,6 +95,10 @@ pub trait Shell {
     /// Asks before something that can't be undone; `false` where the user declines.
     fn confirm(&self, title: String, body: String, action: String) -> LocalBoxFuture<'static, bool>;
     fn notify(&self, level: NoticeLevel, message: &str);
+    /// The kernel that the user works with; none on a page without notebooks.
+    fn active_kernel(&self) -> Option<ActiveKernel> {
+        None
+    }
 }
 
 /// A shared handle of the page around the panel.
@@ -153,6 +191,19 @@ impl Shell for JsShell {
             // A dialog that fails is no consent.
             matches!(answer, Ok(value) if value.as_bool() == Some(true))
         })
+    }
+
+    fn active_kernel(&self) -> Option<ActiveKernel> {
+        match self.host.active_kernel() {
+            Ok(kernel) => kernel.map(|kernel| ActiveKernel {
+                name: kernel.name(),
+                title: kernel.title(),
+            }),
+            Err(error) => {
+                gloo::console::error!("the active kernel could not be asked for:", error);
+                None
+            }
+        }
     }
 
     fn notify(&self, level: NoticeLevel, message: &str) {

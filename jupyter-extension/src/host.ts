@@ -7,7 +7,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { NotebookActions } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { Host } from '../wasm/gatehouse.js';
+import type { ActiveKernel, Host } from '../wasm/gatehouse.js';
 
 export interface IHostServices {
   app: JupyterFrontEnd;
@@ -70,6 +70,18 @@ export class LabHost implements Host {
   notify(level: 'info' | 'warning' | 'error', message: string): void {
     // What went wrong stays until it was read.
     Notification.emit(message, level, { autoClose: level === 'error' ? false : 6000 });
+  }
+
+  activeKernel(): ActiveKernel | null {
+    const { app, notebooks, consoles } = this._services;
+    const current = app.shell.currentWidget;
+    // The console only where the user is in it: a notebook is what a cluster is made for.
+    const console = consoles?.currentWidget ?? null;
+    const panel = console && console === current ? console : (notebooks?.currentWidget ?? console);
+    const session = panel?.sessionContext;
+    // Before its kernel has started, what it will be.
+    const name = session?.session?.kernel?.name ?? session?.kernelPreference.name;
+    return panel && name ? { name, title: panel.title.label } : null;
   }
 
   private _target():

@@ -67,6 +67,21 @@ const MIGRATIONS: &[&str] = &[
         message TEXT
     ) STRICT;
 ",
+    "
+    CREATE TABLE presets (
+        id TEXT PRIMARY KEY,
+        gateway TEXT NOT NULL,
+        name TEXT NOT NULL COLLATE NOCASE,
+        form TEXT NOT NULL,
+        is_default INTEGER NOT NULL DEFAULT 0,
+        changed_at INTEGER NOT NULL,
+        UNIQUE (gateway, name)
+    ) STRICT;
+    CREATE TABLE last_forms (
+        gateway TEXT PRIMARY KEY,
+        form TEXT NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Why the store did not answer.

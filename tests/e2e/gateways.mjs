@@ -9,8 +9,11 @@ import { freePort } from './harness/surroundings.mjs';
 
 /** A remote gateway: where it is and who may use it; `start()` and `stop()` as often as wanted, on the same port. */
 export class RemoteGateway {
-  constructor(t, { port, user = 'alice', password = 'open sesame', ...settings }) {
-    Object.assign(this, { t, port, user, password, settings });
+  constructor(
+    t,
+    { port, user = 'alice', password = 'open sesame', config = 'remote_gateway.py', ...settings }
+  ) {
+    Object.assign(this, { t, port, user, password, config, settings });
     this.address = `http://127.0.0.1:${port}`;
     this.log = '';
     t.defer(() => this.stop());
@@ -43,7 +46,7 @@ export class RemoteGateway {
   async start() {
     const clusters = join(this.t.tmp, `gateway-${this.port}`);
     await mkdir(clusters, { recursive: true });
-    const config = join(import.meta.dirname, 'remote_gateway.py');
+    const config = join(import.meta.dirname, this.config);
     const settings = { port: this.port, password: this.password, clusters, ...this.settings };
     this.child = spawn(this.t.python, ['-m', 'dask_gateway_server', '-f', config], {
       env: { ...this.t.env, GATEHOUSE_E2E_GATEWAY: JSON.stringify(settings) },

@@ -48,16 +48,16 @@ export async function clusterNames(page) {
   return card(page).evaluateAll(cards => cards.map(element => element.dataset.cluster));
 }
 
-/** Opens the form of a new cluster. */
+/** Opens the form of a new cluster, filled as it comes; tells whether it was not open yet. */
 export async function openForm(page) {
-  if (
-    !(await part(page, 'create-cluster')
-      .isVisible()
-      .catch(() => false))
-  ) {
+  const closed = !(await part(page, 'create-cluster')
+    .isVisible()
+    .catch(() => false));
+  if (closed) {
     await part(page, 'new-cluster').click();
   }
   await part(page, 'create-cluster').waitFor({ timeout: 30_000 });
+  return closed;
 }
 
 /** Puts a value in a field of the form, whatever control it is drawn with. */
@@ -65,7 +65,8 @@ export async function setOption(page, field, value) {
   const control = part(page, `option-${field}`);
   const kind = await control.evaluate(element => `${element.tagName.toLowerCase()}:${element.type ?? ''}`);
   if (kind.startsWith('select')) {
-    await control.selectOption({ label: value });
+    // By its value: a note may stand beside it.
+    await control.selectOption(value);
   } else if (kind === 'input:checkbox') {
     await control.setChecked(value);
   } else {
@@ -74,9 +75,14 @@ export async function setOption(page, field, value) {
   }
 }
 
-/** Fills the form, creates the cluster, and returns its name once its card is there. */
+/**
+ * Fills the form, creates the cluster, and returns its name once its card is there. What is not given has the gateway's
+ * default, whatever was used last, or what the form that was open already shows.
+ */
 export async function createCluster(page, { options = {}, label } = {}) {
-  await openForm(page);
+  if (await openForm(page)) {
+    await part(page, 'preset').selectOption("The gateway's defaults");
+  }
   for (const [field, value] of Object.entries(options)) {
     await setOption(page, field, value);
   }

@@ -85,6 +85,9 @@ pub struct Options {
     pub options: Vec<OptionSpec>,
     /// Workers that a cluster may have, where that is known beforehand.
     pub max_workers: Option<u32>,
+    /// Sentences on local defaults that are not used, and why.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// One option of the gateway.
@@ -96,9 +99,16 @@ pub struct OptionSpec {
     /// The site's default, or the local one of Dask's configuration (`gateway.cluster.options`).
     pub default: Value,
     pub spec: OptionKind,
-    /// What each choice of a select means, in its order, where that is known: `2 threads, 4 GiB`.
+    /// Whether the default is the local one.
+    #[serde(default)]
+    pub local: bool,
+    /// What each choice of a select means, in its order, where that is known: `2 threads, 4 GiB`. A bool's choices are
+    /// `false` and `true`.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What the option itself means, where the settings say it.
+    #[serde(default)]
+    pub about: Option<String>,
 }
 
 /// The six types of Dask Gateway's options; bounds are inclusive.
@@ -239,10 +249,10 @@ pub struct CreateCluster {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub options: OptionValues,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Applied as soon as the cluster runs.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
 }
 

@@ -64,8 +64,9 @@ impl PartialEq for Drafts {
 }
 
 impl Drafts {
-    pub fn cluster(&self) -> ClusterDraft {
-        self.0.borrow().cluster.clone().unwrap_or_default()
+    /// What was typed into the form for a new cluster, where something was.
+    pub fn cluster(&self) -> Option<ClusterDraft> {
+        self.0.borrow().cluster.clone()
     }
 
     pub fn keep_cluster(&self, draft: Option<ClusterDraft>) {

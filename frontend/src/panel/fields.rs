@@ -4,9 +4,12 @@ use protocol::rest::{OptionKind, OptionSpec};
 use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
 use yew::prelude::*;
 
-use super::form::{self, Draft};
+use super::draft::{self, Draft};
 use crate::ui::icons::{Icon, glyph};
 use crate::ui::widgets::{Number, field_error};
+
+/// Bytes of a note that stands beside its value in a list; a longer one is only shown below the value that is chosen.
+const BESIDE: usize = 64;
 
 /// One option's field: what it shows and whom it tells.
 pub struct OptionField<'a> {
@@ -19,18 +22,24 @@ pub struct OptionField<'a> {
     /// The user went on to another field.
     pub onleave: Callback<()>,
     pub disabled: bool,
+    /// What else is said of its value, below it.
+    pub aside: Html,
 }
 
 impl OptionField<'_> {
     pub fn view(&self) -> Html {
         let spec = self.spec;
-        let (hint_id, error_id) = (format!("{}-hint", self.id), format!("{}-error", self.id));
-        let hint = self.hint();
-        let described_by = match (&self.error, &hint) {
-            (Some(_), _) => Some(AttrValue::from(error_id.clone())),
-            (None, Some(_)) => Some(AttrValue::from(hint_id.clone())),
-            (None, None) => None,
-        };
+        let ids = |end: &str| format!("{}-{end}", self.id);
+        let (hint, note) = (self.hint(), self.note());
+        let described_by = [
+            self.error.as_ref().map(|_| ids("error")),
+            note.map(|_| ids("note")),
+            hint.as_ref()
+                .filter(|_| self.error.is_none())
+                .map(|_| ids("hint")),
+        ];
+        let described_by: Vec<String> = described_by.into_iter().flatten().collect();
+        let described_by = (!described_by.is_empty()).then(|| AttrValue::from(described_by.join(" ")));
         let name = if spec.label.trim().is_empty() {
             &spec.field
         } else {
@@ -48,25 +57,46 @@ impl OptionField<'_> {
                     {label}
                     {input}
                 }
-                if let Some(error) = &self.error {
-                    {field_error(Some(error_id.into()), format!("error-{}", spec.field), error)}
-                } else if let Some(hint) = hint {
-                    <p class="gh-hint" id={hint_id}>{hint}</p>
+                if let Some(note) = note {
+                    <p class="gh-hint" id={ids("note")} data-testid={format!("note-{}", spec.field)}>{note.clone()}</p>
                 }
+                // There before its text, so that screen readers tell what comes into it.
+                <div class="gh-field-error" aria-live="polite">
+                    if let Some(error) = &self.error {
+                        {field_error(Some(ids("error").into()), format!("error-{}", spec.field), error)}
+                    }
+                </div>
+                if let Some(hint) = hint.filter(|_| self.error.is_none()) {
+                    <p class="gh-hint" id={ids("hint")}>{hint}</p>
+                }
+                {self.aside.clone()}
             </div>
         }
     }
 
+    /// What the chosen value means, such as its size and its cost.
+    fn note(&self) -> Option<&String> {
+        let at = match &self.spec.spec {
+            OptionKind::Select { options } => {
+                options.iter().position(|option| option == self.draft.text())?
+            }
+            OptionKind::Bool => usize::from(self.draft == Draft::Flag(true)),
+            _ => return None,
+        };
+        self.spec.notes.get(at).filter(|note| !note.is_empty())
+    }
+
     /// What helps to fill the field in, or how what is in it was understood.
     fn hint(&self) -> Option<String> {
-        let kind = &self.spec.spec;
-        match kind {
-            OptionKind::Int { .. } | OptionKind::Float { .. } => form::bounds(kind).map(|bounds| {
+        let spec = self.spec;
+        let of_kind = match &spec.spec {
+            kind @ (OptionKind::Int { .. } | OptionKind::Float { .. }) => draft::bounds(kind).map(|bounds| {
                 let at = bounds.strip_prefix("of at ").map(|limit| format!("At {limit}"));
-                at.unwrap_or_else(|| bounds.replacen("from ", "", 1))
+                let words = at.unwrap_or_else(|| bounds.replacen("from ", "", 1));
+                format!("{words}.")
             }),
             OptionKind::Mapping => {
-                let understood = form::accept(self.spec, &self.draft)
+                let understood = draft::accept(spec, &self.draft)
                     .ok()
                     .and_then(|accepted| accepted.hint);
                 Some(understood.unwrap_or_else(|| "A line a name, as NAME: value; or JSON.".to_owned()))
@@ -74,14 +104,24 @@ impl OptionField<'_> {
             OptionKind::Unknown => {
                 Some("This option is of a type unknown here: give its value as JSON.".to_owned())
             }
-            OptionKind::Select { options } => {
-                let chosen = options.iter().position(|option| option == self.draft.text());
-                chosen
-                    .and_then(|at| self.spec.notes.get(at))
-                    .filter(|note| !note.is_empty())
-                    .cloned()
-            }
-            OptionKind::String | OptionKind::Bool => None,
+            OptionKind::Select { .. } | OptionKind::String | OptionKind::Bool => None,
+        };
+        let local = (spec.local && self.draft == draft::draft(spec))
+            .then(|| "The default of your Dask configuration.".to_owned());
+        let parts: Vec<String> = [spec.about.clone(), of_kind, local]
+            .into_iter()
+            .flatten()
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
+    }
+
+    /// A choice with what it means, where that is short enough to stand beside it.
+    fn choice(&self, at: usize, option: &str) -> String {
+        let note = self.spec.notes.get(at).map_or("", String::as_str);
+        if note.is_empty() || note.starts_with('/') || note.len() > BESIDE {
+            option.to_owned()
+        } else {
+            format!("{option} \u{b7} {note}")
         }
     }
 
@@ -111,6 +151,7 @@ impl OptionField<'_> {
                         role="switch"
                         checked={matches!(self.draft, Draft::Flag(true))}
                         {onchange}
+                        {onblur}
                         {disabled}
                         aria-invalid={aria_invalid}
                         aria-describedby={described_by}
@@ -137,8 +178,8 @@ impl OptionField<'_> {
                             if text.is_empty() {
                                 <option value="" selected=true disabled=true>{"Choose\u{2026}"}</option>
                             }
-                            {for options.iter().map(|option| html! {
-                                <option value={option.clone()} selected={*option == text}>{option.clone()}</option>
+                            {for options.iter().enumerate().map(|(at, option)| html! {
+                                <option value={option.clone()} selected={*option == text}>{self.choice(at, option)}</option>
                             })}
                         </select>
                         {glyph(Icon::Chevron, 16)}
@@ -193,7 +234,7 @@ impl OptionField<'_> {
                 });
                 let rows = text.lines().count().clamp(3, 10).to_string();
                 let placeholder = if *kind == OptionKind::Mapping {
-                    "NAME: value"
+                    "Enter YAML or JSON\u{2026}"
                 } else {
                     "null"
                 };

@@ -3,13 +3,16 @@
 pub mod by_name;
 pub mod clusters;
 pub mod context;
+pub mod draft;
 pub mod fields;
 pub mod form;
 pub mod header;
 pub mod jobs;
+pub mod kernel;
 pub mod mapping;
 mod more_panes;
 pub mod output;
+pub mod presets;
 pub mod recordings;
 pub mod scaling;
 

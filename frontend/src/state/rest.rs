@@ -78,6 +78,17 @@ impl Api {
         json::tree(&self.send(Method::GET, path, None).await?).map_err(unreadable)
     }
 
+    /// Asks for a change at a path below the API's, and gives the answer, `null` where that is empty.
+    pub async fn change(
+        &self,
+        method: Method,
+        path: String,
+        body: Option<String>,
+    ) -> Result<Value, ApiError> {
+        let text = self.send(method, path, body).await?;
+        Ok(json::tree(&text).unwrap_or_default())
+    }
+
     pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {
         read(
             self.send(Method::POST, "jobs".to_owned(), Some(write(request)?))

@@ -28,6 +28,11 @@ pub enum Icon {
     Tiles,
     Info,
     Wrap,
+    Bookmark,
+    Pencil,
+    Star,
+    StarFilled,
+    Trash,
 }
 
 impl Icon {
@@ -68,6 +73,14 @@ impl Icon {
                 "M2 3.5h12M2 7.5h9.5a2.2 2.2 0 0 1 0 4.4H8M9.8 10 8 11.9l1.8 1.9M2 11.9h3",
                 false,
             ),
+            Self::Bookmark => ("M4 2.5h8v11L8 10.6 4 13.5z", false),
+            Self::Pencil => ("m10.5 2.8 2.7 2.7L5.7 13H3v-2.7zM8.8 4.5l2.7 2.7", false),
+            Self::Star => (STAR, false),
+            Self::StarFilled => (STAR, true),
+            Self::Trash => (
+                "M2.5 4h11M6 4V2.3h4V4M4 4l.7 9.5h6.6L12 4M6.6 6.5v4.5M9.4 6.5v4.5",
+                false,
+            ),
             Self::Info => (
                 "M8 1.9a6.1 6.1 0 1 0 0 12.2A6.1 6.1 0 0 0 8 1.9M8 7.3v3.6M8 4.9v.7",
                 false,
@@ -75,6 +88,8 @@ impl Icon {
         }
     }
 }
+
+const STAR: &str = "m8 1.8 1.9 4 4.3.6-3.1 3 .7 4.3L8 11.6l-3.8 2.1.7-4.3-3.1-3 4.3-.6z";
 
 /// One icon, hidden from screen readers: the control around it carries the words. `size` is in CSS pixels.
 pub fn glyph(icon: Icon, size: u32) -> Html {

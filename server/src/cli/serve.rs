@@ -19,6 +19,7 @@ use crate::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
 use crate::embedded::{Embedded, Settings};
 use crate::http::{App, Token, assets_folder, router};
 use crate::jobs::{Jobs, JobsConfig, JupyterSource};
+use crate::kernels::Kernels;
 use crate::proxy::dashboard::Dashboards;
 use crate::proxy::gateway::{Door, router as door_router};
 use crate::recordings::Recordings;
@@ -93,6 +94,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         notices,
     )
     .await?;
+    clusters.tell_notes(settings.options.clone());
     if address.url.is_some() {
         clusters.tell_access(access(&config, embedded.as_deref()));
     }
@@ -128,10 +130,17 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         instance,
     };
     let jobs = Jobs::new(store, jobs_config, jupyter.clone(), job_events.clone())?;
+    let kernels = Kernels::new(
+        jupyter.clone(),
+        python.clone(),
+        kernel_sources(&args, &kernel_env),
+    )
+    .context("The HTTP client can't be made")?;
 
     let app = App {
         clusters: clusters.clone(),
         jobs: jobs.clone(),
+        kernels,
         recordings: recordings.clone(),
         job_events,
         dashboards: Dashboards::new(&config, outbound, clusters.credentials(), stop.child_token()),
@@ -360,6 +369,15 @@ fn jupyter_source(
         },
         Some(url) => JupyterSource::External { url: url.clone(), token },
     }
+}
+
+/// What kernels inherit: the Jupyter Server's environment, which is ours, and what we hand out to it.
+fn kernel_sources(args: &ServeArgs, kernel_env: &BTreeMap<String, String>) -> ConfigSources {
+    let mut sources = ConfigSources::of_process(args.sys_prefix.clone(), args.site_prefix.clone());
+    for (name, value) in kernel_env {
+        sources.env.insert(name, value);
+    }
+    sources
 }
 
 async fn settle_jobs(jobs: &Jobs, state_dir: &StateDir) {

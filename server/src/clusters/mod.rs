@@ -1,26 +1,29 @@
 //! Life of a cluster: list, create, scale, adapt, watch, stop.
 
 mod error;
+mod kernel;
+mod notes;
 mod options;
 mod poll;
 mod view;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dask_gateway::{ClusterReport, GatewayClient, GatewayConfig};
 use protocol::events::{Notice, NoticeLevel};
 use protocol::rest::{Cluster, ClusterState, CreateCluster, GatewayStatus, MAX_LABEL, Scaling};
-use serde_json::Value;
 use tokio::sync::{Notify, broadcast, watch};
 use tracing::{info, warn};
 
 use crate::live::{self, Feed, Inspector, Watcher};
+use crate::presets::Presets;
 use crate::recordings::Recordings;
 use crate::store::{ClusterNote, Store};
 pub use error::ClusterError;
+pub use notes::OptionNotes;
 pub use poll::GatewayOrigin;
 
 /// How long the gateway may take to hear that clusters are to end, when the server ends.
@@ -34,6 +37,8 @@ struct Inner {
     client: GatewayClient,
     config: GatewayConfig,
     origin: GatewayOrigin,
+    /// What the settings say of the gateway's options.
+    notes: OnceLock<OptionNotes>,
     store: Store,
     /// Name of this server, which marks the clusters that were created through it.
     instance: String,
@@ -110,6 +115,7 @@ impl Clusters {
             client,
             config,
             origin,
+            notes: OnceLock::new(),
             store,
             instance,
             live,
@@ -218,6 +224,15 @@ impl Clusters {
         self.0.client.authorization()
     }
 
+    /// What is kept to fill the form for a new cluster beforehand; each gateway's options are its own.
+    pub fn presets(&self) -> Presets {
+        let gateway = match &self.0.origin {
+            GatewayOrigin::Embedded(_) => "embedded",
+            GatewayOrigin::Remote => self.0.client.address(),
+        };
+        Presets::new(self.0.store.clone(), gateway)
+    }
+
     /// Live data of a running cluster.
     ///
     /// # Errors
@@ -253,12 +268,11 @@ impl Clusters {
     /// # Errors
     /// [`ClusterError::Invalid`] with the field, or [`ClusterError::Gateway`].
     pub async fn create(&self, request: CreateCluster) -> Result<String, ClusterError> {
+        let form = crate::presets::form_of(&request);
         let label = check_label(request.label)?;
-        check_environment(&request.options)?;
         let scaling = request.scaling.unwrap_or(Scaling::Unknown);
         check_scaling(&scaling)?;
-        let mut options = self.0.config.cluster_options.clone();
-        options.extend(request.options);
+        let options = self.checked(&request.options).await?;
         let name = self.0.client.create(&options).await?;
         info!(cluster = %name, "created a cluster");
         if scaling != Scaling::Unknown {
@@ -274,6 +288,7 @@ impl Clusters {
             .store
             .add_cluster(&name, label.as_deref(), &self.0.instance)
             .await?;
+        self.presets().used(form).await;
         self.refresh().await;
         Ok(name)
     }
@@ -447,42 +462,6 @@ fn check_label(label: Option<String>) -> Result<Option<String>, ClusterError> {
     Ok(Some(label))
 }
 
-/// The gateway takes any value for an environment variable, and then the cluster fails: they must be text. Mappings of
-/// other names are the site's own, and may hold anything.
-fn check_environment(options: &protocol::rest::OptionValues) -> Result<(), ClusterError> {
-    for (field, value) in options
-        .iter()
-        .filter(|(field, _)| field.to_lowercase().contains("env"))
-    {
-        let no_name = |name: &&String| {
-            name.starts_with(|c: char| c.is_ascii_digit())
-                || name.contains(|c: char| c == '=' || c.is_whitespace())
-        };
-        if let Some(name) = value.as_object().and_then(|mapping| mapping.keys().find(no_name)) {
-            return Err(ClusterError::Invalid {
-                field: Some(field.clone()),
-                message: format!(
-                    "“{name}” can't be the name of a variable: no blanks, no “=”, and no digit at its beginning."
-                ),
-            });
-        }
-        let wrong = value
-            .as_object()
-            .and_then(|mapping| mapping.iter().find(|(_, value)| !value.is_string()));
-        if let Some((key, value)) = wrong {
-            let hint = match value {
-                Value::Null | Value::Bool(_) | Value::Number(_) => format!("write it in quotes: \"{value}\""),
-                _ => "lists and mappings have no place here".to_owned(),
-            };
-            return Err(ClusterError::Invalid {
-                field: Some(field.clone()),
-                message: format!("The value of {key} must be text; {hint}."),
-            });
-        }
-    }
-    Ok(())
-}
-
 /// The size that the gateway chose in place of the one asked for, as the end of its warning names it.
 fn limited(asked: &Scaling, warning: &str) -> Scaling {
     let after = |mark: &str| {
@@ -516,27 +495,6 @@ fn check_scaling(scaling: &Scaling) -> Result<(), ClusterError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn environment_variables_must_be_text() {
-        let options = json!({"pod_config": {"n": 1}, "environment_vars": {"A": "1", "B": 2}});
-        let error = check_environment(options.as_object().expect("object")).expect_err("a number");
-        let ClusterError::Invalid { field, message } = error else {
-            panic!("{error}")
-        };
-        assert_eq!(field.as_deref(), Some("environment_vars"));
-        assert_eq!(message, "The value of B must be text; write it in quotes: \"2\".");
-    }
-
-    #[test]
-    fn environment_variables_have_names() {
-        for wrong in ["1A", "A B", "A=B"] {
-            let options = json!({"environment_vars": {wrong: "x"}, "site": {wrong: 1}});
-            let error = check_environment(options.as_object().expect("object")).expect_err(wrong);
-            assert!(error.to_string().contains(&format!("“{wrong}”")), "{error}");
-        }
-    }
 
     #[test]
     fn labels_are_trimmed_and_bounded() {

@@ -1,6 +1,7 @@
 //! What the embedded gateway's options mean, which the gateway's own API can't say: sizes, places, bounds.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -56,6 +57,14 @@ impl Advice {
         choices.iter().map(note).collect()
     }
 
+    /// Where each environment lies, by its name.
+    pub fn places(&self) -> Vec<(String, PathBuf)> {
+        let places = self.environments.iter();
+        places
+            .map(|place| (place.name.clone(), PathBuf::from(&place.prefix)))
+            .collect()
+    }
+
     /// The least value that the gateway takes for a number without bounds.
     pub fn least(&self, field: &str) -> Option<f64> {
         (field == "idle_timeout").then_some(0.0)
@@ -101,6 +110,10 @@ mod tests {
         assert_eq!(
             advice.notes("conda_environment", &choices(&["main"])),
             ["/home/a/main/.venv"]
+        );
+        assert_eq!(
+            advice.places(),
+            [("main".to_owned(), PathBuf::from("/home/a/main/.venv"))]
         );
         assert!(advice.notes("image", &choices(&["x"])).is_empty());
         assert_eq!(

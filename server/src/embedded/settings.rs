@@ -1,4 +1,5 @@
-//! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway, and how long recordings are kept.
+//! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway, how long recordings are kept, and what
+//! is said of a gateway's options.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::clusters::OptionNotes;
 use crate::recordings::RecordingSettings;
 
 /// A settings file that can't be used.
@@ -25,6 +27,8 @@ pub struct Settings {
     pub embedded: EmbeddedSettings,
     #[serde(default)]
     pub recordings: RecordingSettings,
+    #[serde(default)]
+    pub options: OptionNotes,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

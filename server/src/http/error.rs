@@ -70,7 +70,7 @@ impl HttpError {
         response
     }
 
-    fn internal(detail: &dyn std::fmt::Display) -> Self {
+    pub(super) fn internal(detail: &dyn std::fmt::Display) -> Self {
         error!(%detail, "a request failed inside");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,

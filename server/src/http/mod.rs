@@ -9,6 +9,7 @@ mod inspect;
 mod jobs;
 mod openapi;
 mod panel;
+mod presets;
 mod recordings;
 mod status;
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, patch, post};
 use axum::{Router, middleware};
 use protocol::rest::{Job, Status};
 use tokio::sync::broadcast;
@@ -29,6 +30,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use crate::clusters::Clusters;
 use crate::jobs::Jobs;
+use crate::kernels::Kernels;
 use crate::proxy::dashboard::Dashboards;
 use crate::recordings::Recordings;
 use error::HttpError;
@@ -44,6 +46,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 pub struct App {
     pub clusters: Clusters,
     pub jobs: Jobs,
+    pub kernels: Kernels,
     pub recordings: Recordings,
     pub job_events: broadcast::Sender<Job>,
     pub dashboards: Dashboards,
@@ -75,6 +78,12 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/status", get(status::status))
         .route("/api/v1/openapi.json", get(openapi::serve))
         .route("/api/v1/options", get(clusters::options))
+        .route("/api/v1/options/for-kernel", get(presets::for_kernel))
+        .route("/api/v1/presets", get(presets::list).post(presets::create))
+        .route(
+            "/api/v1/presets/{id}",
+            patch(presets::change).delete(presets::delete),
+        )
         .route("/api/v1/clusters", get(clusters::list).post(clusters::create))
         .route(
             "/api/v1/clusters/{name}",

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
+use super::{clusters, dashboards, events, inspect, jobs, presets, recordings, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -13,6 +13,11 @@ use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
         status::status,
         serve,
         clusters::options,
+        presets::for_kernel,
+        presets::list,
+        presets::create,
+        presets::change,
+        presets::delete,
         clusters::list,
         clusters::create,
         clusters::get,
@@ -41,6 +46,7 @@ use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
     tags(
         (name = "server", description = "How the server is"),
         (name = "clusters", description = "The gateway's options and clusters"),
+        (name = "presets", description = "What fills the form for a new cluster beforehand"),
         (name = "jobs", description = "Code that runs in a kernel of the Jupyter Server"),
         (name = "recordings", description = "What clusters did, kept after they are gone"),
         (name = "events", description = "What changed"),

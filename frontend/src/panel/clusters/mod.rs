@@ -1,8 +1,11 @@
 //! The clusters of the user: a card each, and what to do while there is none.
 
+pub mod beside;
 pub mod bokeh;
 pub mod card;
 pub mod new;
+pub mod opening;
+pub mod presets;
 pub mod scale;
 
 use std::rc::Rc;
@@ -11,7 +14,7 @@ use protocol::rest::{Cluster, ClusterState, GatewayState};
 use yew::prelude::*;
 
 pub use self::card::ClusterCard;
-pub use self::new::NewCluster;
+pub use self::opening::NewCluster;
 use super::context::{Sheet, use_panel};
 use crate::state::events::{Link, State};
 use crate::state::kept::Place;

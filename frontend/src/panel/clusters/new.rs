@@ -3,31 +3,34 @@
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::rest::{ApiError, GatewayState, Options};
+use protocol::rest::Options;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::super::context::{Sheet, use_panel};
+use super::super::draft::Draft;
 use super::super::fields::OptionField;
-use super::super::form::{ClusterDraft, ClusterErrors, Draft};
+use super::super::form::{ClusterDraft, ClusterErrors, Origin};
+use super::super::kernel::Kernel;
+use super::super::presets::{Presets, form_of};
 use super::super::scaling::ScaleDraft;
+use super::beside;
+use super::presets::PresetBar;
 use super::scale::ScaleFields;
 use crate::ui::icons::Icon;
-use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, sheet, spinner, use_id};
-
-/// Where the gateway's options are.
-#[derive(Clone, PartialEq)]
-enum Source {
-    Loading,
-    Ready(Rc<Options>),
-    Failed(ApiError),
-}
+use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, use_id};
 
 /// The form's memory.
 #[derive(Clone, Default, PartialEq)]
 struct Form {
     draft: ClusterDraft,
+    presets: Rc<Presets>,
+    /// What of a preset did not fit, in sentences.
+    unfit: Vec<String>,
+    kernel: Option<Kernel>,
+    /// Whether it holds anything of the user's own, which outlives the form.
+    own: bool,
     /// Options that the user has left once: from then on their errors show.
     left: Vec<String>,
     /// Attempts to create: from the first on, all errors show.
@@ -38,13 +41,19 @@ struct Form {
 }
 
 enum Act {
+    /// Fills the form anew.
+    Fill(ClusterDraft, Vec<String>),
+    /// What the presets are now, and what the form is now, where that changed with them.
+    Presets(Presets, Option<Origin>),
+    Kernel(Kernel),
     Option(String, Draft),
     Left(String),
     Label(String),
     Scale(ScaleDraft),
-    Attempt { sending: bool },
+    Attempt {
+        sending: bool,
+    },
     Refused(ClusterErrors),
-    Reset,
 }
 
 impl Reducible for Form {
@@ -53,7 +62,39 @@ impl Reducible for Form {
     fn reduce(self: Rc<Self>, act: Act) -> Rc<Self> {
         let mut next = (*self).clone();
         match act {
+            Act::Fill(draft, unfit) => {
+                next = Self {
+                    draft: ClusterDraft {
+                        label: next.draft.label,
+                        ..draft
+                    },
+                    presets: next.presets,
+                    unfit,
+                    kernel: next.kernel,
+                    own: true,
+                    ..Self::default()
+                };
+                if next.draft.origin == Origin::Defaults {
+                    next.choose_environment();
+                }
+            }
+            Act::Presets(presets, origin) => {
+                next.presets = Rc::new(presets);
+                if let Some(origin) = origin {
+                    next.draft.origin = origin;
+                    next.own = true;
+                    next.unfit.clear();
+                }
+            }
+            Act::Kernel(kernel) => {
+                next.kernel = Some(kernel);
+                // A preset was made on purpose, and so was what is in the form already.
+                if !next.own && !matches!(next.draft.origin, Origin::Preset(_)) {
+                    next.choose_environment();
+                }
+            }
             Act::Option(field, draft) => {
+                next.own = true;
                 next.refused.options.remove(&field);
                 next.draft.options.set(&field, draft);
             }
@@ -63,10 +104,14 @@ impl Reducible for Form {
                 }
             }
             Act::Label(label) => {
+                next.own = true;
                 next.draft.label = label;
                 next.refused.label = None;
             }
-            Act::Scale(scale) => next.draft.scale = scale,
+            Act::Scale(scale) => {
+                next.own = true;
+                next.draft.scale = scale;
+            }
             Act::Attempt { sending } => {
                 next.attempts += 1;
                 next.refused = ClusterErrors::default();
@@ -76,98 +121,77 @@ impl Reducible for Form {
                 next.refused = errors;
                 next.sending = false;
             }
-            Act::Reset => return Rc::new(Self::default()),
         }
         Rc::new(next)
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct NewClusterProps {
-    /// `None` while it is not known.
-    pub gateway: Option<GatewayState>,
-}
-
-/// The form in its sheet, from loading its options to the created cluster.
-#[component]
-pub fn NewCluster(props: &NewClusterProps) -> Html {
-    let panel = use_panel();
-    let source = use_state(|| Source::Loading);
-    let load = {
-        let (api, source, drafts) = (panel.store.api(), source.setter(), panel.drafts.clone());
-        Callback::from(move |()| {
-            let (api, source, drafts) = (api.clone(), source.clone(), drafts.clone());
-            source.set(Source::Loading);
-            spawn_local(async move {
-                source.set(match api.options().await {
-                    Ok(options) => {
-                        let options = Rc::new(options);
-                        drafts.keep_options(Rc::clone(&options));
-                        Source::Ready(options)
-                    }
-                    Err(error) => Source::Failed(error),
-                });
-            });
-        })
-    };
-    // Once when it opens, and again when a gateway that did not answer comes up.
-    use_effect_with(props.gateway, {
-        let (load, failed) = (load.clone(), !matches!(*source, Source::Ready(_)));
-        move |_| {
-            if failed {
-                load.emit(());
-            }
+impl Form {
+    /// Chooses the environment of the user's kernel.
+    fn choose_environment(&mut self) {
+        if let Some(kernel) = &self.kernel
+            && let Some(field) = &kernel.field
+            && let Some(value) = kernel.choice(field)
+        {
+            self.draft.options.set(field, Draft::Text(value.clone()));
         }
-    });
-    let on_close = panel.go.reform(|()| Sheet::Home);
-    sheet(
-        "new-cluster-form",
-        "New cluster".into(),
-        &on_close,
-        Html::default(),
-        html! {
-            {match &*source {
-                Source::Loading => html! {
-                    <div class="gh-empty" data-testid="loading">{spinner()}<p>{"Asking the gateway for its options\u{2026}"}</p></div>
-                },
-                Source::Failed(error) => html! {
-                    <div class="gh-sheet-body">
-                        {banner(NoticeLevel::Error, "options-error", html! { {error.message.clone()} }, Button::new("Try again").icon(Icon::Refresh).on(load.reform(|_: MouseEvent| ())).view())}
-                    </div>
-                },
-                Source::Ready(options) => html! { <ClusterForm options={Rc::clone(options)} /> },
-            }}
-        },
-    )
+    }
 }
 
 #[derive(Clone, PartialEq, Properties)]
-struct ClusterFormProps {
-    options: Rc<Options>,
+pub struct ClusterFormProps {
+    pub options: Rc<Options>,
+    pub presets: Rc<Presets>,
+    /// Why presets could not be read.
+    pub trouble: Option<String>,
 }
 
+/// The fields, from what fills them to the created cluster.
 #[component]
-fn ClusterForm(props: &ClusterFormProps) -> Html {
+pub fn ClusterForm(props: &ClusterFormProps) -> Html {
     let panel = use_panel();
     let form_id = use_id("form");
     let label_id = AttrValue::from(format!("{form_id}-label"));
     let root = use_node_ref();
-    let form = use_reducer_eq(|| Form {
-        draft: panel.drafts.cluster(),
-        ..Form::default()
+    let form = use_reducer_eq(|| {
+        let presets = Rc::clone(&props.presets);
+        let kept = panel.drafts.cluster();
+        let own = kept.is_some();
+        let (draft, unfit) = kept.map_or_else(
+            || presets.fill(presets.first(), &props.options.options, props.options.max_workers),
+            |draft| (draft, Vec::new()),
+        );
+        Form {
+            draft,
+            unfit,
+            own,
+            presets,
+            ..Form::default()
+        }
     });
     let specs = &props.options.options;
     let max_workers = props.options.max_workers;
     let accepted = form.draft.accept(specs, max_workers);
     let errors = accepted.as_ref().err().cloned().unwrap_or_default();
 
-    use_effect_with(form.draft.clone(), {
+    use_effect_with((form.draft.clone(), form.own), {
         let drafts = panel.drafts.clone();
-        move |draft| drafts.keep_cluster(Some(draft.clone()))
+        move |(draft, own)| {
+            if *own {
+                drafts.keep_cluster(Some(draft.clone()));
+            }
+        }
     });
     use_effect_with((), {
-        let root = root.clone();
-        move |()| focus_first(&root, "input, select, textarea")
+        let (root, panel, form) = (root.clone(), panel.clone(), form.dispatcher());
+        move |()| {
+            focus_first(&root, "input");
+            spawn_local(async move {
+                if let Some(kernel) = Kernel::ask(&panel).await {
+                    form.dispatch(Act::Kernel(kernel));
+                }
+            });
+        }
     });
     // After a failed attempt the keyboard goes to the first field that is wrong.
     use_effect_with((form.attempts, form.sending), {
@@ -226,9 +250,27 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
         let form = form.dispatcher();
         Callback::from(move |scale| form.dispatch(Act::Scale(scale)))
     };
+    let on_fill = {
+        let (form, options) = (form.clone(), Rc::clone(&props.options));
+        Callback::from(move |origin| {
+            let (draft, unfit) = form.presets.fill(origin, &options.options, options.max_workers);
+            form.dispatch(Act::Fill(draft, unfit));
+        })
+    };
     let on_reset = {
+        let (on_fill, form) = (on_fill.clone(), form.dispatcher());
+        Callback::from(move |_: MouseEvent| {
+            on_fill.emit(Origin::Defaults);
+            form.dispatch(Act::Label(String::new()));
+        })
+    };
+    let on_presets = {
         let form = form.dispatcher();
-        Callback::from(move |_: MouseEvent| form.dispatch(Act::Reset))
+        Callback::from(move |(presets, origin)| form.dispatch(Act::Presets(presets, origin)))
+    };
+    let on_wrong = {
+        let form = form.dispatcher();
+        Callback::from(move |()| form.dispatch(Act::Attempt { sending: false }))
     };
     let field = |spec: &protocol::rest::OptionSpec| {
         let shows = form.attempts > 0 || form.left.contains(&spec.field);
@@ -253,15 +295,30 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
             onchange,
             onleave,
             disabled: form.sending,
+            aside: beside::kernel(form.kernel.as_ref(), spec, &form.draft, {
+                let (form, field) = (form.dispatcher(), spec.field.clone());
+                Callback::from(move |value| form.dispatch(Act::Option(field.clone(), Draft::Text(value))))
+            }),
         }
         .view()
     };
+    let wrong = (form.attempts > 0).then(|| beside::wrong(specs, &errors, &form.refused));
     // Too long is said at once: what is typed further is for nothing.
     let label_error = form.refused.label.as_ref().or(errors.label.as_ref());
     let error_id = label_error.map(|_| AttrValue::from(format!("{form_id}-label-error")));
     html! {
         <form class="gh-form" ref={root} {onsubmit} {onkeydown} novalidate=true>
             <div class="gh-sheet-body">
+                <PresetBar
+                    presets={Rc::clone(&form.presets)}
+                    origin={form.draft.origin.clone()}
+                    form={accepted.as_ref().ok().map(form_of)}
+                    {on_fill}
+                    {on_presets}
+                    {on_wrong}
+                    disabled={form.sending}
+                />
+                {beside::before(&props.options.warnings, props.trouble.as_deref(), &form.unfit, form.kernel.as_ref())}
                 <div class="gh-field">
                     <label class="gh-label" for={label_id.clone()}>{"Label"}<small>{"optional"}</small></label>
                     <input
@@ -281,7 +338,12 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
                         {field_error(error_id, "error-label".to_owned(), error)}
                     }
                 </div>
-                {for specs.iter().map(field)}
+                if !specs.is_empty() {
+                    <section class="gh-options" aria-labelledby={format!("{form_id}-options")}>
+                        <h3 id={format!("{form_id}-options")}>{"Cluster Options"}</h3>
+                        {for specs.iter().map(field)}
+                    </section>
+                }
                 <fieldset class="gh-field gh-fieldset">
                     <legend class="gh-label">{"Scaling"}</legend>
                     {ScaleFields {
@@ -297,6 +359,7 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
                 </fieldset>
             </div>
             // Outside of what scrolls: it must be seen wherever the form was left.
+            <div aria-live="assertive">{wrong.unwrap_or_default()}</div>
             if let Some(whole) = &form.refused.whole {
                 {banner(NoticeLevel::Error, "form-error", html! { {whole.clone()} }, Html::default())}
             }
