@@ -1,0 +1,33 @@
+//! The user's own name for a cluster.
+
+use protocol::rest::MAX_LABEL;
+
+use super::ClusterError;
+
+pub(super) fn check_label(label: Option<String>) -> Result<Option<String>, ClusterError> {
+    let Some(label) = label.map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()) else {
+        return Ok(None);
+    };
+    if label.chars().count() > MAX_LABEL {
+        return Err(ClusterError::Invalid {
+            field: Some("label".to_owned()),
+            message: format!("The label is longer than {MAX_LABEL} characters; choose a shorter one."),
+        });
+    }
+    Ok(Some(label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_trimmed_and_bounded() {
+        assert_eq!(
+            check_label(Some("  taxi ".to_owned())).expect("ok").as_deref(),
+            Some("taxi")
+        );
+        assert_eq!(check_label(Some("   ".to_owned())).expect("ok"), None);
+        assert!(check_label(Some("x".repeat(MAX_LABEL + 1))).is_err());
+    }
+}
