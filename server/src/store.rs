@@ -67,6 +67,12 @@ const MIGRATIONS: &[&str] = &[
         message TEXT
     ) STRICT;
 ",
+    "
+    CREATE TABLE waiting_scaling (
+        name TEXT PRIMARY KEY,
+        scaling TEXT NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Why the store did not answer.

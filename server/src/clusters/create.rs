@@ -22,9 +22,6 @@ impl Clusters {
         options.extend(request.options);
         let name = self.0.client.create(&options).await?;
         info!(cluster = %name, "created a cluster");
-        if scaling != Scaling::Unknown {
-            self.book().pending_scaling.insert(name.clone(), scaling);
-        }
         {
             let mut book = self.book();
             let note = book.note(&name);
@@ -35,6 +32,9 @@ impl Clusters {
             .store
             .add_cluster(&name, label.as_deref(), &self.0.instance)
             .await?;
+        if scaling != Scaling::Unknown {
+            self.scale_when_it_runs(&name, scaling).await?;
+        }
         self.refresh().await;
         Ok(name)
     }

@@ -2,7 +2,22 @@
 
 use protocol::rest::MAX_LABEL;
 
-use super::ClusterError;
+use super::{ClusterError, Clusters};
+
+impl Clusters {
+    /// Sets or, with none, takes away the user's name for a cluster.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`], [`ClusterError::Invalid`] for one that is too long, or [`ClusterError::Store`].
+    pub async fn set_label(&self, name: &str, label: Option<String>) -> Result<(), ClusterError> {
+        let label = check_label(label)?;
+        self.find(name).await?;
+        self.0.store.set_label(name, label.as_deref()).await?;
+        self.book().note(name).label = label;
+        self.0.dirty.notify_one();
+        Ok(())
+    }
+}
 
 pub(super) fn check_label(label: Option<String>) -> Result<Option<String>, ClusterError> {
     let Some(label) = label.map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()) else {

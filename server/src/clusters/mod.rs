@@ -1,13 +1,19 @@
 //! Life of a cluster: list, create, scale, adapt, watch, stop.
 
+mod causes;
 mod create;
 mod error;
+mod gone;
 mod label;
 mod options;
 mod poll;
 mod scaling;
+mod seen;
+mod stake;
 mod stop;
+mod tails;
 mod view;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +31,7 @@ use crate::recordings::Recordings;
 use crate::store::{ClusterNote, Store};
 pub use error::ClusterError;
 pub use poll::GatewayOrigin;
+use seen::Lives;
 
 /// How long the gateway may take to hear that clusters are to end, when the server ends.
 const DELETE_PATIENCE: Duration = Duration::from_secs(10);
@@ -61,11 +68,13 @@ struct Inner {
 struct Book {
     reports: BTreeMap<String, ClusterReport>,
     watchers: HashMap<String, Watcher>,
+    /// What was seen of each cluster since it is listed.
+    lives: Lives,
     /// Labels and sizes asked for, as the store holds them.
     remembered: HashMap<String, ClusterNote>,
     /// Sizes to ask for as soon as the cluster runs.
     pending_scaling: HashMap<String, Scaling>,
-    /// Failed clusters whose card the user has closed.
+    /// Clusters that are over and whose card the user has closed.
     dismissed: HashSet<String>,
     /// Clusters that were asked to stop: their end is no news.
     stopping: HashSet<String>,

@@ -1,14 +1,24 @@
 //! How many workers a cluster is to have.
 
-use protocol::rest::{ClusterState, Scaling};
+use std::time::Duration;
 
-use super::{ClusterError, Clusters, view};
+use protocol::events::NoticeLevel;
+use protocol::life::UNBOUNDED;
+use protocol::rest::{ClusterState, Scaling};
+use tracing::warn;
+
+use super::{ClusterError, Clusters, poll, view, waiting};
+
+/// How often a size that waited is asked for where the gateway can't be reached, and how long between.
+const START_TRIES: u32 = 5;
+const START_PAUSE: Duration = Duration::from_secs(1);
 
 impl Clusters {
-    /// Asks for `workers` workers; ends adaptive scaling. Returns the gateway's warning, such as a limit.
+    /// Asks for `workers` workers; ends adaptive scaling. Returns the gateway's warning, such as a limit. While the cluster
+    /// starts, it is remembered and asked for as soon as it runs.
     ///
     /// # Errors
-    /// [`ClusterError::NotFound`], [`ClusterError::WrongState`] before it runs, [`ClusterError::Gateway`].
+    /// [`ClusterError::NotFound`], [`ClusterError::WrongState`] for one that ends or is over, [`ClusterError::Gateway`].
     pub async fn scale(&self, name: &str, workers: u32) -> Result<Option<String>, ClusterError> {
         self.rescale(name, Scaling::Manual { workers }).await
     }
@@ -30,46 +40,121 @@ impl Clusters {
         check_scaling(&scaling)?;
         let cluster = self.find(name).await?;
         match cluster.state {
-            ClusterState::Running => {}
+            ClusterState::Running => {
+                let warning = self.apply_scaling(name, scaling).await?;
+                // Newer than what may still wait for this.
+                self.forget_waiting(name).await;
+                Ok(warning)
+            }
             ClusterState::Pending => {
-                return Err(ClusterError::WrongState(format!(
-                    "Cluster {name} is still starting. Scale it when it runs, which its card shows."
-                )));
+                self.scale_when_it_runs(name, scaling).await?;
+                // It may run by now.
+                self.wake();
+                Ok(None)
             }
-            state => {
-                return Err(ClusterError::WrongState(format!(
-                    "Cluster {name} is {}; only a running cluster can be scaled. Create a new one.",
-                    view::state_word(state)
-                )));
-            }
+            state => Err(ClusterError::WrongState(format!(
+                "Cluster {name} is {}; only a cluster that runs or starts can be scaled. Create a new one.",
+                view::state_word(state)
+            ))),
         }
-        self.apply_scaling(name, scaling).await
     }
 
-    pub(super) async fn apply_scaling(
-        &self,
-        name: &str,
-        scaling: Scaling,
-    ) -> Result<Option<String>, ClusterError> {
+    /// Remembers a size until the cluster runs, beyond the end of this server.
+    pub(super) async fn scale_when_it_runs(&self, name: &str, scaling: Scaling) -> Result<(), ClusterError> {
+        waiting::put(&self.0.store, name, &scaling).await?;
+        self.book().pending_scaling.insert(name.to_owned(), scaling);
+        self.0.dirty.notify_one();
+        Ok(())
+    }
+
+    async fn forget_waiting(&self, name: &str) {
+        self.book().pending_scaling.remove(name);
+        if let Err(error) = waiting::drop(&self.0.store, name).await {
+            warn!(cluster = %name, %error, "a size that was asked for can't be struck off");
+        }
+    }
+
+    async fn apply_scaling(&self, name: &str, scaling: Scaling) -> Result<Option<String>, ClusterError> {
         let warning = match scaling {
             Scaling::Manual { workers } => self.0.client.scale(name, workers).await?,
             Scaling::Adaptive { minimum, maximum } => {
-                self.0
-                    .client
-                    .adapt(name, Some(minimum), Some(maximum), true)
-                    .await?
+                let maximum = (maximum != UNBOUNDED).then_some(maximum);
+                self.0.client.adapt(name, Some(minimum), maximum, true).await?
             }
             Scaling::Unknown => None,
         };
-        let scaling = warning
-            .as_deref()
-            .map(|words| limited(&scaling, words))
-            .unwrap_or(scaling);
-        self.book().note(name).scaling = scaling.clone();
+        self.was_asked(name, scaling, warning.as_deref());
+        let scaling = self.book().note(name).scaling.clone();
         self.0.store.set_scaling(name, &scaling).await?;
-        self.0.dirty.notify_one();
         // Its words are for a page that shows reStructuredText.
         Ok(warning.map(|words| words.replace('`', "")))
+    }
+
+    /// Takes note of what the gateway accepted, in the size that its warning names where it did less.
+    fn was_asked(&self, name: &str, scaling: Scaling, warning: Option<&str>) {
+        let scaling = match warning {
+            Some(words) => limited(&scaling, words),
+            None => scaling,
+        };
+        let mut book = self.book();
+        if let Some(watcher) = book.watchers.get(name) {
+            watcher.feed().was_asked(&scaling);
+        }
+        book.lives.set_problem(name, None);
+        book.note(name).scaling = scaling;
+        drop(book);
+        self.0.dirty.notify_one();
+    }
+
+    /// What somebody else asked for, as it was seen on its way to the gateway and accepted there. Unknown ends adaptive
+    /// scaling at whatever size it has.
+    pub fn asked_elsewhere(&self, name: &str, scaling: Scaling, warning: Option<&str>) {
+        self.was_asked(name, scaling, warning);
+        let scaling = self.book().note(name).scaling.clone();
+        let (store, name) = (self.0.store.clone(), name.to_owned());
+        // On its own: whoever asked waits for the gateway's answer.
+        tokio::spawn(async move {
+            if let Err(error) = store.set_scaling(&name, &scaling).await {
+                warn!(cluster = %name, %error, "a size that was asked for elsewhere can't be remembered");
+            }
+        });
+    }
+
+    /// Asks for the size that waited until the cluster runs.
+    pub(super) async fn scale_at_start(&self, name: String, known: Scaling) {
+        let scaling = match waiting::of(&self.0.store, &name).await {
+            Ok(Some(scaling)) => scaling,
+            // Another server of this user has asked, or somebody has asked for something newer.
+            Ok(None) => return,
+            Err(error) => {
+                warn!(cluster = %name, %error, "what waits for a cluster can't be read; what is known of it is asked for");
+                known
+            }
+        };
+        let mut tries = START_TRIES;
+        let outcome = loop {
+            tries -= 1;
+            match self.apply_scaling(&name, scaling.clone()).await {
+                Err(ClusterError::Gateway(error)) if error.is_passing() && tries > 0 => {
+                    tokio::time::sleep(START_PAUSE).await;
+                }
+                outcome => break outcome,
+            }
+        };
+        self.forget_waiting(&name).await;
+        let title = poll::short(&self.book(), &name);
+        let (level, problem) = match outcome {
+            Ok(None) => return,
+            Ok(Some(warning)) => (NoticeLevel::Warning, warning),
+            Err(error) => {
+                warn!(cluster = %name, %error, "the size asked for before it ran could not be set");
+                let words = format!("It runs, but its size could not be set: {error} Scale it again.");
+                (NoticeLevel::Error, words)
+            }
+        };
+        self.notify(level, format!("Cluster {title}: {problem}"));
+        self.book().lives.set_problem(&name, Some(problem));
+        self.0.dirty.notify_one();
     }
 }
 

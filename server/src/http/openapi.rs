@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
+use super::{clusters, dashboards, events, inspect, jobs, life, recordings, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,9 @@ use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
         clusters::scale,
         clusters::adapt,
         clusters::live,
+        life::set_label,
+        life::at_stake,
+        life::tails,
         inspect::profile,
         inspect::logs,
         inspect::story,
