@@ -235,6 +235,7 @@ pub fn find(name: &str) -> Option<&'static dyn Plot> {
         "timeseries-memory" => &timeseries::MEMORY,
         "timeseries-network" => &timeseries::NETWORK,
         "timeseries-disk" => &timeseries::DISK,
+        "timeseries-workers" => &timeseries::WORKERS,
         "errors" => &errors::Errors,
         "profile" => &profile::Profile,
         "cluster-map" => &cluster_map::ClusterMap,

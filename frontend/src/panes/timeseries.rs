@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use protocol::live::{Sample, Topics};
 
 use super::hue;
-use super::plot::{Column, Data, Figure, Picture, Plot, Room, Table, Tip};
+use super::plot::{Cell, Column, Data, Figure, Picture, Plot, Room, Table, Tip};
 use crate::draw::scale::{Scale, UP, Unit};
 use crate::draw::shape::{Area, Shape};
 use crate::state::live::Live;
@@ -20,6 +20,7 @@ const RIGHT: f64 = 24.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 28.0;
 
+/// NaN where it is not known.
 type Value = fn(&Sample) -> f64;
 
 /// One line: its colour, and how to get it.
@@ -90,6 +91,18 @@ pub static DISK: TimeSeries = TimeSeries {
     legend: &[(hue::CSS_RED, "read"), (hue::CSS_BLUE, "written")],
 };
 
+/// Present beside asked for, where that is known: a recording does not hold it.
+pub static WORKERS: TimeSeries = TimeSeries {
+    unit: Unit::Count,
+    columns: &[AT, ("Present", Unit::Count), ("Asked for", Unit::Count)],
+    lines: &[
+        Line(hue::BLUE, |sample| sample.workers.into()),
+        Line(hue::GRAY, |sample| sample.asked.map_or(f64::NAN, f64::from)),
+    ],
+    limit: |_| 0.0,
+    legend: &[(hue::CSS_BLUE, "present"), (hue::CSS_GRAY, "asked for")],
+};
+
 /// The samples of the last hour, or of a recording; oldest first.
 fn recent<'a>(data: &Data<'a>) -> Vec<&'a Sample> {
     let samples = &data.live.samples;
@@ -138,7 +151,10 @@ impl Plot for TimeSeries {
     fn table(&self, data: &Data<'_>) -> Table {
         let row = |sample: &&Sample| {
             let mut cells = vec![(sample.at_us as f64).into()];
-            cells.extend(self.lines.iter().map(|line| (line.1)(sample).into()));
+            cells.extend(self.lines.iter().map(|line| {
+                let value = (line.1)(sample);
+                if value.is_nan() { Cell::Nothing } else { value.into() }
+            }));
             cells
         };
         Table {
@@ -182,6 +198,7 @@ impl Plot for TimeSeries {
         for (n, Line(color, value)) in self.lines.iter().enumerate() {
             let points: Vec<_> = reduced(&samples, *value, us_per_px)
                 .into_iter()
+                .filter(|at| !value(samples[*at]).is_nan())
                 .map(|at| {
                     let sample = samples[at];
                     let point = (
@@ -253,6 +270,7 @@ impl Plot for TimeSeries {
         };
         let named = self.lines.iter().zip(self.legend);
         let mut figures: Vec<_> = named
+            .filter(|(line, _)| !(line.1)(last).is_nan())
             .map(|(line, (_, name))| (self.unit.say((line.1)(last)), *name, false))
             .collect();
         let limit = (self.limit)(last);
@@ -344,6 +362,30 @@ mod tests {
         assert_eq!(marks(&live), 1);
         live.at = None;
         assert_eq!(marks(&live), 0);
+    }
+
+    #[test]
+    fn workers_that_nobody_is_known_to_have_asked_for_are_no_line() {
+        let view = View::default();
+        let theme = Theme::default();
+        let room = Room {
+            width: 600.0,
+            height: 300.0,
+            theme: &theme,
+        };
+        let with = |asked: Option<u32>| {
+            let mut live = live((0..10).map(|s| (s, 0)));
+            for sample in &mut live.samples {
+                (sample.workers, sample.asked) = (2, asked);
+            }
+            let data = data(&live, &view);
+            let shapes = WORKERS.picture(&data, room).shapes;
+            let lines = shapes.iter().filter(|shape| matches!(shape, Shape::Line { .. })).count();
+            let cell = WORKERS.table(&data).rows[0][2].clone();
+            (lines, cell, WORKERS.figures(&data).len())
+        };
+        assert_eq!(with(Some(4)), (2, Cell::Number(4.0), 2));
+        assert_eq!(with(None), (1, Cell::Nothing, 1));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum Icon {
     Tiles,
     Info,
     Wrap,
+    Pencil,
+    Select,
 }
 
 impl Icon {
@@ -68,6 +70,8 @@ impl Icon {
                 "M2 3.5h12M2 7.5h9.5a2.2 2.2 0 0 1 0 4.4H8M9.8 10 8 11.9l1.8 1.9M2 11.9h3",
                 false,
             ),
+            Self::Pencil => ("M3 13l.6-2.6 7.2-7.2 2 2-7.2 7.2zM9.6 4.4l2 2", false),
+            Self::Select => ("M2.5 2.5h8v8h-8zM4.5 6.5l1.5 1.5 3-3M5.5 13.5h8v-8", false),
             Self::Info => (
                 "M8 1.9a6.1 6.1 0 1 0 0 12.2A6.1 6.1 0 0 0 8 1.9M8 7.3v3.6M8 4.9v.7",
                 false,
