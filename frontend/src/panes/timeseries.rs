@@ -153,7 +153,11 @@ impl Plot for TimeSeries {
             let mut cells = vec![(sample.at_us as f64).into()];
             cells.extend(self.lines.iter().map(|line| {
                 let value = (line.1)(sample);
-                if value.is_nan() { Cell::Nothing } else { value.into() }
+                if value.is_nan() {
+                    Cell::Nothing
+                } else {
+                    value.into()
+                }
             }));
             cells
         };
@@ -380,7 +384,10 @@ mod tests {
             }
             let data = data(&live, &view);
             let shapes = WORKERS.picture(&data, room).shapes;
-            let lines = shapes.iter().filter(|shape| matches!(shape, Shape::Line { .. })).count();
+            let lines = shapes
+                .iter()
+                .filter(|shape| matches!(shape, Shape::Line { .. }))
+                .count();
             let cell = WORKERS.table(&data).rows[0][2].clone();
             (lines, cell, WORKERS.figures(&data).len())
         };

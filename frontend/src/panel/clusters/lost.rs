@@ -33,7 +33,10 @@ impl Doomed {
             add(figure("clients"), "client", " connected, such as notebooks");
         }
         if self.jobs > 0 {
-            losses.push(format!("{} running on it", format::count(self.jobs as u64, "job")));
+            losses.push(format!(
+                "{} running on it",
+                format::count(self.jobs as u64, "job")
+            ));
         }
         losses
     }
@@ -61,7 +64,10 @@ impl Doomed {
             lines.push("This is lost:".to_owned());
             lines.extend(losses.iter().map(|loss| format!("\u{2022} {loss}")));
         } else if self.doubt().is_none() {
-            lines.push("Nothing is lost: it works on no task, holds no result, and no client is connected.".to_owned());
+            lines.push(
+                "Nothing is lost: it works on no task, holds no result, and no client is connected."
+                    .to_owned(),
+            );
         }
         lines.extend(self.doubt());
         lines.join("\n")
@@ -130,12 +136,20 @@ mod tests {
     #[test]
     fn nothing_is_said_to_be_safe_that_was_not_seen() {
         let idle = json!({"tasks_running": 0, "tasks_in_memory": 0, "bytes": 0, "clients": 0, "stale": null});
-        assert!(question(&[doomed("a", Some(Ok(idle)))]).1.starts_with("Nothing is lost"));
-        let unknown = json!({"tasks_running": 0, "tasks_in_memory": 0, "bytes": 0, "clients": null, "stale": null});
+        assert!(
+            question(&[doomed("a", Some(Ok(idle)))])
+                .1
+                .starts_with("Nothing is lost")
+        );
+        let unknown =
+            json!({"tasks_running": 0, "tasks_in_memory": 0, "bytes": 0, "clients": null, "stale": null});
         let text = question(&[doomed("a", Some(Ok(unknown)))]).1;
         assert_eq!(text, "Whether clients are connected is not known.");
         let text = question(&[doomed("a", Some(Err("No answer.".to_owned())))]).1;
-        assert!(text.contains("No answer.") && !text.contains("Nothing is lost"), "{text}");
+        assert!(
+            text.contains("No answer.") && !text.contains("Nothing is lost"),
+            "{text}"
+        );
         assert!(question(&[doomed("a", None)]).1.contains("given up"));
     }
 
@@ -147,6 +161,9 @@ mod tests {
         assert_eq!(text.lines().count(), 1 + NAMED + 1);
         assert!(text.ends_with("and 2 more"), "{text}");
         let two = question(&[doomed("a", Some(Ok(busy()))), doomed("b", None)]).1;
-        assert!(two.contains("a: 12 tasks under way, 1 result") && two.contains("b: its start is given up"), "{two}");
+        assert!(
+            two.contains("a: 12 tasks under way, 1 result") && two.contains("b: its start is given up"),
+            "{two}"
+        );
     }
 }

@@ -83,7 +83,9 @@ impl Panel {
             if let Err(error) = answer {
                 well = false;
                 let state = self.store.state();
-                let title = state.cluster(name).map_or(name.as_str(), |cluster| title(cluster));
+                let title = state
+                    .cluster(name)
+                    .map_or(name.as_str(), |cluster| title(cluster));
                 self.fail(&format!("{title} could not be shut down: {}", error.message));
             }
         }

@@ -24,9 +24,10 @@ pub fn Title(props: &TitleProps) -> Html {
     let cluster = &props.cluster;
     let draft = use_state_eq(|| None::<String>);
     let root = use_node_ref();
+    let began = use_mut_ref(|| false);
     let editing = draft.is_some();
     use_effect_with(editing, {
-        let (root, began) = (root.clone(), use_mut_ref(|| false));
+        let root = root.clone();
         move |editing| {
             // The keyboard goes into the field, and back to the button it came from.
             if *editing {
@@ -45,7 +46,8 @@ pub fn Title(props: &TitleProps) -> Html {
             })
         };
         let save = {
-            let (panel, draft, name, text) = (panel.clone(), draft.setter(), cluster.name.clone(), text.clone());
+            let (panel, draft, name, text) =
+                (panel.clone(), draft.setter(), cluster.name.clone(), text.clone());
             Callback::from(move |()| {
                 let (panel, draft, name, text) = (panel.clone(), draft.clone(), name.clone(), text.clone());
                 spawn_local(async move {
