@@ -133,7 +133,11 @@ async function atHome(t) {
       label: 'broken'
     });
     await panel.clusterState(page, failing, 'FAILED');
-    t.match(await panel.part(card(failing), 'cluster-reason').innerText(), /scheduler has ended/, 'the reason');
+    t.match(
+      await panel.part(card(failing), 'cluster-reason').innerText(),
+      /scheduler has ended/,
+      'the reason'
+    );
     t.match(await time(page, failing), /^failed after \d+ s$/, 'its time');
     const tail = panel.part(card(failing), 'tail-text').first();
     await tail.filter({ hasText: 'PYTHONHOME' }).waitFor();
@@ -234,7 +238,10 @@ async function onSite(t) {
   let page = await t.page(server.url, { expectErrors: /4\d\d|502/ });
   let api = panel.api(server);
   await panel.gatewayUp(page);
-  const user = await User.open(t, { ...gateway.environment(), DASK_GATEWAY__PROXY_ADDRESS: `${gateway.port}` });
+  const user = await User.open(t, {
+    ...gateway.environment(),
+    DASK_GATEWAY__PROXY_ADDRESS: `${gateway.port}`
+  });
 
   await t.step('PENDING counts its time and is cancelled', async () => {
     const name = await panel.createCluster(page, { options: { slow: '40' }, label: 'slow' });
@@ -243,7 +250,11 @@ async function onSite(t) {
       what: async () => `a time that grows; it is “${await time(page, name)}”`
     });
     await t.shot(page, 'pending');
-    t.equal(await panel.part(panel.card(page, name), 'shut-down').innerText(), 'Cancel', 'what ends its start');
+    t.equal(
+      await panel.part(panel.card(page, name), 'shut-down').innerText(),
+      'Cancel',
+      'what ends its start'
+    );
     await panel.part(panel.card(page, name), 'shut-down').click();
     await panel.part(page, 'confirm').getByText('given up').waitFor();
     await panel.confirmDialog(page);
@@ -372,7 +383,10 @@ async function inLab(t) {
     await t.shot(page, 'lab-question');
     await panel.confirmDialog(page);
     await panel.part(page, 'stop-progress').waitFor();
-    await panel.part(page, 'stop-words').filter({ hasText: '3 clusters are shut down' }).waitFor({ timeout: 60_000 });
+    await panel
+      .part(page, 'stop-words')
+      .filter({ hasText: '3 clusters are shut down' })
+      .waitFor({ timeout: 60_000 });
     await t.shot(page, 'lab-all-ended');
     for (const name of names) {
       await panel.clusterGone(page, name);

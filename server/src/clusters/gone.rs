@@ -1,11 +1,15 @@
 //! Clusters that the gateway's list no longer has: it is asked what became of each, and that is shown for a moment.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dask_gateway::{ClusterReport, ClusterStatus, GatewayError};
 use tracing::warn;
 
 use super::{Clusters, waiting};
+
+/// The list of all others waits for this.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Clusters {
     /// Adds to `reports`, which are fresh, those of clusters that were there before: as they ended, or as they were where
@@ -18,26 +22,25 @@ impl Clusters {
                 .cloned()
                 .collect()
         };
-        for old in missing {
-            let name = old.name.clone();
-            let now = match old.status {
+        let found = missing.into_iter().map(|old| async move {
+            match old.status {
                 // The gateway has let it go, or it was shown long enough.
                 ClusterStatus::Failed => None,
-                ClusterStatus::Stopped => self.book().lives.lingers(&name, now_ms).then_some(old),
+                ClusterStatus::Stopped => self.book().lives.lingers(&old.name, now_ms).then_some(old),
                 ClusterStatus::Pending | ClusterStatus::Running | ClusterStatus::Stopping => {
                     Some(self.what_became_of(old, now_ms).await)
                 }
-            };
-            if let Some(now) = now {
-                reports.insert(name, now);
             }
+        });
+        for report in futures_util::future::join_all(found).await.into_iter().flatten() {
+            reports.insert(report.name.clone(), report);
         }
     }
 
     async fn what_became_of(&self, old: ClusterReport, now_ms: i64) -> ClusterReport {
-        match self.0.client.get(&old.name).await {
-            Ok(report) => report,
-            Err(GatewayError::NotFound { .. }) => ClusterReport {
+        match tokio::time::timeout(PATIENCE, self.0.client.get(&old.name)).await {
+            Ok(Ok(report)) => report,
+            Ok(Err(GatewayError::NotFound { .. })) => ClusterReport {
                 status: ClusterStatus::Stopped,
                 stop_time: Some(now_ms),
                 dashboard_route: None,
@@ -45,8 +48,12 @@ impl Clusters {
                 ..old
             },
             // It may well run: it is asked about again with the next list.
-            Err(error) => {
+            Ok(Err(error)) => {
                 warn!(cluster = %old.name, %error, "what became of a cluster can't be asked");
+                old
+            }
+            Err(_elapsed) => {
+                warn!(cluster = %old.name, "the gateway does not say in time what became of a cluster");
                 old
             }
         }

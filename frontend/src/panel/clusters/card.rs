@@ -252,7 +252,7 @@ fn pending(
             <div class="gh-actions">
                 {scale_button(props)}
                 <span class="gh-push" />
-                {shut_down_button(shut_down, stopping, "Cancel")}
+                {Button::new("Cancel").icon(Icon::Cross).title("Give up its start").tone(Tone::Danger).on(shut_down.clone()).busy(stopping).testid("shut-down").view()}
             </div>
             {scale_form(props, root)}
             {states::tails(cluster, false)}
