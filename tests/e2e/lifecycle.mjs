@@ -38,22 +38,22 @@ async function atHome(t) {
   });
 
   await t.step('manual, up and down', async () => {
-    await panel.scale(page, name, 2);
-    t.equal(await asked(page, name), 'manual 2', 'what was asked');
-    await panel.scale(page, name, 1);
-    t.equal(await asked(page, name), 'manual 1', 'what was asked');
+    await manual(page, name, 2);
+    await says(t, page, name, 'manual 2');
+    await manual(page, name, 1);
+    await says(t, page, name, 'manual 1');
   });
 
   await t.step('manual, adaptive, manual: each holds', async () => {
     await adapt(page, name, 1, 2);
     await says(t, page, name, 'adaptive 1–2');
-    await panel.scale(page, name, 2);
+    await manual(page, name, 2);
     await says(t, page, name, 'manual 2');
     // Adaptive scaling would let one go after nine idle seconds.
     await page.waitForTimeout(12_000);
     t.equal(await asked(page, name), 'manual 2', 'what was asked');
     t.equal(await user.does('workers', { name }), 2, 'workers, as Python counts them');
-    await panel.scale(page, name, 0);
+    await manual(page, name, 0);
     await says(t, page, name, 'manual 0');
   });
 
@@ -340,7 +340,10 @@ async function onSite(t) {
   });
 
   await t.step('a shutdown that the gateway does not hear says so and is offered again', async () => {
-    await gateway.stop();
+    // Killed, so that it can't end its clusters.
+    gateway.child.kill('SIGKILL');
+    await gateway.exited;
+    await panel.gatewayState(page, 'down');
     await panel.part(panel.card(page, name), 'shut-down').click();
     await panel.part(page, 'confirm').waitFor({ timeout: 20_000 });
     await panel.confirmDialog(page);
@@ -352,6 +355,9 @@ async function onSite(t) {
     // A site's gateway that has forgotten it: so it is over.
     await panel.clusterState(page, name, 'STOPPED', 30_000);
     await panel.clusterGone(page, name);
+    for (const { pid } of await t.processes('scheduler', 'worker')) {
+      process.kill(pid, 'SIGKILL');
+    }
   });
   await user.leave();
   await page.context().close();
@@ -376,10 +382,13 @@ async function inLab(t) {
     await t.shot(page, 'lab-three');
     await page.keyboard.press('Control+Shift+C');
     await page.locator('.lm-CommandPalette-input').fill('Shut Down All Clusters');
-    await page.locator('.lm-CommandPalette-item').first().click();
+    await page.locator('.lm-CommandPalette-item[data-command="gatehouse:shut-down-all"]').click();
     const dialog = page.locator('.jp-Dialog');
     await dialog.getByText('Shut down 3 clusters?').waitFor();
-    t.match(await dialog.innerText(), /one: nothing is lost\n.*two|two: nothing is lost/s, 'a line each');
+    const lines = (await dialog.innerText())
+      .split('\n')
+      .filter(line => /^• (one|two|three): nothing is lost$/.test(line));
+    t.equal(lines.length, 3, 'lines of what is lost');
     await t.shot(page, 'lab-question');
     await panel.confirmDialog(page);
     await panel.part(page, 'stop-progress').waitFor();
@@ -405,6 +414,15 @@ async function adapt(page, name, minimum, maximum) {
   await panel.part(card, 'scale-maximum').fill(String(maximum));
   await panel.part(card, 'scale-apply').click();
   await panel.part(card, 'scale-form').waitFor({ state: 'detached' });
+}
+
+async function manual(page, name, workers) {
+  const card = panel.card(page, name);
+  await panel.openScale(page, name);
+  await panel.part(card, 'scale-mode-manual').check({ force: true });
+  await panel.part(card, 'scale-workers').fill(String(workers));
+  await panel.part(card, 'scale-apply').click();
+  await panel.workerCount(page, name, workers);
 }
 
 /** What a card says was asked of the cluster's size; `null` where it says nothing. */

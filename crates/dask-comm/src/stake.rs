@@ -12,12 +12,12 @@ use crate::value::to_u64;
 use crate::{CommError, Connection};
 
 /// Workers, tasks that run or wait for a worker, results in memory, their bytes, clients. Dask counts workers that submit
-/// tasks, and what nobody waits for, as clients too: nobody would miss those.
+/// tasks, published data and what nobody waits for as clients too: none of these is somebody.
 const EXPRESSION: &str = "lambda s: [len(s.workers), \
     sum(len(w.processing) for w in s.workers.values()) + len(getattr(s, 'queued', ())) + len(s.unrunnable), \
     sum(p.states.get('memory', 0) for p in s.task_prefixes.values()), \
     sum(w.nbytes for w in s.workers.values()), \
-    sum(1 for c in s.clients if c != 'fire-and-forget' and not c.startswith('Client-worker'))]";
+    sum(1 for c in s.clients if c != 'fire-and-forget' and not c.startswith(('Client-worker', 'published-')))]";
 
 /// The scheduler finds out that nobody listens any more when it tells again.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -65,6 +65,18 @@ async fn answers(dask: Dask) {
     assert!(last.at > 1e9 && !last.stimulus.is_empty(), "{last:?}");
     assert_eq!(connection.story("never-heard-of").await.expect("an answer"), []);
 
+    let stake = cluster.connect().await.stake().await.expect("what is at stake");
+    assert_eq!(
+        (
+            stake.workers,
+            stake.tasks_running,
+            stake.tasks_in_memory,
+            stake.clients
+        ),
+        (1, 1, 40, 0)
+    );
+    assert!(stake.bytes >= 40, "{stake:?}");
+
     let log = connection.logs(100).await.expect("logs");
     assert!(
         log.iter()
