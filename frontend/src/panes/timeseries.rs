@@ -94,13 +94,14 @@ pub static DISK: TimeSeries = TimeSeries {
 /// Present beside asked for, where that is known: a recording does not hold it.
 pub static WORKERS: TimeSeries = TimeSeries {
     unit: Unit::Count,
-    columns: &[AT, ("Present", Unit::Count), ("Asked for", Unit::Count)],
+    columns: &[AT, ("Asked for", Unit::Count), ("Present", Unit::Count)],
+    // Where both are the same, those that are there are seen.
     lines: &[
-        Line(hue::BLUE, |sample| sample.workers.into()),
         Line(hue::GRAY, |sample| sample.asked.map_or(f64::NAN, f64::from)),
+        Line(hue::BLUE, |sample| sample.workers.into()),
     ],
     limit: |_| 0.0,
-    legend: &[(hue::CSS_BLUE, "present"), (hue::CSS_GRAY, "asked for")],
+    legend: &[(hue::CSS_GRAY, "asked for"), (hue::CSS_BLUE, "present")],
 };
 
 /// The samples of the last hour, or of a recording; oldest first.
@@ -213,7 +214,14 @@ impl Plot for TimeSeries {
                 })
                 .collect();
             for part in points.chunk_by(|a, b| b.0 - a.0 <= GAP_US) {
-                let mut line: Vec<_> = part.iter().map(|(_, point)| *point).collect();
+                let mut line: Vec<(f64, f64)> = Vec::with_capacity(part.len());
+                for (_, point) in part {
+                    // There is nothing between two counts.
+                    if let Some((_, level)) = line.last().filter(|_| self.unit == Unit::Count) {
+                        line.push((point.0, *level));
+                    }
+                    line.push(*point);
+                }
                 let (left, right) = (line[0].0, line[line.len() - 1].0);
                 if n == 0 && self.lines.len() != 2 {
                     let mut under = line.clone();
@@ -388,7 +396,7 @@ mod tests {
                 .iter()
                 .filter(|shape| matches!(shape, Shape::Line { .. }))
                 .count();
-            let cell = WORKERS.table(&data).rows[0][2].clone();
+            let cell = WORKERS.table(&data).rows[0][1].clone();
             (lines, cell, WORKERS.figures(&data).len())
         };
         assert_eq!(with(Some(4)), (2, Cell::Number(4.0), 2));

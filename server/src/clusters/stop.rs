@@ -24,7 +24,7 @@ impl Clusters {
             book.stopping.remove(name);
             book.lives.set_problem(
                 name,
-                Some(format!("It could not be shut down: {error} Shut it down again.")),
+                Some(format!("It could not be shut down: {error} Then try again.")),
             );
             drop(book);
             self.0.dirty.notify_one();

@@ -234,15 +234,13 @@ impl Watch {
                 let now = self.patiently(scheduler.identity()).await?;
                 every = heartbeat(now.workers.len());
                 next_identity = Instant::now() + every;
-                let before = self.feed.workers.borrow().len();
-                self.take_identity(&now, state.as_deref());
-                if before != now.workers.len() {
-                    next_asked = Instant::now();
+                // Who comes and goes was asked to: first the one, then the other.
+                let moved = self.feed.workers.borrow().len() != now.workers.len();
+                if moved || Instant::now() >= next_asked {
+                    self.look_what_was_asked(scheduler).await?;
+                    next_asked = Instant::now() + asked::EVERY;
                 }
-            }
-            if Instant::now() >= next_asked {
-                self.look_what_was_asked(scheduler).await?;
-                next_asked = Instant::now() + asked::EVERY;
+                self.take_identity(&now, state.as_deref());
             }
             self.take_tasks(polled);
             self.answered(began.elapsed());
@@ -262,7 +260,10 @@ impl Watch {
                     () = tokio::time::sleep_until(began + next) => {}
                     // Who comes need not wait; who leaves changes nothing before the next turn.
                     Ok(_) = viewers.wait_for(|viewers| *viewers > 0), if !seen => {}
-                    () = self.feed.ask_again.notified() => next_asked = Instant::now(),
+                    () = self.feed.ask_again.notified() => {
+                        next_asked = Instant::now();
+                        next_identity = next_asked;
+                    }
                 }
             }
         }

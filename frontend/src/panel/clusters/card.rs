@@ -98,7 +98,7 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
                 ClusterState::Running => running(props, &panel, &shut_down, *stopping, &root),
                 ClusterState::Pending => pending(props, &shut_down, *stopping, &root),
                 ClusterState::Stopping => {
-                    states::stopping(cluster, shut_down_button(&shut_down, *stopping, "Shut down again"))
+                    states::stopping(cluster, shut_down_button(&shut_down, false, "Shut down again"))
                 }
                 ClusterState::Failed => states::failed(cluster),
                 ClusterState::Stopped => html! {},
@@ -246,9 +246,7 @@ fn pending(
     let cluster = &props.cluster;
     html! {
         <>
-            <p class="gh-note">
-                {cluster.reason.clone().unwrap_or_else(|| "Waiting for the scheduler to start.".to_owned())}
-            </p>
+            {states::waiting(cluster)}
             <div class="gh-actions">
                 {scale_button(props)}
                 <span class="gh-push" />

@@ -1,5 +1,6 @@
 //! What a card says beside a running cluster's figures: since when it is in its state, what it waits for, why it failed.
 
+use gloo::timers::callback::Timeout;
 use protocol::rest::{Cluster, ClusterState, Scaling};
 use yew::prelude::*;
 
@@ -8,8 +9,8 @@ use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
 use crate::ui::widgets::Elapsed;
 
-/// A gateway that takes longer to end a cluster has probably forgotten it, milliseconds.
-const SLOW_STOP_MS: i64 = 60_000;
+/// A start or an end that takes longer is worth a word, milliseconds.
+const SLOW_MS: i64 = 60_000;
 
 /// Since when the cluster is in its state, or how long it was there.
 pub fn times(cluster: &Cluster) -> Html {
@@ -100,21 +101,67 @@ pub fn tails(cluster: &Cluster, open: bool) -> Html {
     }
 }
 
+/// What a start waits for.
+pub fn waiting(cluster: &Cluster) -> Html {
+    let usual = cluster
+        .reason
+        .as_deref()
+        .unwrap_or("Waiting for the scheduler to start.")
+        .to_owned();
+    html! {
+        <Slow
+            since={cluster.life.since.or(cluster.started_at)}
+            usual={html! { <p class="gh-note">{usual}</p> }}
+            slow={html! {
+                <p class="gh-note" data-testid="slow-start">
+                    {"This takes long. The site may wait for a free node or load an image; the gateway gives up by itself."}
+                </p>
+            }}
+        />
+    }
+}
+
 /// Its end is under way; where that takes long, `again` asks for it again.
 pub fn stopping(cluster: &Cluster, again: Html) -> Html {
-    let slow = cluster
-        .life
-        .since
-        .is_some_and(|since| js_sys::Date::now() as i64 - since > SLOW_STOP_MS);
     html! {
-        if slow {
-            <div class="gh-card-row">
-                <p class="gh-note">{"The gateway takes long to end it. It may have lost the request."}</p>
-                {again}
-            </div>
-        } else {
-            <p class="gh-note">{"Its scheduler and workers are being stopped."}</p>
-        }
+        <Slow
+            since={cluster.life.since}
+            usual={html! { <p class="gh-note">{"Its scheduler and workers are being stopped."}</p> }}
+            slow={html! {
+                <div class="gh-card-row" data-testid="slow-stop">
+                    <p class="gh-note">{"The gateway takes long to end it. It may have lost the request."}</p>
+                    {again}
+                </div>
+            }}
+        />
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct SlowProps {
+    /// Unix time in milliseconds.
+    since: Option<i64>,
+    usual: Html,
+    slow: Html,
+}
+
+/// What is usual, until it takes [`SLOW_MS`]: nothing else tells the card that time goes by.
+#[component]
+fn Slow(props: &SlowProps) -> Html {
+    let tick = use_force_update();
+    let left = props
+        .since
+        .map(|since| since + SLOW_MS - js_sys::Date::now() as i64);
+    use_effect_with(props.since, move |_| {
+        let timer = left
+            .filter(|left| *left > 0)
+            .map(|left| Timeout::new(left as u32 + 50, move || tick.force_update()));
+        move || drop(timer)
+    });
+    if left.is_some_and(|left| left <= 0) {
+        props.slow.clone()
+    } else {
+        props.usual.clone()
     }
 }
 
