@@ -19,7 +19,12 @@ impl Clusters {
     pub async fn at_stake(&self, name: &str) -> Result<AtStake, ClusterError> {
         let cluster = self.find(name).await?;
         if cluster.state != ClusterState::Running {
-            return Ok(AtStake::default());
+            let ending = cluster.state == ClusterState::Stopping;
+            return Ok(AtStake {
+                clients: (!ending).then_some(0),
+                stale: ending.then(|| "It is being shut down already; what it held is lost.".to_owned()),
+                ..AtStake::default()
+            });
         }
         let Ok((feed, inspector)) = self
             .watcher(name, |watcher: &Watcher| (watcher.feed(), watcher.inspector()))
