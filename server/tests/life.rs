@@ -195,10 +195,11 @@ async fn a_size_asked_for_while_pending_is_asked_of_the_gateway_once_it_runs() {
     }
     let cluster = server
         .wait("api/v1/clusters/a", "what waits", |cluster| {
-            (cluster["life"]["scaling_waits"] == true).then(|| cluster.clone())
+            let newest = cluster["scaling"] == json!({"mode": "manual", "workers": 9});
+            newest.then(|| cluster.clone())
         })
         .await;
-    assert_eq!(cluster["scaling"], json!({"mode": "manual", "workers": 9}));
+    assert_eq!(cluster["life"]["scaling_waits"], true);
     assert_eq!(
         gateway.asked("/api/v1/clusters/a/scale").await,
         Vec::<Value>::new()
