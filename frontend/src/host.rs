@@ -44,6 +44,9 @@ extern "C" {
     fn notify(this: &JsHost, level: &str, message: &str) -> Result<(), JsValue>;
 }
 
+/// Event of the window: the panel has changed a cluster's label.
+pub const LABELLED: &str = "gatehouse-labelled";
+
 /// Where connect code went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {

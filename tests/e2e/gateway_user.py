@@ -9,7 +9,6 @@ import time
 import warnings
 
 from dask_gateway import Gateway
-from distributed import wait
 
 
 def nap(seconds):
@@ -62,7 +61,7 @@ class User:
     def hold(self, name, results, busy):
         """Keeps so many results in memory, and so many tasks under way."""
         done = self.client(name).map(nap, [0] * results, pure=False)
-        wait(done)
+        self.client(name).gather(done)
         self.held += [*done, *self.client(name).map(nap, [600] * busy, pure=False)]
 
     def load(self, name, tasks, seconds):

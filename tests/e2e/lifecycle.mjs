@@ -103,6 +103,8 @@ async function atHome(t) {
     await page.keyboard.press('Enter');
     const title = panel.part(card(name), 'cluster-title');
     await title.filter({ hasText: 'taxi rides' }).waitFor();
+    const pane = await panel.pane(page, name, 'timeseries-workers');
+    await panel.paneSays(pane, 'taxi rides');
     await panel.part(card(name), 'label-edit').focus();
     await page.keyboard.press('Enter');
     await panel.part(card(name), 'label-input').fill('never kept');

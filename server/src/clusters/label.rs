@@ -14,7 +14,8 @@ impl Clusters {
         self.find(name).await?;
         self.0.store.set_label(name, label.as_deref()).await?;
         self.book().note(name).label = label;
-        self.0.dirty.notify_one();
+        // Whoever changed it may ask for it with the next request.
+        self.publish_now(false);
         Ok(())
     }
 }

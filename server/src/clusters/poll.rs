@@ -142,7 +142,7 @@ impl Clusters {
     }
 
     /// Publishes the list; one in which only figures are new waits until these are due.
-    fn publish_now(&self, figures: bool) {
+    pub(super) fn publish_now(&self, figures: bool) {
         let list = view::clusters(&self.book(), &self.0.origin);
         self.0.list.send_if_modified(|old| {
             let changed = **old != list && (figures || !same_but_figures(old, &list));

@@ -74,7 +74,9 @@ fn block(tail: &Value) -> Html {
                 />
             </figcaption>
             // It scrolls, so the keyboard must get there.
-            <pre tabindex="0" aria-label={format!("Log of the {of}")} data-testid="tail-text">{text}</pre>
+            <div tabindex="0" role="region" aria-label={format!("Log of the {of}")}>
+                <pre data-testid="tail-text">{text}</pre>
+            </div>
         </figure>
     }
 }

@@ -8,6 +8,7 @@ use web_sys::{HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::super::context::use_panel;
+use crate::host::LABELLED;
 use crate::ui::format;
 use crate::ui::icons::Icon;
 use crate::ui::widgets::{Button, Tone, focus_first};
@@ -52,7 +53,13 @@ pub fn Title(props: &TitleProps) -> Html {
                 let (panel, draft, name, text) = (panel.clone(), draft.clone(), name.clone(), text.clone());
                 spawn_local(async move {
                     match panel.store.api().set_label(&name, &text).await {
-                        Ok(()) => draft.set(None),
+                        Ok(()) => {
+                            draft.set(None);
+                            // The panes are another module, which nothing else tells.
+                            if let Ok(event) = web_sys::Event::new(LABELLED) {
+                                gloo::utils::window().dispatch_event(&event).unwrap_or_default();
+                            }
+                        }
                         Err(error) => panel.fail(&error.message),
                     }
                 });
