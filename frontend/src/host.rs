@@ -77,6 +77,8 @@ pub struct ActiveKernel {
     /// What the user calls the notebook or console.
     pub title: String,
 }
+/// Event of the window: the panel has changed a cluster's label.
+pub const LABELLED: &str = "gatehouse-labelled";
 
 /// Where connect code went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

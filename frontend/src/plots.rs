@@ -1,7 +1,7 @@
 //! The plots that there are: the name that opens each, and its title.
 
 /// Names and titles, as menus list them.
-pub const PLOTS: [(&str, &str); 18] = [
+pub const PLOTS: [(&str, &str); 19] = [
     ("status", "Status"),
     ("task-stream", "Task Stream"),
     ("progress", "Progress"),
@@ -15,6 +15,7 @@ pub const PLOTS: [(&str, &str); 18] = [
     ("timeseries-memory", "Memory over Time"),
     ("timeseries-network", "Network over Time"),
     ("timeseries-disk", "Disk over Time"),
+    ("timeseries-workers", "Workers over Time"),
     ("errors", "Errors"),
     ("profile", "Profile"),
     ("task-groups", "Task Groups"),

@@ -199,6 +199,10 @@ function paneCommands(trans: TranslationBundle): IPanelCommand[] {
       trans.__('Open Disk over Time…'),
       trans.__('Watch what a cluster reads from and writes to disk over time')
     ],
+    'timeseries-workers': [
+      trans.__('Open Workers over Time…'),
+      trans.__('Watch how many workers a cluster has, beside how many it was asked for')
+    ],
     errors: [trans.__('Open Errors…'), trans.__('Read what the tasks of a cluster raised')],
     profile: [trans.__('Open Profile…'), trans.__('Find the functions in which workers spend their time')],
     'task-groups': [

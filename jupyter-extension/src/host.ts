@@ -6,6 +6,7 @@ import type { ConsolePanel, IConsoleTracker } from '@jupyterlab/console';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { NotebookActions } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { Widget } from '@lumino/widgets';
 
 import type { ActiveKernel, Host } from '../wasm/gatehouse.js';
 
@@ -57,9 +58,13 @@ export class LabHost implements Host {
 
   async confirm(title: string, body: string, action: string): Promise<boolean> {
     const { trans } = this._services;
+    // What is lost with several clusters takes a line each.
+    const lines = document.createElement('div');
+    lines.style.whiteSpace = 'pre-line';
+    lines.textContent = body;
     const result = await showDialog({
       title,
-      body,
+      body: new Widget({ node: lines }),
       buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.warnButton({ label: action })],
       // Enter must not do what can't be undone.
       defaultButton: 0

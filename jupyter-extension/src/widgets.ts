@@ -32,6 +32,7 @@ export const PLOTS = [
   'timeseries-memory',
   'timeseries-network',
   'timeseries-disk',
+  'timeseries-workers',
   'errors',
   'profile',
   'task-groups',

@@ -82,6 +82,12 @@ const MIGRATIONS: &[&str] = &[
         form TEXT NOT NULL
     ) STRICT;
 ",
+    "
+    CREATE TABLE waiting_scaling (
+        name TEXT PRIMARY KEY,
+        scaling TEXT NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Why the store did not answer.

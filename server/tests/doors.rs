@@ -256,7 +256,7 @@ async fn bad_requests_get_sentences() {
         .send()
         .await
         .expect("an answer");
-    assert_eq!(early.status(), 409, "{}", early.text().await.expect("text"));
+    assert_eq!(early.status(), 200, "{}", early.text().await.expect("text"));
     let adapt = serde_json::json!({"minimum": 3, "maximum": 1});
     refused(
         "POST",

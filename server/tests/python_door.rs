@@ -198,6 +198,7 @@ async fn a_poll_that_nobody_waits_for_ends_at_the_gateway_too() {
         target: format!("http://{}", gateway.local_addr().expect("an address")),
         client: gatehouse::outbound::client(&HttpProxy::Off).expect("a client"),
         changed: Box::new(|| {}),
+        scaled: Box::new(|_| {}),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await

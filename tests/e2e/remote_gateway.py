@@ -31,6 +31,14 @@ c.ClusterConfig.scheduler_cmd = [sys.executable, "-m", "distributed.cli.dask_sch
 c.ClusterConfig.worker_cmd = [sys.executable, "-m", "distributed.cli.dask_worker"]
 c.ClusterConfig.cluster_max_workers = settings.get("max_workers", 4)
 
+# A scheduler that takes its time to start.
+SLOW = """
+import runpy, sys, time
+time.sleep({seconds})
+sys.argv[0] = "dask-scheduler"
+runpy.run_module("distributed.cli.dask_scheduler", run_name="__main__")
+"""
+
 THREADS = {"Small Worker": 1, "Medium Worker": 2}
 
 
@@ -38,7 +46,11 @@ def handler(chosen):
     if chosen.fail:
         # Starts, and ends at once: as a scheduler does whose environment is broken.
         return {"scheduler_cmd": [sys.executable, "-c", "raise SystemExit('no scheduler here')"]}
+    if chosen.note == "no such command":
+        return {"scheduler_cmd": ["/nowhere/dask-scheduler"]}
+    slow = {"scheduler_cmd": [sys.executable, "-c", SLOW.format(seconds=chosen.slow)]} if chosen.slow else {}
     return {
+        **slow,
         "worker_cores": THREADS[chosen.profile],
         "worker_threads": THREADS[chosen.profile],
         "worker_memory": "1 G",
@@ -51,6 +63,7 @@ c.Backend.cluster_options = Options(
     Select("profile", list(THREADS), default="Small Worker", label="Cluster Profile"),
     Integer("priority", default=1, min=0, max=10, label="Priority"),
     Float("idle_timeout", default=0, min=0, max=3600, label="Idle timeout (s)"),
+    Float("slow", default=0, min=0, max=60, label="Seconds to start"),
     Bool("fail", default=False, label="Fail to start"),
     String("note", default="none", label="Note"),
     Mapping("environment_vars", {}, label="Environment Variables"),

@@ -21,6 +21,7 @@ mod inspect;
 mod key;
 mod rpc;
 mod scheduler;
+mod stake;
 mod task_stream;
 mod tls;
 pub mod value;
@@ -38,5 +39,6 @@ pub use scheduler::{
     Identity, Metrics, PrefixStates, Rates, TaskCounts, TaskStreamQuery, Transfers, Version, Versions,
     WorkerInfo,
 };
+pub use stake::Stake;
 pub use task_stream::{Polled, StartStop, TaskRecord, TaskStreamCursor};
 pub use tls::ClusterCert;

@@ -81,6 +81,17 @@ async fn answers(dask: Dask) {
     assert_eq!(of("boom")[0].states["erred"], 1);
     assert_eq!(of("slowly-after")[0].dependencies, [of("boom")[0].name.clone()]);
     assert!(of("slowly").iter().map(|group| group.seconds).sum::<f64>() > 1.0);
+    let stake = cluster.connect().await.stake().await.expect("what is at stake");
+    assert_eq!(
+        (
+            stake.workers,
+            stake.tasks_running,
+            stake.tasks_in_memory,
+            stake.clients
+        ),
+        (1, 1, 40, 0)
+    );
+    assert!(stake.bytes >= 40, "{stake:?}");
 
     let log = connection.logs(100).await.expect("logs");
     assert!(

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::GatewayConfig;
 use crate::error::GatewayError;
-use crate::model::{ClusterReport, ClusterStatus, OptionSpec};
+use crate::model::{ClusterReport, ClusterStatus, Listing, OptionSpec};
 use crate::request::{Requester, Sent};
 
 /// A quick answer comes from memory; creating makes a key pair first, and scaling waits for the scheduler.
@@ -74,6 +74,15 @@ impl GatewayClient {
     /// The user's clusters in one of `statuses`; with none named, those PENDING or RUNNING. A report that can't be
     /// read is logged and left out, so that it hides no other.
     pub async fn list(&self, statuses: &[ClusterStatus]) -> Result<Vec<ClusterReport>, GatewayError> {
+        let listing = self.listing(statuses).await?;
+        for (name, reason) in listing.unreadable {
+            tracing::warn!(cluster = %name, reason, "a cluster report can't be read");
+        }
+        Ok(listing.reports)
+    }
+
+    /// As [`GatewayClient::list`], with the reports that can't be read named.
+    pub async fn listing(&self, statuses: &[ClusterStatus]) -> Result<Listing, GatewayError> {
         let mut path = "api/v1/clusters/".to_owned();
         if !statuses.is_empty() {
             let names: Vec<_> = statuses
@@ -86,14 +95,14 @@ impl GatewayClient {
         let Some(reports) = answer.as_object() else {
             return Err(self.requester.bad_answer("its list of clusters is not a mapping"));
         };
-        let mut clusters = Vec::with_capacity(reports.len());
+        let mut listing = Listing::default();
         for (name, report) in reports {
             match ClusterReport::parse(report) {
-                Ok(report) => clusters.push(report),
-                Err(reason) => tracing::warn!(cluster = %name, reason, "a cluster report can't be read"),
+                Ok(report) => listing.reports.push(report),
+                Err(reason) => listing.unreadable.push((name.clone(), reason)),
             }
         }
-        Ok(clusters)
+        Ok(listing)
     }
 
     /// One cluster, in whatever state.

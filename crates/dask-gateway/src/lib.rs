@@ -20,5 +20,5 @@ pub use config::{
     differences,
 };
 pub use error::GatewayError;
-pub use model::{ClusterReport, ClusterStatus, ClusterTls, OptionSpec};
+pub use model::{ClusterReport, ClusterStatus, ClusterTls, Listing, OptionSpec};
 pub use secret::Secret;

@@ -76,6 +76,14 @@ pub struct ClusterReport {
     pub tls: Option<ClusterTls>,
 }
 
+/// The user's clusters, as the gateway lists them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listing {
+    pub reports: Vec<ClusterReport>,
+    /// Names of clusters whose reports can't be read, each with what is wrong with it.
+    pub unreadable: Vec<(String, &'static str)>,
+}
+
 /// The cluster's one self-signed certificate with its key: authority, client and server certificate at once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterTls {

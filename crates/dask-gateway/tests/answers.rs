@@ -65,6 +65,10 @@ async fn one_broken_report_hides_no_other() {
     );
     assert_eq!(reports[1].tls.as_ref().unwrap().key_pem(), "THE-KEY");
     assert!(!format!("{reports:?}").contains("THE-KEY"));
+    let mut unreadable = client.listing(&[]).await.unwrap().unreadable;
+    unreadable.sort_unstable();
+    let names: Vec<_> = unreadable.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["null", "odd"]);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ pub mod events;
 mod flat;
 pub mod inspect;
 pub mod kernels;
+pub mod life;
 pub mod live;
 pub mod presets;
 pub mod recordings;

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Raised when a frame's layout changes: a browser that holds an older module reloads it.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Packets that may be on their way, unacknowledged.
 pub const CREDITS: u64 = 8;
@@ -297,6 +297,8 @@ pub struct Sample {
     pub disk_read: f32,
     pub disk_write: f32,
     pub executing: u32,
+    /// Workers that the scheduler was asked for, where that is known; recordings do not hold it.
+    pub asked: Option<u32>,
 }
 
 /// What went wrong, by prefix and exception, the latest first.

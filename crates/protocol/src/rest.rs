@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::flat::{FlatOption, FlatOutput, FlatScaling};
+use crate::life::Life;
 
 #[cfg(feature = "openapi")]
 use utoipa::ToSchema;
@@ -161,6 +162,8 @@ pub struct Cluster {
     pub live: LiveState,
     /// Path of the Bokeh dashboard below the server's prefix, such as `clusters/NAME/status`.
     pub dashboard: Option<String>,
+    #[serde(default)]
+    pub life: Life,
 }
 
 /// A plot of a cluster's Bokeh dashboard: `GET api/v1/clusters/{name}/plots`.

@@ -53,6 +53,13 @@ fn cluster() -> Cluster {
         }),
         live: LiveState::Live,
         dashboard: Some("clusters/0123abcd/status".into()),
+        life: protocol::life::Life {
+            since: Some(1_795_334_509_547),
+            asked: Some(3),
+            scaling_waits: false,
+            problem: None,
+            tails: true,
+        },
     }
 }
 

@@ -1,12 +1,13 @@
 //! The module `gatehouse_panes`: the plots.
 
+use gloo::events::EventListener;
 use protocol::recordings::PANE_PREFIX;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
 use super::mount;
-use crate::host::with_slash;
+use crate::host::{LABELLED, with_slash};
 use crate::panes::Pane;
 use crate::state::rest::Api;
 use crate::state::socket::{Task, segment};
@@ -30,15 +31,25 @@ pub struct LabelledPaneProps {
     pub base_url: AttrValue,
 }
 
-/// A pane that knows the name the user gave its cluster, or the one that was recorded. It is asked for once: a connection
-/// that tells of every change would cost more than the plots.
+/// A pane that knows the name the user gave its cluster, or the one that was recorded. It is asked for once, and again
+/// when the panel beside it has changed one: a connection that tells of every change would cost more than the plots.
 #[component]
 pub fn LabelledPane(props: &LabelledPaneProps) -> Html {
     let label = use_state_eq(|| AttrValue::from(format::short_name(&props.cluster).to_owned()));
+    let changes = use_state(|| 0_u32);
+    use_effect_with(*changes, {
+        let changes = changes.clone();
+        move |_| {
+            let heard = EventListener::new(&gloo::utils::window(), LABELLED, move |_| {
+                changes.set(*changes + 1)
+            });
+            move || drop(heard)
+        }
+    });
     {
         let label = label.setter();
-        let of = (props.base_url.clone(), props.cluster.clone());
-        use_effect_with(of, move |(base_url, cluster)| {
+        let of = (props.base_url.clone(), props.cluster.clone(), *changes);
+        use_effect_with(of, move |(base_url, cluster, _)| {
             let (api, cluster) = (Api::new(base_url.clone()), cluster.clone());
             let asking = Task::spawn(async move {
                 let path = match cluster.strip_prefix(PANE_PREFIX) {

@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::rest::{Cluster, ClusterState, Options};
+use protocol::rest::{Cluster, Options};
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
+use super::clusters::stops::Followed;
 use super::form::ClusterDraft;
 use crate::host::{Host, Placed};
 use crate::plots::title;
@@ -41,6 +42,8 @@ pub struct Panel {
     pub host: Host,
     pub store: Store,
     pub go: Callback<Sheet>,
+    /// Shows how far those are that are shut down together.
+    pub follow: Callback<Followed>,
     pub drafts: Drafts,
 }
 
@@ -189,82 +192,6 @@ impl Panel {
                 Ok(Placed::Inserted) => {}
                 Ok(Placed::Copied) => panel.info("Connect code copied: paste it where you write Python."),
                 Err(message) => panel.fail(&message),
-            }
-        });
-    }
-
-    /// Asks, then shuts the cluster down. Calls back with `true` once the user agreed, and with `false` where it then
-    /// could not be shut down.
-    pub fn shut_down(&self, cluster: &Cluster, under_way: Callback<bool>) {
-        let (panel, name) = (self.clone(), cluster.name.clone());
-        let title = format::title(cluster.label.as_deref(), &name).to_owned();
-        let workers = cluster.summary.as_ref().map_or(0, |summary| summary.workers);
-        let busy = cluster
-            .summary
-            .as_ref()
-            .map_or(0, |summary| summary.tasks_processing);
-        let body = match (cluster.state, workers, busy) {
-            (ClusterState::Pending, ..) => "It has not started yet; its start is given up.".to_owned(),
-            (_, 0, _) => "Notebooks and jobs that use it lose their connection.".to_owned(),
-            (_, workers, 0) => format!(
-                "Its {} and the results they hold are lost. Notebooks and jobs that use it lose their connection.",
-                format::count(workers.into(), "worker")
-            ),
-            (_, workers, busy) => format!(
-                "It is working on {}. Its {} and the results they hold are lost.",
-                format::count(busy, "task"),
-                format::count(workers.into(), "worker")
-            ),
-        };
-        spawn_local(async move {
-            if !panel
-                .host
-                .confirm(format!("Shut down {title}?"), body, "Shut down".to_owned())
-                .await
-            {
-                return;
-            }
-            under_way.emit(true);
-            if let Err(error) = panel.store.api().shut_down(&name).await {
-                under_way.emit(false);
-                panel.fail(&format!("{title} could not be shut down: {}", error.message));
-            }
-        });
-    }
-
-    /// Asks, then shuts down every cluster that may still cost something.
-    pub fn shut_down_all(&self) {
-        let names: Vec<_> = self
-            .store
-            .state()
-            .active()
-            .filter(|cluster| cluster.state != ClusterState::Stopping)
-            .map(|cluster| cluster.name.clone())
-            .collect();
-        if names.is_empty() {
-            self.info("There is no cluster to shut down.");
-            return;
-        }
-        let panel = self.clone();
-        spawn_local(async move {
-            let title = format!("Shut down {}?", format::count(names.len() as u64, "cluster"));
-            let (their, them) = if names.len() == 1 {
-                ("Its", "it")
-            } else {
-                ("Their", "them")
-            };
-            let body = format!(
-                "{their} workers and the results they hold are lost. Notebooks and jobs that use {them} lose their \
-                 connection."
-            );
-            if !panel.host.confirm(title, body, "Shut down all".to_owned()).await {
-                return;
-            }
-            let api = panel.store.api();
-            for answer in futures_util::future::join_all(names.iter().map(|name| api.shut_down(name))).await {
-                if let Err(error) = answer {
-                    panel.fail(&error.message);
-                }
             }
         });
     }

@@ -22,6 +22,7 @@ use protocol::events::Notice;
 use protocol::rest::Cluster;
 use yew::prelude::*;
 
+use self::clusters::stops::{Followed, StopProgress};
 use self::clusters::{Clusters, NewCluster};
 use self::context::{Drafts, Panel, Sheet};
 use self::header::{header, troubles};
@@ -57,10 +58,16 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
         let scaling = scaling.setter();
         use_callback((), move |open, ()| scaling.set(open))
     };
+    let followed = use_state_eq(Followed::default);
+    let follow = {
+        let followed = followed.setter();
+        use_callback((), move |names, ()| followed.set(names))
+    };
     let panel = Panel {
         host: props.host.clone(),
         store,
         go,
+        follow,
         drafts: (*drafts).clone(),
     };
 
@@ -85,6 +92,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
             <div class="gh-home">
                 // Nothing here works without the server.
                 <fieldset class="gh-whole" disabled={lost}>
+                    <StopProgress state={state.clone()} followed={(*followed).clone()} />
                     <Clusters state={state.clone()} scaling={(*scaling).clone()} on_scaling={on_scaling.clone()} />
                     <Jobs state={state.clone()} />
                     <Recordings state={state.clone()} />

@@ -1,5 +1,6 @@
 //! How many workers a form asks for: drafts as typed, checked into what the server takes.
 
+use protocol::life::UNBOUNDED;
 use protocol::rest::Scaling;
 
 /// How a cluster's size is set.
@@ -84,7 +85,12 @@ impl ScaleDraft {
             Scaling::Adaptive { minimum, maximum } => Self {
                 mode: ScaleMode::Adaptive,
                 minimum: minimum.to_string(),
-                maximum: maximum.to_string(),
+                // Without a bound there is none to show.
+                maximum: if maximum == UNBOUNDED {
+                    base.maximum.clone()
+                } else {
+                    maximum.to_string()
+                },
                 ..base
             },
         }

@@ -247,6 +247,7 @@ pub fn find(name: &str) -> Option<&'static dyn Plot> {
         "timeseries-memory" => &timeseries::MEMORY,
         "timeseries-network" => &timeseries::NETWORK,
         "timeseries-disk" => &timeseries::DISK,
+        "timeseries-workers" => &timeseries::WORKERS,
         "errors" => &errors::Errors,
         "profile" => &profile::Profile,
         "task-groups" => &task_groups::TaskGroups,

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use protocol::live::{Sample, Topics};
 
 use super::hue;
-use super::plot::{Column, Data, Figure, Picture, Plot, Room, Table, Tip};
+use super::plot::{Cell, Column, Data, Figure, Picture, Plot, Room, Table, Tip};
 use super::stretch::{Stretch, TimeSpan};
 use crate::draw::scale::{Scale, UP, Unit};
 use crate::draw::shape::{Area, Shape};
@@ -21,6 +21,7 @@ const RIGHT: f64 = 24.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 28.0;
 
+/// NaN where it is not known.
 type Value = fn(&Sample) -> f64;
 
 /// One line: its colour, and how to get it.
@@ -89,6 +90,19 @@ pub static DISK: TimeSeries = TimeSeries {
     ],
     limit: |_| 0.0,
     legend: &[(hue::CSS_RED, "read"), (hue::CSS_BLUE, "written")],
+};
+
+/// Present beside asked for, where that is known: a recording does not hold it.
+pub static WORKERS: TimeSeries = TimeSeries {
+    unit: Unit::Count,
+    columns: &[AT, ("Asked for", Unit::Count), ("Present", Unit::Count)],
+    // Where both are the same, those that are there are seen.
+    lines: &[
+        Line(hue::GRAY, |sample| sample.asked.map_or(f64::NAN, f64::from)),
+        Line(hue::BLUE, |sample| sample.workers.into()),
+    ],
+    limit: |_| 0.0,
+    legend: &[(hue::CSS_GRAY, "asked for"), (hue::CSS_BLUE, "present")],
 };
 
 /// First and last moment that can be shown: the last hour, or a whole recording.
@@ -188,7 +202,14 @@ impl Plot for TimeSeries {
     fn table(&self, data: &Data<'_>) -> Table {
         let row = |sample: &&Sample| {
             let mut cells = vec![(sample.at_us as f64).into()];
-            cells.extend(self.lines.iter().map(|line| (line.1)(sample).into()));
+            cells.extend(self.lines.iter().map(|line| {
+                let value = (line.1)(sample);
+                if value.is_nan() {
+                    Cell::Nothing
+                } else {
+                    value.into()
+                }
+            }));
             cells
         };
         Table {
@@ -226,6 +247,7 @@ impl Plot for TimeSeries {
         for (n, Line(color, value)) in self.lines.iter().enumerate() {
             let points: Vec<_> = reduced(&samples, *value, us_per_px)
                 .into_iter()
+                .filter(|at| !value(samples[*at]).is_nan())
                 .map(|at| {
                     let sample = samples[at];
                     let point = (
@@ -236,7 +258,14 @@ impl Plot for TimeSeries {
                 })
                 .collect();
             for part in points.chunk_by(|a, b| b.0 - a.0 <= GAP_US) {
-                let mut line: Vec<_> = part.iter().map(|(_, point)| *point).collect();
+                let mut line: Vec<(f64, f64)> = Vec::with_capacity(part.len());
+                for (_, point) in part {
+                    // There is nothing between two counts.
+                    if let Some((_, level)) = line.last().filter(|_| self.unit == Unit::Count) {
+                        line.push((point.0, *level));
+                    }
+                    line.push(*point);
+                }
                 cut(&mut line, plot.x, plot.x + plot.w);
                 let (Some((left, _)), Some((right, _))) = (line.first().copied(), line.last().copied())
                 else {
@@ -302,6 +331,7 @@ impl Plot for TimeSeries {
         };
         let named = self.lines.iter().zip(self.legend);
         let mut figures: Vec<_> = named
+            .filter(|(line, _)| !(line.1)(last).is_nan())
             .map(|(line, (_, name))| (self.unit.say((line.1)(last)), *name, false))
             .collect();
         let limit = (self.limit)(last);
@@ -427,6 +457,33 @@ mod tests {
             "it rises as before"
         );
         assert_eq!(picture.spots.len(), 21);
+    }
+
+    #[test]
+    fn workers_that_nobody_is_known_to_have_asked_for_are_no_line() {
+        let view = View::default();
+        let theme = Theme::default();
+        let room = Room {
+            width: 600.0,
+            height: 300.0,
+            theme: &theme,
+        };
+        let with = |asked: Option<u32>| {
+            let mut live = live((0..10).map(|s| (s, 0)));
+            for sample in &mut live.samples {
+                (sample.workers, sample.asked) = (2, asked);
+            }
+            let data = data(&live, &view);
+            let shapes = WORKERS.picture(&data, room).shapes;
+            let lines = shapes
+                .iter()
+                .filter(|shape| matches!(shape, Shape::Line { .. }))
+                .count();
+            let cell = WORKERS.table(&data).rows[0][1].clone();
+            (lines, cell, WORKERS.figures(&data).len())
+        };
+        assert_eq!(with(Some(4)), (2, Cell::Number(4.0), 2));
+        assert_eq!(with(None), (1, Cell::Nothing, 1));
     }
 
     #[test]

@@ -161,6 +161,7 @@ mod tests {
             summary: None,
             live: LiveState::Off,
             dashboard: None,
+            life: Default::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Requests to the server, with every failure as a sentence.
 
 use gloo::net::http::{Method, RequestBuilder};
+use protocol::life::SetLabel;
 use protocol::rest::{
     Adapt, ApiError, CSRF_HEADER, CreateCluster, CreateJob, Created, Job, Options, Plot, Scale, Scaled,
     Scaling, Status,
@@ -54,6 +55,15 @@ impl Api {
             )
             .await?,
         )
+    }
+
+    /// Sets the user's own name for a cluster; an empty one takes it away.
+    pub async fn set_label(&self, cluster: &str, label: &str) -> Result<(), ApiError> {
+        let label = Some(label.to_owned());
+        let path = format!("clusters/{}/label", segment(cluster));
+        self.send(Method::PUT, path, Some(write(&SetLabel { label })?))
+            .await
+            .map(|_| ())
     }
 
     pub async fn shut_down(&self, name: &str) -> Result<(), ApiError> {

@@ -1,5 +1,6 @@
 //! How figures and names are written: sizes, spans of time, short names.
 
+use protocol::life::UNBOUNDED;
 use protocol::rest::{ClusterState, JobState, Scaling};
 
 /// Units of sizes, each 1024 of the one before.
@@ -79,6 +80,10 @@ pub fn scaling(scaling: &Scaling) -> Option<String> {
     match *scaling {
         Scaling::Unknown => None,
         Scaling::Manual { workers } => Some(format!("manual {workers}")),
+        Scaling::Adaptive {
+            minimum,
+            maximum: UNBOUNDED,
+        } => Some(format!("adaptive from {minimum}")),
         Scaling::Adaptive { minimum, maximum } => Some(format!("adaptive {minimum}\u{2013}{maximum}")),
     }
 }
@@ -177,6 +182,14 @@ mod tests {
             })
             .as_deref(),
             Some("adaptive 0–9")
+        );
+        assert_eq!(
+            scaling(&Scaling::Adaptive {
+                minimum: 1,
+                maximum: UNBOUNDED
+            })
+            .as_deref(),
+            Some("adaptive from 1")
         );
     }
 

@@ -33,6 +33,7 @@ pub enum Icon {
     Star,
     StarFilled,
     Trash,
+    Select,
 }
 
 impl Icon {
@@ -81,6 +82,7 @@ impl Icon {
                 "M2.5 4h11M6 4V2.3h4V4M4 4l.7 9.5h6.6L12 4M6.6 6.5v4.5M9.4 6.5v4.5",
                 false,
             ),
+            Self::Select => ("M2.5 2.5h8v8h-8zM4.5 6.5l1.5 1.5 3-3M5.5 13.5h8v-8", false),
             Self::Info => (
                 "M8 1.9a6.1 6.1 0 1 0 0 12.2A6.1 6.1 0 0 0 8 1.9M8 7.3v3.6M8 4.9v.7",
                 false,

@@ -112,6 +112,10 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
                 let clusters = clusters.clone();
                 move || clusters.wake()
             }),
+            scaled: Box::new({
+                let clusters = clusters.clone();
+                move |asked| clusters.asked_elsewhere(&asked.cluster, asked.scaling, asked.warning.as_deref())
+            }),
         });
         let ended = stop.clone().cancelled_owned();
         requests.spawn(

@@ -1,11 +1,21 @@
 //! Life of a cluster: list, create, scale, adapt, watch, stop.
 
+mod causes;
+mod create;
 mod error;
+mod gone;
 mod kernel;
+mod label;
 mod notes;
 mod options;
 mod poll;
+mod scaling;
+mod seen;
+mod stake;
+mod stop;
+mod tails;
 mod view;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +24,9 @@ use std::time::Duration;
 
 use dask_gateway::{ClusterReport, GatewayClient, GatewayConfig};
 use protocol::events::{Notice, NoticeLevel};
-use protocol::rest::{Cluster, ClusterState, CreateCluster, GatewayStatus, MAX_LABEL, Scaling};
+use protocol::rest::{Cluster, ClusterState, GatewayStatus, Scaling};
 use tokio::sync::{Notify, broadcast, watch};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::live::{self, Feed, Inspector, Watcher};
 use crate::presets::Presets;
@@ -25,6 +35,7 @@ use crate::store::{ClusterNote, Store};
 pub use error::ClusterError;
 pub use notes::OptionNotes;
 pub use poll::GatewayOrigin;
+use seen::Lives;
 
 /// How long the gateway may take to hear that clusters are to end, when the server ends.
 const DELETE_PATIENCE: Duration = Duration::from_secs(10);
@@ -63,11 +74,13 @@ struct Inner {
 struct Book {
     reports: BTreeMap<String, ClusterReport>,
     watchers: HashMap<String, Watcher>,
+    /// What was seen of each cluster since it is listed.
+    lives: Lives,
     /// Labels and sizes asked for, as the store holds them.
     remembered: HashMap<String, ClusterNote>,
     /// Sizes to ask for as soon as the cluster runs.
     pending_scaling: HashMap<String, Scaling>,
-    /// Failed clusters whose card the user has closed.
+    /// Clusters that are over and whose card the user has closed.
     dismissed: HashSet<String>,
     /// Clusters that were asked to stop: their end is no news.
     stopping: HashSet<String>,
@@ -263,117 +276,6 @@ impl Clusters {
         })
     }
 
-    /// Asks for a cluster and returns its name.
-    ///
-    /// # Errors
-    /// [`ClusterError::Invalid`] with the field, or [`ClusterError::Gateway`].
-    pub async fn create(&self, request: CreateCluster) -> Result<String, ClusterError> {
-        let form = crate::presets::form_of(&request);
-        let label = check_label(request.label)?;
-        let scaling = request.scaling.unwrap_or(Scaling::Unknown);
-        check_scaling(&scaling)?;
-        let options = self.checked(&request.options).await?;
-        let name = self.0.client.create(&options).await?;
-        info!(cluster = %name, "created a cluster");
-        if scaling != Scaling::Unknown {
-            self.book().pending_scaling.insert(name.clone(), scaling);
-        }
-        {
-            let mut book = self.book();
-            let note = book.note(&name);
-            note.created_by = Some(self.0.instance.clone());
-            note.label.clone_from(&label);
-        }
-        self.0
-            .store
-            .add_cluster(&name, label.as_deref(), &self.0.instance)
-            .await?;
-        self.presets().used(form).await;
-        self.refresh().await;
-        Ok(name)
-    }
-
-    /// Asks for `workers` workers; ends adaptive scaling. Returns the gateway's warning, such as a limit.
-    ///
-    /// # Errors
-    /// [`ClusterError::NotFound`], [`ClusterError::WrongState`] before it runs, [`ClusterError::Gateway`].
-    pub async fn scale(&self, name: &str, workers: u32) -> Result<Option<String>, ClusterError> {
-        self.rescale(name, Scaling::Manual { workers }).await
-    }
-
-    /// Lets the scheduler choose between the bounds. Returns the gateway's warning, such as a limit.
-    ///
-    /// # Errors
-    /// As [`Clusters::scale`], and [`ClusterError::Invalid`] where the minimum is above the maximum.
-    pub async fn adapt(
-        &self,
-        name: &str,
-        minimum: u32,
-        maximum: u32,
-    ) -> Result<Option<String>, ClusterError> {
-        self.rescale(name, Scaling::Adaptive { minimum, maximum }).await
-    }
-
-    async fn rescale(&self, name: &str, scaling: Scaling) -> Result<Option<String>, ClusterError> {
-        check_scaling(&scaling)?;
-        let cluster = self.find(name).await?;
-        match cluster.state {
-            ClusterState::Running => {}
-            ClusterState::Pending => {
-                return Err(ClusterError::WrongState(format!(
-                    "Cluster {name} is still starting. Scale it when it runs, which its card shows."
-                )));
-            }
-            state => {
-                return Err(ClusterError::WrongState(format!(
-                    "Cluster {name} is {}; only a running cluster can be scaled. Create a new one.",
-                    view::state_word(state)
-                )));
-            }
-        }
-        self.apply_scaling(name, scaling).await
-    }
-
-    async fn apply_scaling(&self, name: &str, scaling: Scaling) -> Result<Option<String>, ClusterError> {
-        let warning = match scaling {
-            Scaling::Manual { workers } => self.0.client.scale(name, workers).await?,
-            Scaling::Adaptive { minimum, maximum } => {
-                self.0
-                    .client
-                    .adapt(name, Some(minimum), Some(maximum), true)
-                    .await?
-            }
-            Scaling::Unknown => None,
-        };
-        let scaling = warning
-            .as_deref()
-            .map(|words| limited(&scaling, words))
-            .unwrap_or(scaling);
-        self.book().note(name).scaling = scaling.clone();
-        self.0.store.set_scaling(name, &scaling).await?;
-        self.0.dirty.notify_one();
-        // Its words are for a page that shows reStructuredText.
-        Ok(warning.map(|words| words.replace('`', "")))
-    }
-
-    /// Asks for the end of a cluster. A failed one is only taken off the list.
-    ///
-    /// # Errors
-    /// [`ClusterError::NotFound`] or [`ClusterError::Gateway`].
-    pub async fn stop(&self, name: &str) -> Result<(), ClusterError> {
-        let cluster = self.find(name).await?;
-        if cluster.state == ClusterState::Failed {
-            self.book().dismissed.insert(name.to_owned());
-            self.0.dirty.notify_one();
-            return Ok(());
-        }
-        self.book().stopping.insert(name.to_owned());
-        self.0.client.delete(name).await?;
-        info!(cluster = %name, "asked the gateway to stop a cluster");
-        self.refresh().await;
-        Ok(())
-    }
-
     /// Ends all clusters that may cost something: every request leaves at once, then waits until the gateway says that
     /// they are over, at most `patience`. Returns the names of those that are not.
     pub async fn stop_all(&self, patience: Duration) -> Vec<String> {
@@ -446,108 +348,5 @@ impl Clusters {
     fn notify(&self, level: NoticeLevel, message: String) {
         // Nobody listens while no panel is open; the log has it too.
         self.0.notices.send(Notice { level, message }).ok();
-    }
-}
-
-fn check_label(label: Option<String>) -> Result<Option<String>, ClusterError> {
-    let Some(label) = label.map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()) else {
-        return Ok(None);
-    };
-    if label.chars().count() > MAX_LABEL {
-        return Err(ClusterError::Invalid {
-            field: Some("label".to_owned()),
-            message: format!("The label is longer than {MAX_LABEL} characters; choose a shorter one."),
-        });
-    }
-    Ok(Some(label))
-}
-
-/// The size that the gateway chose in place of the one asked for, as the end of its warning names it.
-fn limited(asked: &Scaling, warning: &str) -> Scaling {
-    let after = |mark: &str| {
-        let rest = &warning[warning.rfind(mark)? + mark.len()..];
-        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-    };
-    match *asked {
-        Scaling::Manual { workers } => Scaling::Manual {
-            workers: after("Scaling to ").unwrap_or(workers),
-        },
-        Scaling::Adaptive { minimum, maximum } => Scaling::Adaptive {
-            minimum: after("minimum=").unwrap_or(minimum),
-            maximum: after("maximum=").unwrap_or(maximum),
-        },
-        Scaling::Unknown => Scaling::Unknown,
-    }
-}
-
-fn check_scaling(scaling: &Scaling) -> Result<(), ClusterError> {
-    match scaling {
-        Scaling::Adaptive { minimum, maximum } if minimum > maximum => Err(ClusterError::Invalid {
-            field: Some("minimum".to_owned()),
-            message: format!(
-                "The minimum ({minimum}) is above the maximum ({maximum}); lower it or raise the maximum."
-            ),
-        }),
-        _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_trimmed_and_bounded() {
-        assert_eq!(
-            check_label(Some("  taxi ".to_owned())).expect("ok").as_deref(),
-            Some("taxi")
-        );
-        assert_eq!(check_label(Some("   ".to_owned())).expect("ok"), None);
-        assert!(check_label(Some("x".repeat(MAX_LABEL + 1))).is_err());
-    }
-
-    #[test]
-    fn a_limit_is_remembered_in_place_of_what_was_asked() {
-        let words =
-            "Scale request of 99 workers would exceed resource limit of 3 workers. Scaling to 3 instead.";
-        assert_eq!(
-            limited(&Scaling::Manual { workers: 99 }, words),
-            Scaling::Manual { workers: 3 }
-        );
-        let words = "Adapt with `maximum=99, minimum=0` workers would exceed resource limit of 3 workers. Using \
-                     `maximum=3, minimum=0` instead.";
-        let asked = Scaling::Adaptive {
-            minimum: 0,
-            maximum: 99,
-        };
-        assert_eq!(
-            limited(&asked, words),
-            Scaling::Adaptive {
-                minimum: 0,
-                maximum: 3
-            }
-        );
-        assert_eq!(
-            limited(&Scaling::Manual { workers: 9 }, "No."),
-            Scaling::Manual { workers: 9 }
-        );
-    }
-
-    #[test]
-    fn bounds_must_be_in_order() {
-        assert!(
-            check_scaling(&Scaling::Adaptive {
-                minimum: 3,
-                maximum: 2
-            })
-            .is_err()
-        );
-        assert!(
-            check_scaling(&Scaling::Adaptive {
-                minimum: 2,
-                maximum: 2
-            })
-            .is_ok()
-        );
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dask_gateway::{ClusterReport, ClusterStatus, GatewayError};
+use dask_gateway::{ClusterReport, ClusterStatus, GatewayError, Listing};
 use protocol::events::NoticeLevel;
 use protocol::rest::{Cluster, GatewayKind, GatewayState, GatewayStatus, Scaling};
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Clusters, view};
+use super::{Clusters, gone, view, waiting};
 use crate::embedded::{Embedded, EmbeddedState};
 use crate::live::{Target, Watcher};
 
@@ -130,10 +130,11 @@ impl Clusters {
     /// Asks the gateway once and takes in what it says; returns when the list is up to date.
     pub(super) async fn refresh(&self) {
         let _order = self.0.refreshing.lock().await;
-        match self.0.client.list(&SHOWN).await {
-            Ok(reports) => {
-                self.take_in(reports).await;
-                self.gateway_is_up().await;
+        match self.0.client.listing(&SHOWN).await {
+            Ok(listing) => {
+                let unreadable = gone::sentence(&listing.unreadable);
+                self.take_in(listing).await;
+                self.gateway_is_up(unreadable).await;
             }
             Err(error) => self.gateway_is_down(&error),
         }
@@ -141,7 +142,7 @@ impl Clusters {
     }
 
     /// Publishes the list; one in which only figures are new waits until these are due.
-    fn publish_now(&self, figures: bool) {
+    pub(super) fn publish_now(&self, figures: bool) {
         let list = view::clusters(&self.book(), &self.0.origin);
         self.0.list.send_if_modified(|old| {
             let changed = **old != list && (figures || !same_but_figures(old, &list));
@@ -152,9 +153,15 @@ impl Clusters {
         });
     }
 
-    async fn gateway_is_up(&self) {
+    async fn gateway_is_up(&self, message: Option<String>) {
         let before = self.0.gateway.borrow().clone();
         if before.state == GatewayState::Up {
+            if before.message != message {
+                if let Some(message) = &message {
+                    warn!("{message}");
+                }
+                self.0.gateway.send_replace(GatewayStatus { message, ..before });
+            }
             return;
         }
         let version = match self.0.client.version().await {
@@ -168,7 +175,7 @@ impl Clusters {
         self.0.gateway.send_replace(GatewayStatus {
             state: GatewayState::Up,
             version,
-            message: None,
+            message,
             ..before
         });
     }
@@ -202,9 +209,10 @@ impl Clusters {
         });
     }
 
-    async fn take_in(&self, reports: Vec<ClusterReport>) {
+    async fn take_in(&self, listing: Listing) {
         let now_ms = crate::clock::now_ms();
-        let reports: BTreeMap<String, ClusterReport> = reports
+        let mut reports: BTreeMap<String, ClusterReport> = listing
+            .reports
             .into_iter()
             .filter(|r| {
                 r.status != ClusterStatus::Failed
@@ -212,6 +220,7 @@ impl Clusters {
             })
             .map(|r| (r.name.clone(), r))
             .collect();
+        self.follow_up(&mut reports, now_ms).await;
         self.recall(&reports).await;
         let gone: Vec<String> = {
             let book = self.book();
@@ -221,12 +230,9 @@ impl Clusters {
                 .cloned()
                 .collect()
         };
-        let (to_scale, ended) = self.settle(reports);
+        let (to_scale, ended) = self.settle(reports, now_ms);
         for name in gone {
-            self.book().remembered.remove(&name);
-            if let Err(error) = self.0.store.forget_cluster(&name).await {
-                warn!(cluster = %name, %error, "what is remembered of a cluster that is gone can't be forgotten");
-            }
+            self.forget(&name).await;
         }
         for watcher in ended {
             watcher.stop().await;
@@ -254,17 +260,34 @@ impl Clusters {
             }
             Err(error) => warn!(%error, "what is remembered of the clusters can't be read"),
         }
+        match waiting::all(&self.0.store).await {
+            Ok(waiting) => {
+                let mut book = self.book();
+                for (name, scaling) in waiting {
+                    if reports.contains_key(&name) {
+                        book.pending_scaling.entry(name).or_insert(scaling);
+                    }
+                }
+            }
+            Err(error) => warn!(%error, "the sizes that wait for clusters can't be read"),
+        }
     }
 
     /// Compares with what was known; returns the sizes to ask for now and the watchers that are no longer needed.
-    fn settle(&self, reports: BTreeMap<String, ClusterReport>) -> (Vec<(String, Scaling)>, Vec<Watcher>) {
+    fn settle(
+        &self,
+        reports: BTreeMap<String, ClusterReport>,
+        now_ms: i64,
+    ) -> (Vec<(String, Scaling)>, Vec<Watcher>) {
         let mut book = self.book();
+        book.lives.take(&reports, now_ms);
         let mut to_scale = Vec::new();
         let mut ended = Vec::new();
         for (name, old) in &book.reports {
             let new = reports.get(name).map(|r| r.status);
-            let gone = new.is_none() && matches!(old.status, ClusterStatus::Running | ClusterStatus::Pending);
-            if gone && !book.stopping.contains(name) {
+            let over = matches!(new, None | Some(ClusterStatus::Stopped));
+            let ended = over && matches!(old.status, ClusterStatus::Running | ClusterStatus::Pending);
+            if ended && !book.stopping.contains(name) {
                 self.notify(
                     NoticeLevel::Info,
                     format!("Cluster {} was shut down.", short(&book, name)),
@@ -294,7 +317,11 @@ impl Clusters {
                         let watcher = Watcher::start(target, self.0.live, self.0.dirty.clone(), tap);
                         book.watchers.insert(name.clone(), watcher);
                     }
-                    Err(error) => warn!(cluster = %name, %error, "the cluster can't be watched"),
+                    Err(error) => {
+                        warn!(cluster = %name, %error, "the cluster can't be watched");
+                        let problem = format!("It runs, but it can't be watched: {error}.");
+                        book.lives.set_problem(name, Some(problem));
+                    }
                 }
             }
         }
@@ -322,20 +349,6 @@ impl Clusters {
         book.reports = reports;
         (to_scale, ended)
     }
-
-    async fn scale_at_start(&self, name: String, scaling: Scaling) {
-        match self.apply_scaling(&name, scaling).await {
-            Ok(None) => {}
-            Ok(Some(warning)) => self.notify(NoticeLevel::Warning, warning),
-            Err(error) => {
-                warn!(cluster = %name, %error, "the size asked for at creation could not be set");
-                self.notify(
-                    NoticeLevel::Error,
-                    format!("Cluster {name} runs, but its size could not be set: {error}"),
-                );
-            }
-        }
-    }
 }
 
 fn same_but_figures(old: &[Cluster], new: &[Cluster]) -> bool {
@@ -360,7 +373,7 @@ async fn changed(state: &mut Option<watch::Receiver<EmbeddedState>>) {
 }
 
 /// What the user calls the cluster.
-fn short(book: &super::Book, name: &str) -> String {
+pub(super) fn short(book: &super::Book, name: &str) -> String {
     let label = book.remembered.get(name).and_then(|note| note.label.clone());
     label.unwrap_or_else(|| name.to_owned())
 }

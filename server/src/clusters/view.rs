@@ -1,9 +1,10 @@
 //! How a cluster looks from outside: the gateway's report, what we remember and what its scheduler says, in one.
 
 use dask_gateway::{ClusterReport, ClusterStatus};
+use protocol::life::Life;
 use protocol::rest::{Cluster, ClusterState, LiveState, Scaling};
 
-use super::{Book, GatewayOrigin};
+use super::{Book, GatewayOrigin, causes};
 
 /// The list as the panel shows it, newest first.
 pub(super) fn clusters(book: &Book, origin: &GatewayOrigin) -> Vec<Cluster> {
@@ -27,37 +28,43 @@ fn cluster(book: &Book, origin: &GatewayOrigin, report: &ClusterReport) -> Clust
     };
     let note = book.remembered.get(&report.name);
     let watcher = book.watchers.get(&report.name);
+    let seen = book.lives.get(&report.name);
+    let failed = state == ClusterState::Failed;
+    let waits = book.pending_scaling.get(&report.name);
+    let said = watcher
+        .map(|w| w.feed().asked().borrow().clone())
+        .unwrap_or_default();
+    // What waits is newest; what the scheduler itself says holds whoever asked.
+    let scaling = waits
+        .cloned()
+        .or(said.scaling)
+        .or_else(|| note.map(|n| n.scaling.clone()))
+        .unwrap_or(Scaling::Unknown);
+    let asked = match scaling {
+        _ if state != ClusterState::Running || waits.is_some() => None,
+        Scaling::Manual { workers } => Some(workers),
+        Scaling::Adaptive { .. } | Scaling::Unknown => said.workers,
+    };
     Cluster {
         name: report.name.clone(),
         label: note.and_then(|n| n.label.clone()),
         state,
-        reason: (state == ClusterState::Failed).then(|| failure(origin, &report.name)),
+        reason: failed.then(|| causes::failure(origin, report, seen)),
         started_at: report.start_time,
         stopped_at: report.stop_time,
         options: report.options.clone(),
-        scaling: book
-            .pending_scaling
-            .get(&report.name)
-            .cloned()
-            .or_else(|| note.map(|n| n.scaling.clone()))
-            .unwrap_or(Scaling::Unknown),
+        scaling,
         summary: watcher.and_then(|w| w.feed().summary().borrow().clone()),
         live: watcher.map_or(LiveState::Off, |w| w.feed().health().borrow().state),
         dashboard: (state == ClusterState::Running).then(|| format!("clusters/{}/status", report.name)),
+        life: Life {
+            since: seen.and_then(|seen| seen.since),
+            asked,
+            scaling_waits: waits.is_some(),
+            problem: seen.and_then(|seen| seen.problem.clone()),
+            tails: matches!(origin, GatewayOrigin::Embedded(_)) && state != ClusterState::Stopped,
+        },
     }
-}
-
-/// Why a cluster failed, in a sentence: the gateway does not tell, but the embedded one's files do.
-fn failure(origin: &GatewayOrigin, name: &str) -> String {
-    let seen = match origin {
-        GatewayOrigin::Embedded(embedded) => embedded.failure_reason(name),
-        GatewayOrigin::Remote => None,
-    };
-    seen.unwrap_or_else(|| {
-        "The scheduler did not start or did not stay. The usual causes are an environment without dask, distributed or \
-         dask-gateway, and too little memory: try another environment or profile."
-            .to_owned()
-    })
 }
 
 /// The state in the middle of a sentence.

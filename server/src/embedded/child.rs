@@ -164,21 +164,32 @@ pub(super) fn last_error(log: &str) -> Option<String> {
 
 /// A line without escape sequences and without the logger's prefix in brackets.
 fn plain(line: &str) -> String {
+    let text = uncoloured(line);
+    let text = text.trim();
+    match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((_prefix, message)) => message.trim().to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// Lines of a log as a person reads them: without escape sequences and without empty ones at the end.
+pub(super) fn plain_lines(log: &str) -> String {
+    let lines: Vec<String> = log.lines().map(uncoloured).collect();
+    lines.join("\n").trim_end().to_owned()
+}
+
+fn uncoloured(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
         if c == '\u{1b}' {
             // "ESC [ … letter": everything up to the letter belongs to it.
             chars.by_ref().find(char::is_ascii_alphabetic);
-        } else if !c.is_control() {
+        } else if c == '\t' || !c.is_control() {
             text.push(c);
         }
     }
-    let text = text.trim();
-    match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-        Some((_prefix, message)) => message.trim().to_owned(),
-        None => text.to_owned(),
-    }
+    text
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ HERE = Path(__file__).resolve().parent
 CLUSTERS = HERE / "clusters"
 FAILED = HERE / "failed"
 
+# Workers whose logs are kept of a cluster that failed.
+KEPT_WORKERS = 4
+
 # What a worker on this machine needs to behave like a program its user starts.
 INHERITED = ("HOME", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "NO_PROXY", "no_proxy")
 INHERITED_PREFIXES = ("LC_", "XDG_", "SSL_CERT_", "CUDA_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "DASK_")
@@ -116,34 +119,49 @@ class EmbeddedBackend(UnsafeLocalBackend):
         await super().do_stop_cluster(cluster)
 
     def tell_failure(self, cluster):
-        """Keeps the end of the log that says why a cluster failed: its folder is about to be removed."""
+        """Keeps the ends of the logs that say why a cluster failed: its folder is about to be removed."""
         logs = Path(cluster.state.get("workdir", HERE)) / "logs"
-        workers = sorted(logs.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)
+        workers = sorted(logs.glob("worker-*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+        scheduler = logs / "scheduler.log"
+        kept = [scheduler, *workers[:KEPT_WORKERS]]
         if cluster.worker_start_failure_count >= self.worker_start_failure_limit and workers:
-            self.keep_reason(cluster, "its workers could not be started", tail(workers[-1]))
+            self.keep_reason(cluster, "its workers could not be started", tail(workers[0]), kept)
         elif cluster.state.get("pid") is not None and not self._check_status(cluster):
-            self.keep_reason(cluster, "its scheduler has ended", tail(logs / "scheduler.log"))
+            self.keep_reason(cluster, "its scheduler has ended", tail(scheduler), kept)
         elif (FAILED / f"{cluster.name}.json").exists():
             pass
         else:
-            self.keep_reason(cluster, "its scheduler did not answer in time", tail(logs / "scheduler.log"))
+            self.keep_reason(cluster, "its scheduler did not answer in time", tail(scheduler), kept)
 
-    def keep_reason(self, cluster, what, log):
+    def keep_reason(self, cluster, what, log, logs=()):
+        kept = {"what": what, "log": log, "logs": [log_of(path) for path in logs]}
         try:
             FAILED.mkdir(mode=0o700, exist_ok=True)
-            (FAILED / f"{cluster.name}.json").write_text(json.dumps({"what": what, "log": log}))
+            (FAILED / f"{cluster.name}.json").write_text(json.dumps(kept))
             for old in sorted(FAILED.glob("*.json"), key=lambda path: path.stat().st_mtime)[:-50]:
                 old.unlink()
         except OSError as exc:
             self.log.warning("The reason of a failure can't be kept: %s", exc)
 
 
-def tail(path, size=8192):
+def tail(path, size=16384):
     """The end of a log."""
     try:
-        return path.read_bytes()[-size:].decode(errors="replace")
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - size))
+            return file.read().decode(errors="replace")
     except OSError:
         return ""
+
+
+def log_of(path):
+    """A log's end, and whose it is."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0
+    text = tail(path)
+    return {"of": path.stem.replace("worker-", "worker "), "text": text, "cut": size > len(text.encode())}
 
 
 def base_environment(environment, own_python):

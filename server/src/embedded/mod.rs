@@ -12,6 +12,7 @@ mod orphans;
 pub(crate) mod process;
 pub mod settings;
 mod supervise;
+mod tails;
 
 use std::collections::BTreeMap;
 use std::fs::File;

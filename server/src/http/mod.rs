@@ -7,6 +7,7 @@ mod events;
 mod guard;
 mod inspect;
 mod jobs;
+mod life;
 mod openapi;
 mod panel;
 mod presets;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, patch, post};
+use axum::routing::{any, get, patch, post, put};
 use axum::{Router, middleware};
 use protocol::rest::{Job, Status};
 use tokio::sync::broadcast;
@@ -91,6 +92,9 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         )
         .route("/api/v1/clusters/{name}/scale", post(clusters::scale))
         .route("/api/v1/clusters/{name}/adapt", post(clusters::adapt))
+        .route("/api/v1/clusters/{name}/label", put(life::set_label))
+        .route("/api/v1/clusters/{name}/at-stake", get(life::at_stake))
+        .route("/api/v1/clusters/{name}/tails", get(life::tails))
         .route("/api/v1/clusters/{name}/live", get(clusters::live))
         .route("/api/v1/clusters/{name}/groups", get(inspect::groups))
         .route("/api/v1/clusters/{name}/profile", get(inspect::profile))

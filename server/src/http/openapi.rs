@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{clusters, dashboards, events, inspect, jobs, presets, recordings, status};
+use super::{clusters, dashboards, events, inspect, jobs, life, presets, recordings, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +26,9 @@ use super::{clusters, dashboards, events, inspect, jobs, presets, recordings, st
         clusters::adapt,
         clusters::live,
         inspect::groups,
+        life::set_label,
+        life::at_stake,
+        life::tails,
         inspect::profile,
         inspect::logs,
         inspect::story,

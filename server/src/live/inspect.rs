@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dask_comm::{CommError, Connection, ProfileNode, Timeouts};
+use dask_comm::{CommError, Connection, Identity, PrefixStates, ProfileNode, Stake, Timeouts};
 use protocol::inspect::{LogEntry, Logs, Profile, ProfileFrame, Story, TaskGroups, Transition};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -142,6 +142,24 @@ impl Inspector {
             Err(error) if is_refusal(&error) => Err(InspectError::Refused(groups::REFUSED)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What the cluster's end would lose, on a connection of its own.
+    ///
+    /// # Errors
+    /// Where the scheduler can't be reached or refuses the operation.
+    pub async fn stake(&self) -> Result<Stake, InspectError> {
+        Ok(self.connect().await?.stake().await?)
+    }
+
+    /// Workers and tasks in memory and at work, without the operation that a site may refuse.
+    ///
+    /// # Errors
+    /// Where the scheduler can't be reached or does not answer in time.
+    pub async fn plain_stake(&self) -> Result<(Identity, PrefixStates), InspectError> {
+        let identity = ask!(self, scheduler => scheduler.identity())?;
+        let states = ask!(self, scheduler => scheduler.get_task_prefix_states())?;
+        Ok((identity, states))
     }
 
     /// Only a worker that is there may be asked for: the scheduler would connect to any address.

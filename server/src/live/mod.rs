@@ -3,6 +3,7 @@
 //! A watcher reduces what the scheduler says to columns ([`log::TaskLog`]) and latest values; a session reads from there
 //! at its own pace. Nothing is queued for a browser, so a slow one costs no memory.
 
+mod asked;
 mod calm;
 mod errors;
 mod feeder;
@@ -23,9 +24,10 @@ mod workers;
 use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use protocol::live::{Details, Errors, Health, Progress, Worker};
-use protocol::rest::{ClusterSummary, LiveState};
-use tokio::sync::watch;
+use protocol::rest::{ClusterSummary, LiveState, Scaling};
+use tokio::sync::{Notify, watch};
 
+pub use asked::Asked;
 pub use errors::ErrorLog;
 pub use inspect::{InspectError, Inspector};
 pub use log::{Limits, TaskLog};
@@ -55,6 +57,10 @@ pub struct Feed {
     /// Sessions that are being served.
     viewers: watch::Sender<usize>,
     summary: watch::Sender<Option<ClusterSummary>>,
+    /// How many workers the scheduler was asked for, as far as its log tells.
+    asked: watch::Sender<Asked>,
+    /// The log has more to tell, for somebody knows that the scheduler was asked for something else.
+    ask_again: Notify,
     /// Where records lie that the log has let go.
     archive: Option<Arc<dyn Archive>>,
     /// First and last moment of a recording, once it was read; a watcher's feed has none.
@@ -81,6 +87,8 @@ impl Default for Feed {
             }),
             viewers: watch::Sender::new(0),
             summary: watch::Sender::default(),
+            asked: watch::Sender::default(),
+            ask_again: Notify::new(),
             archive: None,
             span: watch::Sender::default(),
         }
@@ -159,6 +167,30 @@ impl Feed {
     /// The scheduler's totals, changing; `None` until it was reached once.
     pub fn summary(&self) -> watch::Receiver<Option<ClusterSummary>> {
         self.summary.subscribe()
+    }
+
+    /// How many workers the scheduler was asked for, as far as its log tells; changing.
+    pub fn asked(&self) -> watch::Receiver<Asked> {
+        self.asked.subscribe()
+    }
+
+    /// The scheduler was just asked for this, and its log will say so: it is read again soon.
+    pub fn was_asked(&self, scaling: &Scaling) {
+        self.asked.send_modify(|asked| match scaling {
+            Scaling::Manual { workers } => {
+                asked.workers = Some(*workers);
+                asked.scaling = Some(scaling.clone());
+            }
+            Scaling::Adaptive { .. } => asked.scaling = Some(scaling.clone()),
+            Scaling::Unknown => asked.scaling = None,
+        });
+        self.ask_again.notify_one();
+    }
+
+    /// Bytes of results that the workers hold, on disk or not, as they said last.
+    pub fn held_bytes(&self) -> u64 {
+        let workers = self.workers.borrow();
+        workers.iter().map(|w| w.memory.managed + w.memory.spilled).sum()
     }
 
     pub fn health(&self) -> watch::Receiver<Health> {

@@ -8,7 +8,7 @@ use dask_comm::{
     Versions,
 };
 use dask_gateway::{ClusterTls, GatewayConfig};
-use protocol::live::Health;
+use protocol::live::{Health, Sample};
 use protocol::rest::{ClusterSummary, LiveState};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::asked;
 use super::calm::Calm;
 use super::errors::ErrorLog;
 use super::feeder::{Feeder, OFF};
@@ -216,6 +217,8 @@ impl Watch {
         let mut viewers = self.feed.viewers.subscribe();
         let mut feeder = None::<Feeder>;
         let mut next_identity = Instant::now() + every;
+        self.look_what_was_asked(scheduler).await?;
+        let mut next_asked = Instant::now() + asked::EVERY;
         let mut round: u32 = 0;
         loop {
             let seen = *viewers.borrow_and_update() > 0;
@@ -230,6 +233,12 @@ impl Watch {
                 let now = self.patiently(scheduler.identity()).await?;
                 every = heartbeat(now.workers.len());
                 next_identity = Instant::now() + every;
+                // Who comes and goes was asked to: first the one, then the other.
+                let moved = self.feed.workers.borrow().len() != now.workers.len();
+                if moved || Instant::now() >= next_asked {
+                    self.look_what_was_asked(scheduler).await?;
+                    next_asked = Instant::now() + asked::EVERY;
+                }
                 self.take_identity(&now, state.as_deref());
             }
             self.take_tasks(polled);
@@ -250,9 +259,30 @@ impl Watch {
                     () = tokio::time::sleep_until(began + next) => {}
                     // Who comes need not wait; who leaves changes nothing before the next turn.
                     Ok(_) = viewers.wait_for(|viewers| *viewers > 0), if !seen => {}
+                    () = self.feed.ask_again.notified() => {
+                        next_asked = Instant::now();
+                        next_identity = next_asked;
+                    }
                 }
             }
         }
+    }
+
+    /// A log that can't be read, because a site does not let it, leaves unknown what was asked.
+    async fn look_what_was_asked(&self, scheduler: &mut Connection) -> Result<(), CommError> {
+        let lines = match self.patiently(scheduler.logs(asked::LINES)).await {
+            Err(error) if error.keeps_connection() => return Ok(()),
+            lines => lines?,
+        };
+        let changed = self.feed.asked.send_if_modified(|asked| {
+            let before = asked.clone();
+            asked.read(&lines);
+            *asked != before
+        });
+        if changed {
+            self.changed.notify_one();
+        }
+        Ok(())
     }
 
     /// Runs the feed while somebody looks, at the rate of the workers' reports.
@@ -303,6 +333,7 @@ impl Watch {
             self.errors = ErrorLog::default();
             self.workers = Workers::default();
             self.feed.errors.send_replace(Arc::default());
+            self.feed.asked.send_replace(super::Asked::default());
             let cursor = TaskStreamCursor::new(versions.distributed);
             self.stream = Some((identity.id.clone(), cursor));
             if let Some(tap) = &self.tap {
@@ -410,7 +441,11 @@ impl Watch {
             summary.memory_used = used >> 20 << 20;
             summary.cpu = workers.iter().map(|w| w.cpu).sum::<f64>().round();
         });
-        self.feed.series_mut().push(sample(now_us, &workers));
+        let asked = self.feed.asked.borrow().workers;
+        self.feed.series_mut().push(Sample {
+            asked,
+            ..sample(now_us, &workers)
+        });
         self.feed.series_version.send_modify(|version| *version += 1);
         self.feed.workers.send_if_modified(|old| {
             let changed = **old != workers;

@@ -17,6 +17,7 @@ use tracing::warn;
 
 use super::headers::strip_hop_by_hop;
 use super::place;
+use super::rescale::{self, Rescaled};
 
 /// Largest request that Python's client has reason to send.
 const MAX_BODY: usize = 16 << 20;
@@ -31,6 +32,8 @@ pub struct Door {
     pub client: reqwest::Client,
     /// Called after a request that may have changed a cluster.
     pub changed: Box<dyn Fn() + Send + Sync>,
+    /// Called with what a cluster was asked for, once the gateway accepted it.
+    pub scaled: Box<dyn Fn(Rescaled) + Send + Sync>,
 }
 
 /// The routes of Python's door.
@@ -62,6 +65,12 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
         (door.changed)();
     }
     match answer {
+        Ok(answer) if parts.method == Method::POST && answer.status() == StatusCode::OK => {
+            match rescale::asked(parts.uri.path(), &body) {
+                Some(asked) => relay_and_tell(answer, asked, &door).await,
+                None => relay(answer),
+            }
+        }
         Ok(answer) => relay(answer),
         Err(error) => {
             warn!(error = %error.without_url(), "the gateway did not answer Python's door");
@@ -129,6 +138,24 @@ fn relay(answer: reqwest::Response) -> Response {
     response
 }
 
+/// As [`relay`], and looks at the answer on its way: it is short, and says whether a limit made less of what was asked.
+async fn relay_and_tell(answer: reqwest::Response, asked: Rescaled, door: &Door) -> Response {
+    let mut answer = http::Response::<reqwest::Body>::from(answer);
+    strip_hop_by_hop(answer.headers_mut());
+    let (parts, body) = answer.into_parts();
+    match axum::body::to_bytes(Body::new(body), MAX_BODY).await {
+        Ok(body) => {
+            (door.scaled)(asked.answered(&body));
+            Response::from_parts(parts, Body::from(body))
+        }
+        Err(error) => {
+            warn!(%error, "the gateway's answer broke off at Python's door");
+            let text = "The Dask Gateway's answer broke off. Gatehouse's panel shows what the cluster has; scale it again where it is wrong.";
+            refusal(StatusCode::BAD_GATEWAY, text)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +168,7 @@ mod tests {
             target,
             client: crate::outbound::client(&dask_gateway::HttpProxy::Off).expect("client"),
             changed: Box::new(|| {}),
+            scaled: Box::new(|_| {}),
         })
     }
 

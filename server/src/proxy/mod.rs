@@ -5,3 +5,4 @@ pub mod gateway;
 mod headers;
 mod place;
 mod plots;
+pub mod rescale;

@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use gloo::timers::callback::Timeout;
-use protocol::rest::{Cluster, ClusterState, ClusterSummary, LiveState, Scaling};
+use protocol::rest::{Cluster, ClusterState, ClusterSummary, LiveState};
 use serde_json::Value;
 use yew::prelude::*;
 
@@ -12,10 +11,12 @@ use super::super::form::number_text;
 use super::super::more_panes::more_panes;
 use super::bokeh::BokehPlots;
 use super::scale::ScaleForm;
+use super::states;
+use super::title::Title;
 use crate::plots;
 use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
-use crate::ui::widgets::{Button, Elapsed, Tone, focus, focus_first, focus_is_lost, meter, spinner};
+use crate::ui::widgets::{Button, Tone, focus, focus_first, focus_is_lost, meter, spinner};
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct ClusterCardProps {
@@ -23,8 +24,9 @@ pub struct ClusterCardProps {
     pub scaling_open: bool,
     pub on_scaling: Callback<bool>,
     pub on_dismiss: Callback<AttrValue>,
-    /// How long a stopped cluster stays, in milliseconds.
-    pub linger_ms: i64,
+    /// Whether it is chosen, while clusters are being chosen.
+    pub chosen: Option<bool>,
+    pub on_choose: Callback<AttrValue>,
     /// Whether jobs can be run at all.
     pub jobs: bool,
 }
@@ -37,18 +39,17 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
     let root = use_node_ref();
 
     use_effect_with((cluster.state, cluster.name.clone()), {
-        let (dismiss, linger) = (props.on_dismiss.clone(), props.linger_ms);
         let (drafts, root) = (panel.drafts.clone(), root.clone());
-        move |(state, name)| {
+        move |(_, name)| {
             if drafts.take_made(name) && focus_is_lost() {
                 focus(&root);
             }
-            let name = AttrValue::from(name.clone());
-            let timer = (*state == ClusterState::Stopped)
-                .then(|| Timeout::new(linger.max(0) as u32, move || dismiss.emit(name)));
-            move || drop(timer)
         }
     });
+    let choose = {
+        let name = AttrValue::from(cluster.name.clone());
+        props.on_choose.reform(move |_: Event| name.clone())
+    };
 
     let shut_down = {
         let (panel, cluster, stopping) = (panel.clone(), Rc::clone(cluster), stopping.clone());
@@ -76,33 +77,30 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
             data-state={state}
         >
             <div class="gh-card-head">
-                <h3 title={cluster.name.clone()} data-testid="cluster-title"><bdi>{title}</bdi></h3>
+                if let Some(chosen) = props.chosen {
+                    <input
+                        type="checkbox"
+                        checked={chosen}
+                        onchange={choose}
+                        aria-label={format!("Select {title}")}
+                        data-testid="cluster-select"
+                    />
+                }
+                <Title cluster={Rc::clone(cluster)} />
                 {chip(cluster)}
                 if matches!(cluster.state, ClusterState::Failed | ClusterState::Stopped) {
                     {Button::new("Dismiss").only_icon(Icon::Cross).tone(Tone::Quiet).testid("dismiss").on(dismiss).view()}
                 }
             </div>
             {meta(&panel, cluster)}
+            {states::problem(cluster)}
             {match cluster.state {
                 ClusterState::Running => running(props, &panel, &shut_down, *stopping, &root),
-                ClusterState::Pending => html! {
-                    <div class="gh-card-row">
-                        <p class="gh-note">
-                            {cluster.reason.clone().unwrap_or_else(|| "Waiting for the scheduler to start.".to_owned())}
-                        </p>
-                        {shut_down_button(&shut_down, *stopping, "Give up")}
-                    </div>
-                },
-                ClusterState::Stopping => html! {
-                    <p class="gh-note">{"Its scheduler and workers are being stopped."}</p>
-                },
-                ClusterState::Failed => html! {
-                    <p class="gh-reason" role="alert" data-testid="cluster-reason">
-                        {cluster.reason.clone().unwrap_or_else(|| {
-                            "It failed without a reason. The gateway's log tells more; try other options.".to_owned()
-                        })}
-                    </p>
-                },
+                ClusterState::Pending => pending(props, &shut_down, *stopping, &root),
+                ClusterState::Stopping => {
+                    states::stopping(cluster, shut_down_button(&shut_down, false, "Shut down again"))
+                }
+                ClusterState::Failed => states::failed(cluster),
                 ClusterState::Stopped => html! {},
             }}
         </li>
@@ -163,12 +161,10 @@ fn meta(panel: &Panel, cluster: &Rc<Cluster>) -> Html {
                 <code title={cluster.name.clone()}>{format::short_name(&cluster.name)}</code>
                 {copy.clone()}
             }
-            if let Some(since) = cluster.started_at {
-                <span><Elapsed {since} until={cluster.stopped_at} /></span>
-            }
+            {states::times(cluster)}
             if let Some(live) = live {
                 <span class="gh-meta-live" data-testid="cluster-live">{live}</span>
-            } else if let Some(scaling) = format::scaling(&cluster.scaling) {
+            } else if let Some(scaling) = states::asked(cluster) {
                 <span data-testid="cluster-scaling">{scaling}</span>
             }
             if !labelled {
@@ -200,18 +196,6 @@ fn running(
             .class("gh-grow")
             .view()
     };
-    let toggle = {
-        let open = props.scaling_open;
-        props.on_scaling.reform(move |_: MouseEvent| !open)
-    };
-    let on_close = {
-        let root = root.clone();
-        // The form goes; the keyboard goes on where it came from.
-        props.on_scaling.reform(move |()| {
-            focus_first(&root, ".gh-scale-toggle");
-            false
-        })
-    };
     html! {
         <>
             {figures(cluster)}
@@ -225,7 +209,7 @@ fn running(
                 <BokehPlots cluster={Rc::clone(cluster)} />
             }
             <div class="gh-actions">
-                {Button::new("Scale").icon(Icon::Scale).tone(Tone::Quiet).expanded(props.scaling_open).on(toggle).testid("scale").class("gh-scale-toggle").view()}
+                {scale_button(props)}
                 {Button::new(panel.connect_words()).only_icon(Icon::Code).tone(Tone::Quiet).on(with(|panel, cluster| panel.insert_connect_code(&cluster.name))).testid("insert-connect-code").view()}
                 {Button::new("Run job").icon(Icon::Play).title("Run a job on this cluster").class("gh-roomy").tone(Tone::Quiet).disabled(!props.jobs).on(with(|panel, cluster| {
                         panel.go.emit(Sheet::RunJob { cluster: Some(cluster.name.clone()), code: None });
@@ -246,11 +230,60 @@ fn running(
                 <span class="gh-push" />
                 {shut_down_button(shut_down, stopping, "Shut down")}
             </div>
-            if props.scaling_open {
-                <ScaleForm cluster={Rc::clone(cluster)} on_close={on_close} />
-            }
+            {scale_form(props, root)}
             {details(panel, cluster)}
         </>
+    }
+}
+
+/// What it waits for, and what can be done meanwhile.
+fn pending(
+    props: &ClusterCardProps,
+    shut_down: &Callback<MouseEvent>,
+    stopping: bool,
+    root: &NodeRef,
+) -> Html {
+    let cluster = &props.cluster;
+    html! {
+        <>
+            {states::waiting(cluster)}
+            <div class="gh-actions">
+                {scale_button(props)}
+                <span class="gh-push" />
+                {Button::new("Cancel").icon(Icon::Cross).title("Give up its start").tone(Tone::Danger).on(shut_down.clone()).busy(stopping).testid("shut-down").view()}
+            </div>
+            {scale_form(props, root)}
+            {states::tails(cluster, false)}
+        </>
+    }
+}
+
+fn scale_button(props: &ClusterCardProps) -> Html {
+    let open = props.scaling_open;
+    let toggle = props.on_scaling.reform(move |_: MouseEvent| !open);
+    Button::new("Scale")
+        .icon(Icon::Scale)
+        .tone(Tone::Quiet)
+        .expanded(open)
+        .on(toggle)
+        .testid("scale")
+        .class("gh-scale-toggle")
+        .view()
+}
+
+fn scale_form(props: &ClusterCardProps, root: &NodeRef) -> Html {
+    let on_close = {
+        let root = root.clone();
+        // The form goes; the keyboard goes on where it came from.
+        props.on_scaling.reform(move |()| {
+            focus_first(&root, ".gh-scale-toggle");
+            false
+        })
+    };
+    html! {
+        if props.scaling_open {
+            <ScaleForm cluster={Rc::clone(&props.cluster)} {on_close} />
+        }
     }
 }
 
@@ -272,10 +305,7 @@ fn figures(cluster: &Cluster) -> Html {
     let figure = |of: fn(&ClusterSummary) -> u64| {
         summary.map_or_else(|| "\u{2013}".to_owned(), |summary| of(summary).to_string())
     };
-    let asked = match (&cluster.scaling, summary) {
-        (Scaling::Manual { workers }, Some(summary)) if *workers != summary.workers => Some(*workers),
-        _ => None,
-    };
+    let asked = states::awaited(cluster);
     let stale = !matches!(cluster.live, LiveState::Live);
     html! {
         <>
@@ -303,7 +333,7 @@ fn figures(cluster: &Cluster) -> Html {
             <div class={if stale { "gh-meters gh-stale" } else { "gh-meters" }}>
                 {match summary {
                     Some(summary) if summary.workers > 0 => meters(summary),
-                    Some(_) => html! { <p class="gh-note">{no_workers(&cluster.scaling)}</p> },
+                    Some(_) => html! { <p class="gh-note">{states::no_workers(cluster)}</p> },
                     None => html! { <p class="gh-note">{"Waiting for the scheduler's first figures."}</p> },
                 }}
             </div>
@@ -324,14 +354,6 @@ fn meters(summary: &ClusterSummary) -> Html {
             {meter("CPU", format!("{cpu:.0} %"), cpu, false)}
             {meter("Memory", memory, format::percent(summary.memory_used as f64, summary.memory_limit as f64), true)}
         </>
-    }
-}
-
-fn no_workers(scaling: &Scaling) -> &'static str {
-    match scaling {
-        Scaling::Manual { workers: 1.. } => "Workers are starting.",
-        Scaling::Adaptive { .. } => "No workers now; they start when there is work.",
-        Scaling::Manual { workers: 0 } | Scaling::Unknown => "No workers yet. Scale it to give it some.",
     }
 }
 

@@ -3,10 +3,16 @@
 pub mod beside;
 pub mod bokeh;
 pub mod card;
+pub mod choose;
+pub mod lost;
 pub mod new;
 pub mod opening;
 pub mod presets;
 pub mod scale;
+pub mod states;
+pub mod stops;
+pub mod tails;
+pub mod title;
 
 use std::rc::Rc;
 
@@ -14,6 +20,7 @@ use protocol::rest::{Cluster, ClusterState, GatewayState};
 use yew::prelude::*;
 
 pub use self::card::ClusterCard;
+use self::choose::Choosing;
 pub use self::opening::NewCluster;
 use super::context::{Sheet, use_panel};
 use crate::state::events::{Link, State};
@@ -26,9 +33,6 @@ const DISMISSED: &str = "gatehouse:dismissed";
 
 /// Names remembered at most; the oldest goes first.
 const KEEP_DISMISSED: usize = 200;
-
-/// How long a stopped cluster is still shown, in milliseconds.
-const LINGER_MS: i64 = 10_000;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct ClustersProps {
@@ -43,6 +47,7 @@ pub struct ClustersProps {
 pub fn Clusters(props: &ClustersProps) -> Html {
     let panel = use_panel();
     let dismissed = use_state(dismissed_names);
+    let chosen = use_state_eq(|| None::<Rc<[AttrValue]>>);
     let dismiss = {
         let dismissed = dismissed.setter();
         Callback::from(move |name: AttrValue| {
@@ -66,10 +71,10 @@ pub fn Clusters(props: &ClustersProps) -> Html {
     let Some(clusters) = &props.state.clusters else {
         return html! { <section class="gh-section">{loading(&props.state.link)}</section> };
     };
-    let now = js_sys::Date::now() as i64;
+    let choosing = Choosing::new(&panel, &props.state, &chosen);
     let shown: Vec<_> = clusters
         .iter()
-        .filter(|cluster| is_shown(cluster, &dismissed, now))
+        .filter(|cluster| is_shown(cluster, &dismissed))
         .cloned()
         .collect();
     html! {
@@ -82,6 +87,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                         <small class="gh-note" data-testid="last-known">{"as last known"}</small>
                     }
                 }
+                {choosing.button()}
                 {Button::new("New cluster").icon(Icon::Plus).tone(Tone::Primary).on(new_cluster.clone()).testid("new-cluster").class("gh-push").view()}
             </header>
             if shown.is_empty() {
@@ -101,6 +107,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                     }
                 </div>
             }
+            {choosing.bar()}
             <ul class="gh-cards">
                 {for shown.into_iter().map(|cluster| {
                     let name = AttrValue::from(cluster.name.clone());
@@ -115,7 +122,8 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                             scaling_open={props.scaling.as_ref() == Some(&name)}
                             {on_scaling}
                             on_dismiss={dismiss.clone()}
-                            linger_ms={LINGER_MS}
+                            chosen={choosing.of(&cluster)}
+                            on_choose={choosing.toggle.clone()}
                             jobs={props.state.status.as_ref().is_none_or(|status| status.jupyter.available)}
                         />
                     }
@@ -130,13 +138,9 @@ fn dismissed_names() -> Vec<String> {
     kept.lines().map(str::to_owned).collect()
 }
 
-fn is_shown(cluster: &Rc<Cluster>, dismissed: &[String], now: i64) -> bool {
+fn is_shown(cluster: &Rc<Cluster>, dismissed: &[String]) -> bool {
     match cluster.state {
-        ClusterState::Stopped => {
-            let recent = cluster.stopped_at.is_some_and(|at| now - at < LINGER_MS);
-            recent && !dismissed.contains(&cluster.name)
-        }
-        ClusterState::Failed => !dismissed.contains(&cluster.name),
+        ClusterState::Stopped | ClusterState::Failed => !dismissed.contains(&cluster.name),
         ClusterState::Pending | ClusterState::Running | ClusterState::Stopping => true,
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::rest::Cluster;
+use protocol::rest::{Cluster, ClusterState};
 use yew::prelude::*;
 
 use super::super::context::use_panel;
@@ -120,7 +120,7 @@ enum Outcome {
     Failed(String),
 }
 
-/// Scales a running cluster, in its card.
+/// Scales a cluster that runs, or one that starts as soon as it runs; in its card.
 #[component]
 pub fn ScaleForm(props: &ScaleFormProps) -> Html {
     let panel = use_panel();
@@ -209,6 +209,9 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
                 },
                 Outcome::Fresh | Outcome::Waiting => html! {},
             }}
+            if props.cluster.state == ClusterState::Pending {
+                <p class="gh-hint">{"It is asked for as soon as the cluster runs."}</p>
+            }
             <div class="gh-actions gh-actions--end">
                 {Button::new("Close").tone(Tone::Quiet).on(props.on_close.reform(|_: MouseEvent| ())).view()}
                 {Button::new("Apply").icon(Icon::Check).tone(Tone::Primary).submits().busy(waiting).testid("scale-apply").view()}

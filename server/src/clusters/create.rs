@@ -1,0 +1,40 @@
+//! Asking for a new cluster.
+
+use protocol::rest::{CreateCluster, Scaling};
+use tracing::info;
+
+use super::label::check_label;
+use super::scaling::check_scaling;
+use super::{ClusterError, Clusters};
+
+impl Clusters {
+    /// Asks for a cluster and returns its name.
+    ///
+    /// # Errors
+    /// [`ClusterError::Invalid`] with the field, or [`ClusterError::Gateway`].
+    pub async fn create(&self, request: CreateCluster) -> Result<String, ClusterError> {
+        let form = crate::presets::form_of(&request);
+        let label = check_label(request.label)?;
+        let scaling = request.scaling.unwrap_or(Scaling::Unknown);
+        check_scaling(&scaling)?;
+        let options = self.checked(&request.options).await?;
+        let name = self.0.client.create(&options).await?;
+        info!(cluster = %name, "created a cluster");
+        {
+            let mut book = self.book();
+            let note = book.note(&name);
+            note.created_by = Some(self.0.instance.clone());
+            note.label.clone_from(&label);
+        }
+        self.0
+            .store
+            .add_cluster(&name, label.as_deref(), &self.0.instance)
+            .await?;
+        if scaling != Scaling::Unknown {
+            self.scale_when_it_runs(&name, scaling).await?;
+        }
+        self.presets().used(form).await;
+        self.refresh().await;
+        Ok(name)
+    }
+}
