@@ -8,6 +8,7 @@ pub mod clusters;
 pub mod embedded;
 pub mod http;
 pub mod jobs;
+pub mod kernels;
 pub mod live;
 pub mod outbound;
 pub mod proxy;

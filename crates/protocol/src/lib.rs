@@ -7,6 +7,7 @@ pub mod connect;
 pub mod events;
 mod flat;
 pub mod inspect;
+pub mod kernels;
 pub mod live;
 pub mod recordings;
 pub mod rest;

@@ -1,9 +1,12 @@
 //! Client of a Jupyter Server's REST interface: sessions and their kernels.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dask_gateway::KernelSpec;
+use protocol::kernels::Kernel;
 use protocol::rest::JupyterStatus;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
@@ -11,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::record::KernelIds;
 use crate::embedded::jupyter::PrivateJupyter;
+use crate::kernels::Listed;
 
 /// How long an answer may take. Shutting a stubborn kernel down takes Jupyter about 5 s, starting one a little.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -43,7 +47,7 @@ impl JupyterSource {
     }
 
     /// Where the server is; a private one is started where it does not run.
-    pub(super) async fn endpoint(&self) -> Result<Endpoint, JupyterError> {
+    pub(crate) async fn endpoint(&self) -> Result<Endpoint, JupyterError> {
         match self {
             Self::External { url, token } => Ok(Endpoint {
                 url: parse_url(url).map_err(JupyterError::Unusable)?,
@@ -90,7 +94,7 @@ fn parse_url(text: &str) -> Result<Url, String> {
 
 /// A Jupyter Server's address and token.
 #[derive(Clone)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     url: Url,
     token: String,
 }
@@ -107,7 +111,7 @@ impl fmt::Debug for Endpoint {
 
 /// What went wrong with the Jupyter Server, in a sentence.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum JupyterError {
+pub(crate) enum JupyterError {
     #[error("{0}")]
     Unusable(String),
     #[error(
@@ -133,7 +137,7 @@ pub(super) enum JupyterError {
 }
 
 /// Makes the client that all calls share. The server is on this machine, so no proxy is asked.
-pub(super) fn http_client() -> reqwest::Result<reqwest::Client> {
+pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
     // A second call finds the provider installed already, which is all that is wanted.
     rustls::crypto::ring::default_provider().install_default().ok();
     reqwest::Client::builder()
@@ -166,6 +170,44 @@ struct KernelModel {
     execution_state: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct KernelspecsModel {
+    #[serde(default)]
+    default: String,
+    kernelspecs: BTreeMap<String, KernelspecModel>,
+}
+
+#[derive(Deserialize)]
+struct KernelspecModel {
+    name: String,
+    spec: SpecModel,
+}
+
+#[derive(Deserialize)]
+struct SpecModel {
+    #[serde(default)]
+    display_name: String,
+    #[serde(default)]
+    language: String,
+    #[serde(flatten)]
+    rest: KernelSpec,
+}
+
+impl KernelspecModel {
+    fn listed(self, default: &str) -> Listed {
+        let display_name = Some(self.spec.display_name).filter(|name| !name.is_empty());
+        Listed {
+            shown: Kernel {
+                default: self.name == default,
+                display_name: display_name.unwrap_or_else(|| self.name.clone()),
+                name: self.name,
+            },
+            language: self.spec.language,
+            spec: self.spec.rest,
+        }
+    }
+}
+
 impl SessionModel {
     fn ids(self) -> Option<KernelIds> {
         Some(KernelIds {
@@ -177,13 +219,13 @@ impl SessionModel {
 
 /// The REST side of a Jupyter Server.
 #[derive(Clone, Debug)]
-pub(super) struct JupyterClient {
+pub(crate) struct JupyterClient {
     http: reqwest::Client,
     endpoint: Endpoint,
 }
 
 impl JupyterClient {
-    pub(super) fn new(http: reqwest::Client, endpoint: Endpoint) -> Self {
+    pub(crate) fn new(http: reqwest::Client, endpoint: Endpoint) -> Self {
         Self { http, endpoint }
     }
 
@@ -222,6 +264,23 @@ impl JupyterClient {
             .into_iter()
             .find(|session| session.path == path)
             .and_then(SessionModel::ids))
+    }
+
+    /// The kernels that it can start, the default one first, then by name.
+    pub(crate) async fn kernelspecs(&self) -> Result<Vec<Listed>, JupyterError> {
+        let response = self.send(Method::GET, "api/kernelspecs", None).await?;
+        if !response.status().is_success() {
+            return Err(refusal("list its kernels", response).await);
+        }
+        let model: KernelspecsModel = read("list its kernels", response).await?;
+        let default = model.default;
+        let mut listed: Vec<Listed> = model
+            .kernelspecs
+            .into_values()
+            .map(|kernel| kernel.listed(&default))
+            .collect();
+        listed.sort_by_key(|kernel| (!kernel.shown.default, kernel.shown.display_name.to_lowercase()));
+        Ok(listed)
     }
 
     /// What the kernel does; `None` where it is not there any more.
