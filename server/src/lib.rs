@@ -15,3 +15,4 @@ pub mod proxy;
 pub mod recordings;
 pub mod state_dir;
 pub mod store;
+pub mod versions;

@@ -18,12 +18,12 @@ pub enum CommError {
 
     /// The address needs TLS, and no certificate of the cluster was given.
     #[error(
-        "{address} speaks TLS: the cluster's certificate and key are needed, which the gateway reports once the cluster runs"
+        "{address} speaks TLS: a certificate and its key are needed; a gateway reports those of its clusters once they run"
     )]
     CertificateNeeded { address: String },
 
     /// The certificate or the key is not usable.
-    #[error("the cluster's TLS certificate can't be used: {reason}")]
+    #[error("the TLS certificate can't be used: {reason}")]
     Certificate { reason: String },
 
     /// No TCP connection could be made.

@@ -60,14 +60,23 @@ impl Connection {
     /// [`CommError::Remote`] or [`CommError::Closed`] where the site refuses the operation, otherwise as
     /// [`Connection::call`].
     pub async fn feed(mut self, interval: Duration) -> Result<(Feed, SchedulerState), CommError> {
-        let function = Value::Binary(pickled(EXPRESSION));
+        let first = self.fed(EXPRESSION, interval).await?;
+        let state = parse(&first).ok_or(unexpected("feed", "it holds no state of workers and prefixes"))?;
+        Ok((Feed { connection: self }, state))
+    }
+
+    /// Makes the scheduler send what an expression of ours says of it every `interval`, and waits for the first.
+    pub(crate) async fn fed(
+        &mut self,
+        expression: &'static str,
+        interval: Duration,
+    ) -> Result<Value, CommError> {
+        let function = Value::Binary(pickled(expression));
         let args = [
             ("function", function),
             ("interval", interval.as_secs_f64().into()),
         ];
-        let first = self.call("feed", args).await?;
-        let state = parse(&first).ok_or(unexpected("feed", "it holds no state of workers and prefixes"))?;
-        Ok((Feed { connection: self }, state))
+        self.call("feed", args).await
     }
 }
 

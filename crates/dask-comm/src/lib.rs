@@ -13,6 +13,8 @@
 //! ```
 
 mod address;
+mod authority;
+mod clients;
 mod error;
 mod feed;
 pub mod frame;
@@ -25,6 +27,7 @@ mod tls;
 pub mod value;
 
 pub use address::Address;
+pub use clients::Client;
 pub use error::CommError;
 pub use feed::{Feed, SchedulerState, WorkerState};
 pub use frame::Limits;

@@ -226,7 +226,7 @@ impl Connection {
 
     fn broken(&self, error: std::io::Error) -> CommError {
         let address = self.address.to_string();
-        match tls_reason(&error) {
+        match tls_reason(&self.address, &error) {
             Some(reason) => CommError::Tls { address, reason },
             None if error.kind() == ErrorKind::UnexpectedEof => CommError::Closed {
                 address,
@@ -255,7 +255,7 @@ fn tune(tcp: &TcpStream) -> std::io::Result<()> {
 
 /// A gateway's proxy that does not know the name in the ClientHello just hangs up.
 fn tls_error(address: &Address, error: std::io::Error) -> CommError {
-    match (address, tls_reason(&error)) {
+    match (address, tls_reason(address, &error)) {
         (_, Some(reason)) => CommError::Tls {
             address: address.to_string(),
             reason,
@@ -272,11 +272,18 @@ fn tls_error(address: &Address, error: std::io::Error) -> CommError {
 }
 
 /// What TLS itself has to say, if the error is its own and not the network's.
-fn tls_reason(error: &std::io::Error) -> Option<String> {
-    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
-        rustls::Error::InvalidCertificate(reason) => Some(format!(
+fn tls_reason(address: &Address, error: &std::io::Error) -> Option<String> {
+    match (error.get_ref()?.downcast_ref::<rustls::Error>()?, address) {
+        (rustls::Error::InvalidCertificate(reason), Address::Gateway { .. }) => Some(format!(
             "its certificate is not the one that the gateway reports for this cluster ({reason})"
         )),
-        other => Some(other.to_string()),
+        (rustls::Error::InvalidCertificate(reason), _) => Some(format!(
+            "its certificate is not one that the given authority vouches for ({reason})"
+        )),
+        (rustls::Error::AlertReceived(alert), _) => Some(format!(
+            "it refuses our certificate or our way to speak TLS ({alert:?})"
+        )),
+        (rustls::Error::InvalidMessage(_), _) => Some("what it says is not TLS".to_owned()),
+        (other, _) => Some(other.to_string()),
     }
 }

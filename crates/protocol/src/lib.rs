@@ -3,6 +3,8 @@
 //! The server and the panel compile this crate unchanged, natively and to WebAssembly; it does no I/O and uses no other
 //! crate of ours. Nothing in here can hold a TLS key, a token or a cookie: what has no field cannot leak.
 
+pub mod attached;
+pub mod clients;
 pub mod connect;
 pub mod events;
 mod flat;
@@ -11,3 +13,4 @@ pub mod kernels;
 pub mod live;
 pub mod recordings;
 pub mod rest;
+pub mod versions;

@@ -33,6 +33,8 @@ pub enum InspectError {
 pub struct Inspector {
     target: Target,
     feed: Arc<Feed>,
+    /// Whether the scheduler may be asked by its `feed`.
+    feed_allowed: bool,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -63,11 +65,16 @@ macro_rules! ask {
     }};
 }
 
+// Below the macro, which it uses.
+mod about;
+pub use about::{ClusterVersions, Connected};
+
 impl Inspector {
-    pub(super) fn new(target: Target, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(target: Target, feed: Arc<Feed>, feed_allowed: bool) -> Self {
         Self {
             target,
             feed,
+            feed_allowed,
             connection: Mutex::default(),
         }
     }

@@ -24,7 +24,7 @@ use protocol::rest::{ClusterSummary, LiveState};
 use tokio::sync::watch;
 
 pub use errors::ErrorLog;
-pub use inspect::{InspectError, Inspector};
+pub use inspect::{ClusterVersions, Connected, InspectError, Inspector};
 pub use log::{Limits, TaskLog};
 pub use replay::Replay;
 use series::SampleLog;

@@ -68,6 +68,14 @@ impl Target {
         Self { address, cert: None }
     }
 
+    /// A scheduler that is reached directly, with a certificate.
+    pub fn secure(address: Address, cert: ClusterCert) -> Self {
+        Self {
+            address,
+            cert: Some(cert),
+        }
+    }
+
     /// The scheduler of a gateway's cluster.
     ///
     /// # Errors
@@ -101,7 +109,7 @@ impl Watcher {
             archive: tap.clone().map(|tap| tap as Arc<dyn Archive>),
             ..Feed::default()
         });
-        let inspector = Arc::new(Inspector::new(target.clone(), feed.clone()));
+        let inspector = Arc::new(Inspector::new(target.clone(), feed.clone(), settings.feed));
         let cancel = CancellationToken::new();
         let task = tokio::spawn({
             let (feed, cancel) = (feed.clone(), cancel.clone());
