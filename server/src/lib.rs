@@ -2,6 +2,7 @@
 //!
 //! `http` is the browser's door and calls the rooms below it; none of these calls `http`.
 
+pub mod attached;
 pub mod cli;
 pub mod clock;
 pub mod clusters;

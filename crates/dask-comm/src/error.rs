@@ -38,7 +38,11 @@ pub enum CommError {
 
     /// TLS failed, on their side or ours.
     #[error("TLS with {address} failed: {reason}")]
-    Tls { address: String, reason: String },
+    Tls {
+        address: String,
+        problem: TlsProblem,
+        reason: String,
+    },
 
     /// The peer's first message is not Dask's.
     #[error("{address} does not speak Dask's protocol: {reason}")]
@@ -84,6 +88,19 @@ pub enum CommError {
         "the scheduler's answer to `{op}` is not understood: {reason}. Its version of distributed may not know this operation"
     )]
     UnexpectedReply { op: &'static str, reason: &'static str },
+}
+
+/// What TLS stumbled over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsProblem {
+    /// The peer's certificate is not one that we trust.
+    TheirCertificate,
+    /// The peer ended the handshake: mostly because it does not trust our certificate.
+    OurCertificate,
+    /// The peer does not speak TLS.
+    NoTls,
+    Other,
 }
 
 impl CommError {

@@ -28,7 +28,7 @@ pub mod value;
 
 pub use address::Address;
 pub use clients::Client;
-pub use error::CommError;
+pub use error::{CommError, TlsProblem};
 pub use feed::{Feed, SchedulerState, WorkerState};
 pub use frame::Limits;
 pub use inspect::{LogEntry, ProfileNode, Transition};

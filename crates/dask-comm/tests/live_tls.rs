@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::path::Path;
-
 use common::{Process, python, run_script};
 use dask_comm::{Address, ClusterCert, CommError, Connection, Timeouts};
 

@@ -65,7 +65,7 @@ impl JupyterSource {
     }
 
     /// Whether a kernel that an earlier server started can still live there.
-    pub(super) async fn may_hold_kernels(&self) -> bool {
+    pub(crate) async fn may_hold_kernels(&self) -> bool {
         match self {
             Self::External { .. } => true,
             Self::Private(jupyter) => jupyter.is_running().await,

@@ -76,6 +76,11 @@ impl Target {
         }
     }
 
+    /// What lets us in, where it takes something.
+    pub fn certificate(&self) -> Option<&ClusterCert> {
+        self.cert.as_ref()
+    }
+
     /// The scheduler of a gateway's cluster.
     ///
     /// # Errors
