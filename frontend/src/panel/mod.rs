@@ -1,5 +1,7 @@
 //! The sidebar: gateway, clusters, jobs, recordings.
 
+pub mod about;
+pub mod attached;
 pub mod by_name;
 pub mod clusters;
 pub mod context;
@@ -7,6 +9,7 @@ pub mod fields;
 pub mod form;
 pub mod header;
 pub mod jobs;
+mod kernel_notes;
 pub mod mapping;
 mod more_panes;
 pub mod output;
@@ -19,10 +22,13 @@ use protocol::events::Notice;
 use protocol::rest::Cluster;
 use yew::prelude::*;
 
+use self::about::About;
+use self::attached::{AttachForm, as_cluster};
 use self::clusters::{Clusters, NewCluster};
 use self::context::{Drafts, Panel, Sheet};
 use self::header::{header, troubles};
 use self::jobs::{JobView, Jobs, RunJob};
+use self::kernel_notes::KernelNotes;
 use self::recordings::Recordings;
 use crate::host::Host;
 use crate::state::command::{Command, Verb};
@@ -103,6 +109,10 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                 .unwrap_or_default();
             html! { <JobView key={id.clone()} id={id.clone()} {job} {on} /> }
         }
+        Sheet::About { cluster } => html! {
+            <About key={cluster.clone()} state={state.clone()} cluster={cluster.clone()} />
+        },
+        Sheet::Attach => html! { <AttachForm /> },
         Sheet::Choose { verb } => html! {
             <Choose verb={*verb} state={state.clone()} on_scaling={on_scaling.clone()} />
         },
@@ -114,6 +124,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                     {header(&state)}
                 }
                 {troubles(&panel, &state)}
+                <KernelNotes notes={state.kernel_notes.clone()} />
                 {body}
             </div>
         </ContextProvider<Panel>>
@@ -125,6 +136,7 @@ fn obey(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, command: Comman
     let state = panel.store.state();
     match command.verb {
         Verb::NewCluster => panel.go.emit(Sheet::NewCluster),
+        Verb::Attach => panel.go.emit(Sheet::Attach),
         Verb::RunJob => panel.go.emit(Sheet::RunJob {
             cluster: command.cluster,
             code: None,
@@ -133,9 +145,13 @@ fn obey(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, command: Comman
         Verb::ShutDownAll => panel.shut_down_all(),
         verb => {
             if let Some(name) = &command.cluster {
-                match state.cluster(name) {
-                    Some(cluster) => act(panel, on_scaling, verb, cluster),
-                    None => panel.warn("That cluster is no longer there."),
+                let attached = state.attached(name).map(|attached| Rc::new(as_cluster(attached)));
+                match (state.cluster(name), attached) {
+                    (Some(cluster), _) => act(panel, on_scaling, verb, cluster),
+                    (None, Some(attached)) if watches(verb) => act(panel, on_scaling, verb, &attached),
+                    (None, Some(_)) => panel
+                        .warn("An attached scheduler is only watched; this needs a cluster of the gateway."),
+                    (None, None) => panel.warn("That cluster is no longer there."),
                 }
                 return;
             }
@@ -152,8 +168,19 @@ fn obey(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, command: Comman
 fn candidates(state: &State, verb: Verb) -> Vec<Rc<Cluster>> {
     match verb {
         Verb::ShutDown => state.active().cloned().collect(),
-        _ => state.running().cloned().collect(),
+        verb => {
+            let attached = state.attached.iter().flat_map(|list| list.iter());
+            let attached = attached
+                .filter(|_| watches(verb))
+                .map(|attached| Rc::new(as_cluster(attached)));
+            state.running().cloned().chain(attached).collect()
+        }
     }
+}
+
+/// Whether it only looks, so that it is for attached schedulers, too.
+fn watches(verb: Verb) -> bool {
+    matches!(verb, Verb::Pane(_) | Verb::About)
 }
 
 fn act(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, verb: Verb, cluster: &Rc<Cluster>) {
@@ -166,7 +193,10 @@ fn act(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, verb: Verb, clus
         Verb::Dashboard => panel.open_dashboard(cluster),
         Verb::InsertConnectCode => panel.insert_connect_code(&cluster.name),
         Verb::ShutDown => panel.shut_down(cluster, Callback::noop()),
-        Verb::NewCluster | Verb::RunJob | Verb::Refresh | Verb::ShutDownAll => {}
+        Verb::About => panel.go.emit(Sheet::About {
+            cluster: cluster.name.clone(),
+        }),
+        Verb::NewCluster | Verb::Attach | Verb::RunJob | Verb::Refresh | Verb::ShutDownAll => {}
     }
 }
 

@@ -7,6 +7,7 @@ use protocol::rest::{Cluster, ClusterState, ClusterSummary, LiveState, Scaling};
 use serde_json::Value;
 use yew::prelude::*;
 
+use super::super::about::about_button;
 use super::super::context::{Panel, Sheet, use_panel};
 use super::super::form::number_text;
 use super::super::more_panes::more_panes;
@@ -249,6 +250,7 @@ fn running(
             if props.scaling_open {
                 <ScaleForm cluster={Rc::clone(cluster)} on_close={on_close} />
             }
+            {about_button(panel, &cluster.name)}
             {details(panel, cluster)}
         </>
     }

@@ -12,6 +12,7 @@ use yew::prelude::*;
 
 pub use self::card::ClusterCard;
 pub use self::new::NewCluster;
+use super::attached::AttachedCards;
 use super::context::{Sheet, use_panel};
 use crate::state::events::{Link, State};
 use crate::state::kept::Place;
@@ -63,6 +64,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
     let Some(clusters) = &props.state.clusters else {
         return html! { <section class="gh-section">{loading(&props.state.link)}</section> };
     };
+    let attached = props.state.attached.clone().unwrap_or_default();
     let now = js_sys::Date::now() as i64;
     let shown: Vec<_> = clusters
         .iter()
@@ -81,7 +83,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                 }
                 {Button::new("New cluster").icon(Icon::Plus).tone(Tone::Primary).on(new_cluster.clone()).testid("new-cluster").class("gh-push").view()}
             </header>
-            if shown.is_empty() {
+            if shown.is_empty() && attached.is_empty() {
                 <div class="gh-empty" data-testid="no-clusters">
                     {glyph(Icon::Gatehouse, 32)}
                     <h3>{"No clusters yet"}</h3>
@@ -118,6 +120,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                     }
                 })}
             </ul>
+            <AttachedCards attached={attached} />
         </section>
     }
 }
