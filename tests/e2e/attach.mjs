@@ -69,6 +69,14 @@ await scenario('attach', async t => {
     }
   );
 
+  const local = await t.step('a notebook makes a LocalCluster', async () => {
+    await notebook.run(t, page, 0);
+    const { stdout } = await notebook.outputs(page, 0);
+    const [address, client] = stdout.trim().split(' ');
+    t.match(address, /^tcp:\/\//, 'its address');
+    return { address, client };
+  });
+
   await t.step('wrong addresses are explained beside the field', async () => {
     await page.evaluate(() => window.jupyterapp.commands.execute('gatehouse:attach'));
     const address = panel.part(page, 'attach-address');
@@ -132,7 +140,9 @@ await scenario('attach', async t => {
     const progress = await openPane(page, card, name, 'progress');
     await t.until(
       async () =>
-        (await panel.inspect(progress)).prefixes.some(({ name, memory }) => name === 'nap' && memory === 60),
+        (await panel.inspect(progress)).prefixes.some(
+          ({ name, counts }) => name === 'nap' && counts.memory === 60
+        ),
       {
         what: async () => `60 naps in memory, not ${JSON.stringify((await panel.inspect(progress)).prefixes)}`
       }
