@@ -277,3 +277,23 @@ async fn tls_takes_the_right_files_and_says_which_are_wrong() {
     assert_eq!(status, 201, "{made}");
     live(&server).await;
 }
+
+#[tokio::test]
+async fn without_the_feed_clients_are_named_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let notebook = Notebook::start(folder.path(), None);
+    let server = Server::start_with(&["--scheduler-feed", "off"]);
+    let (status, made) = attach(&server, json!({ "address": notebook.address })).await;
+    assert_eq!(status, 201, "{made}");
+    let name = made["name"].as_str().expect("a name");
+    let view = server.json(&format!("api/v1/clusters/{name}/clients")).await;
+    assert_eq!(view["clients"].as_array().map(Vec::len), Some(1), "{view}");
+    let client = &view["clients"][0];
+    assert_eq!(client["id"], notebook.client.as_str());
+    assert!(
+        client["connected_at"].is_i64() && client["python"].is_null(),
+        "{client}"
+    );
+    let limited = view["limited"].as_str().unwrap_or_default();
+    assert!(limited.contains("--scheduler-feed off"), "{view}");
+}

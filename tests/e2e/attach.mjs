@@ -51,6 +51,7 @@ await scenario('attach', async t => {
     async () => {
       const note = panel.part(page, 'kernel-note');
       await note.waitFor({ timeout: 60_000 });
+      await note.locator('summary').click();
       const said = await note.innerText();
       t.match(said, /Elsewhere/, 'the kernel');
       t.match(said, /gateway\.address is http:\/\/elsewhere\.example:8000/, 'what differs');
@@ -154,7 +155,7 @@ await scenario('attach', async t => {
     });
     const logs = await openPane(page, card, name, 'logs');
     await logs
-      .getByText(/Scheduler|Register|Receive/)
+      .getByText(/Register worker|Receive client/)
       .first()
       .waitFor({ timeout: 30_000 });
     await t.shot(page, 'logs');
@@ -167,7 +168,7 @@ await scenario('attach', async t => {
     t.match(await view.innerText(), /Direct/, 'how Python connects');
     const client = page.locator(`[data-testid="connected-client"][data-client="${local.client}"]`);
     await client.waitFor({ timeout: 30_000 });
-    t.match(await client.innerText(), /connected for .*Python 3\..*keeps 60 results/s, 'what is known of it');
+    t.match(await client.innerText(), /connected for .*python 3\..*keeps 60 results/s, 'what is known of it');
     t.equal(await panel.part(page, 'connected-client').count(), 1, 'clients: Gatehouse is none of them');
     await panel.part(page, 'versions-equal').waitFor({ timeout: 30_000 });
     await t.shot(page, 'about-equal');

@@ -1,7 +1,5 @@
 //! Notes on kernels whose `Gateway()` finds something else than Gatehouse does, until they are put away.
 
-use std::rc::Rc;
-
 use protocol::events::NoticeLevel;
 use protocol::kernels::KernelNote;
 use yew::prelude::*;
@@ -16,51 +14,44 @@ const PUT_AWAY: &str = "gatehouse:kernel-notes";
 /// Notes remembered at most; the oldest goes first.
 const KEEP: usize = 50;
 
-#[derive(Clone, PartialEq, Properties)]
-pub(super) struct KernelNotesProps {
-    pub(super) notes: Rc<[KernelNote]>,
+/// The notes that are not in `away`, which holds those that were put away.
+pub(super) fn kernel_notes(notes: &[KernelNote], away: &UseStateHandle<Vec<String>>) -> Html {
+    let shown = notes.iter().filter(|note| !away.contains(&mark(note)));
+    html! { <>{for shown.map(|note| kernel_note(note, away.setter()))}</> }
 }
 
-#[component]
-pub(super) fn KernelNotes(props: &KernelNotesProps) -> Html {
-    let away = use_state(put_away);
-    let shown = props.notes.iter().filter(|note| !away.contains(&mark(note)));
-    html! {
-        {for shown.map(|note| {
-            let dismiss = {
-                let (away, mark) = (away.setter(), mark(note));
-                Callback::from(move |_: MouseEvent| {
-                    // Read again: another page may have put one away meanwhile.
-                    let mut marks = put_away();
-                    marks.push(mark.clone());
-                    let from = marks.len().saturating_sub(KEEP);
-                    marks.drain(..from);
-                    Place::Browser.set(PUT_AWAY, &marks.join("\n"));
-                    away.set(marks);
-                })
-            };
-            let content = html! {
-                <div data-kernel={note.kernel.clone()}>
-                    <b>{format!("The kernel {} is set up otherwise than Gatehouse.", note.display_name)}</b>
-                    <ul class="gh-differences">
-                        {for note.differences.iter().map(|sentence| html! { <li>{sentence.clone()}</li> })}
-                    </ul>
-                    {note.remedy.clone()}
-                </div>
-            };
-            let button = Button::new("Put away")
-                .only_icon(Icon::Cross)
-                .tone(Tone::Quiet)
-                .title("Put away; it comes back when something else differs")
-                .on(dismiss)
-                .testid("kernel-note-dismiss")
-                .view();
-            banner(NoticeLevel::Warning, "kernel-note", content, button)
-        })}
-    }
+fn kernel_note(note: &KernelNote, away: UseStateSetter<Vec<String>>) -> Html {
+    let mark = mark(note);
+    let dismiss = Callback::from(move |_: MouseEvent| {
+        // Read again: another page may have put one away meanwhile.
+        let mut marks = put_away();
+        marks.push(mark.clone());
+        let from = marks.len().saturating_sub(KEEP);
+        marks.drain(..from);
+        Place::Browser.set(PUT_AWAY, &marks.join("\n"));
+        away.set(marks);
+    });
+    let content = html! {
+        <div data-kernel={note.kernel.clone()}>
+            <b>{note.display_name.clone()}</b>{": Gateway() finds something else in this kernel than Gatehouse."}
+            <details class="gh-differences">
+                <summary>{"What differs, what to do"}</summary>
+                {for note.differences.iter().chain([&note.remedy]).map(|sentence| html! { <p>{sentence.clone()}</p> })}
+            </details>
+        </div>
+    };
+    let button = Button::new("Put away")
+        .only_icon(Icon::Cross)
+        .tone(Tone::Quiet)
+        .title("Put away; it comes back when something else differs")
+        .on(dismiss)
+        .testid("kernel-note-dismiss")
+        .view();
+    banner(NoticeLevel::Warning, "kernel-note", content, button)
 }
 
-fn put_away() -> Vec<String> {
+/// What was put away.
+pub(super) fn put_away() -> Vec<String> {
     let kept = Place::Browser.get(PUT_AWAY).unwrap_or_default();
     kept.lines().map(str::to_owned).collect()
 }

@@ -28,7 +28,7 @@ use self::clusters::{Clusters, NewCluster};
 use self::context::{Drafts, Panel, Sheet};
 use self::header::{header, troubles};
 use self::jobs::{JobView, Jobs, RunJob};
-use self::kernel_notes::KernelNotes;
+use self::kernel_notes::kernel_notes;
 use self::recordings::Recordings;
 use crate::host::Host;
 use crate::state::command::{Command, Verb};
@@ -51,6 +51,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
     let (store, state) = use_store(&props.host.base_url());
     let sheet = use_state_eq(Sheet::default);
     let scaling = use_state_eq(|| None::<AttrValue>);
+    let away = use_state(kernel_notes::put_away);
     let drafts = use_memo((), |()| Drafts::default());
     let go = {
         let sheet = sheet.setter();
@@ -110,9 +111,14 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
             html! { <JobView key={id.clone()} id={id.clone()} {job} {on} /> }
         }
         Sheet::About { cluster } => html! {
-            <About key={cluster.clone()} state={state.clone()} cluster={cluster.clone()} />
+            <About
+                key={cluster.clone()}
+                panel={panel.clone()}
+                cluster={cluster.clone()}
+                title={state.title_of(cluster).to_owned()}
+            />
         },
-        Sheet::Attach => html! { <AttachForm /> },
+        Sheet::Attach => html! { <AttachForm panel={panel.clone()} /> },
         Sheet::Choose { verb } => html! {
             <Choose verb={*verb} state={state.clone()} on_scaling={on_scaling.clone()} />
         },
@@ -124,7 +130,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                     {header(&state)}
                 }
                 {troubles(&panel, &state)}
-                <KernelNotes notes={state.kernel_notes.clone()} />
+                {kernel_notes(&state.kernel_notes, &away)}
                 {body}
             </div>
         </ContextProvider<Panel>>

@@ -49,7 +49,11 @@ impl Server {
 
     /// Starts a server in an environment with these variables.
     pub(crate) fn start_in(args: &[&str], env: &[(String, String)]) -> Self {
-        Self::start_at(Arc::new(tempfile::tempdir().expect("a temporary folder")), args, env)
+        Self::start_at(
+            Arc::new(tempfile::tempdir().expect("a temporary folder")),
+            args,
+            env,
+        )
     }
 
     /// Ends the server and starts it again where it was.

@@ -3,21 +3,21 @@
 use serde_json::Value;
 use yew::prelude::*;
 
-use super::text;
+use super::{list, text};
 use crate::ui::format;
-use crate::ui::widgets::Elapsed;
 
 /// What the server says of a cluster's clients.
 pub(super) fn clients(view: &Value, base_url: &str) -> Html {
     let scheduler = &view["scheduler"];
-    let list = view["clients"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let connected = list(view, "clients");
     // Below our own prefix, or an address of its own.
     let dashboard = text(view, "dashboard").map(|path| {
-        if path.contains("://") {
-            return path;
-        }
         let page = gloo::utils::window().location().href().unwrap_or_default();
-        let below = format!("{base_url}{path}");
+        let below = if path.contains("://") {
+            path
+        } else {
+            format!("{base_url}{path}")
+        };
         web_sys::Url::new_with_base(&below, &page).map_or(below, |url| url.href())
     });
     let size = format!(
@@ -26,6 +26,15 @@ pub(super) fn clients(view: &Value, base_url: &str) -> Html {
         format::count(number(scheduler, "threads"), "thread"),
         format::bytes(number(scheduler, "memory_limit"))
     );
+    let facts = [
+        ("Connection method", text(view, "connection_method")),
+        ("Cluster type", text(view, "cluster_type")),
+        ("Name", text(view, "name")),
+        ("Dashboard", dashboard),
+        ("Scheduler", text(scheduler, "address")),
+        ("Running for", since(scheduler, "started_at")),
+        ("Size", Some(size)),
+    ];
     html! {
         <>
             <section class="gh-client" aria-label="Client" data-testid="client-view">
@@ -33,24 +42,14 @@ pub(super) fn clients(view: &Value, base_url: &str) -> Html {
                     <span class="gh-client-square" aria-hidden="true" />
                     <h3>{"Client"}</h3>
                 </header>
-                <dl>
-                    {fact("Connection method", text(view, "connection_method").map(Html::from))}
-                    {fact("Cluster type", text(view, "cluster_type").map(Html::from))}
-                    {fact("Name", code(text(view, "name")))}
-                    {fact("Dashboard", dashboard.map(|url| html! {
-                        <a href={url.clone()} target="_blank" rel="noopener" data-testid="client-dashboard">{url}</a>
-                    }))}
-                    {fact("Scheduler", code(text(scheduler, "address")))}
-                    {fact("Started", since(scheduler, "started_at").map(|ago| html! { <>{ago}{" ago"}</> }))}
-                    {fact("Size", Some(size.into()))}
-                </dl>
+                <dl>{for facts.into_iter().map(fact)}</dl>
             </section>
-            <section aria-label="Connected clients" data-testid="connected-clients" data-count={list.len().to_string()}>
-                <h3>{"Connected clients"}<span class="gh-count gh-figure">{list.len()}</span></h3>
-                if list.is_empty() {
+            <section aria-label="Connected clients" data-testid="connected-clients">
+                <h3>{"Connected clients"}<span class="gh-count gh-figure">{connected.len()}</span></h3>
+                if connected.is_empty() {
                     <p class="gh-note">{"Nobody is connected now. Gatehouse watches without being a client."}</p>
                 } else {
-                    <ul class="gh-connected">{for list.iter().map(client)}</ul>
+                    <ul class="gh-connected">{for connected.iter().map(client)}</ul>
                 }
                 if let Some(limited) = text(view, "limited") {
                     <p class="gh-note" data-testid="clients-limited">{limited}</p>
@@ -60,63 +59,57 @@ pub(super) fn clients(view: &Value, base_url: &str) -> Html {
     }
 }
 
+fn fact((name, value): (&'static str, Option<String>)) -> Html {
+    let Some(value) = value else {
+        return Html::default();
+    };
+    let value = match name {
+        "Dashboard" => html! {
+            <a href={value.clone()} target="_blank" rel="noopener" data-testid="client-dashboard">{value}</a>
+        },
+        _ => Html::from(value),
+    };
+    html! { <><dt>{name}</dt><dd>{value}</dd></> }
+}
+
 fn client(client: &Value) -> Html {
     let id = text(client, "id").unwrap_or_default();
-    let of_worker = client["of_worker"].as_bool() == Some(true);
-    let has = [
-        ("python", "Python"),
-        ("dask", "dask"),
-        ("distributed", "distributed"),
+    let times = [
+        ("connected for ", "connected_at", ""),
+        ("heard ", "last_seen_at", " ago"),
+    ]
+    .map(|(before, name, after)| Some(format!("{before}{}{after}", since(client, name)?)));
+    let has = ["python", "dask", "distributed"].map(|name| Some(format!("{name} {}", text(client, name)?)));
+    let kept = client["results"].as_u64();
+    let more = [
+        text(client, "address").map(|address| format!("from {address}")),
+        kept.map(|kept| format!("keeps {}", format::count(kept, "result"))),
+        (client["of_worker"].as_bool() == Some(true)).then(|| "made by a task on a worker".to_owned()),
     ];
-    let has: Vec<String> = has
-        .iter()
-        .filter_map(|(name, words)| Some(format!("{words} {}", text(client, name)?)))
-        .collect();
-    let results = client["results"]
-        .as_u64()
-        .map(|kept| format!("keeps {}", format::count(kept, "result")));
-    let more: Vec<String> = text(client, "address")
-        .map(|address| format!("from {address}"))
-        .into_iter()
-        .chain(results)
-        .chain(of_worker.then(|| "made by a task on a worker".to_owned()))
-        .collect();
     html! {
-        <li key={id.clone()} data-testid="connected-client" data-client={id.clone()}>
+        <li data-testid="connected-client" data-client={id.clone()}>
             <code>{id}</code>
-            <span class="gh-recording-sub">
-                if let Some(connected) = since(client, "connected_at") {
-                    {"connected for "}{connected}
-                }
-                if let Some(seen) = since(client, "last_seen_at") {
-                    {" \u{b7} heard "}{seen}{" ago"}
-                }
-            </span>
-            if !has.is_empty() {
-                <span class="gh-recording-sub" data-testid="client-versions">{has.join(" \u{b7} ")}</span>
-            }
-            if !more.is_empty() {
-                <span class="gh-recording-sub">{more.join(" \u{b7} ")}</span>
-            }
+            {line(&times)}
+            {line(&has)}
+            {line(&more)}
         </li>
     }
 }
 
-fn fact(name: &'static str, value: Option<Html>) -> Html {
-    match value {
-        None => Html::default(),
-        Some(value) => html! { <><dt>{name}</dt><dd>{value}</dd></> },
+/// What is known of some things, on a line of their own.
+fn line(parts: &[Option<String>]) -> Html {
+    let known: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
+    if known.is_empty() {
+        return Html::default();
     }
+    html! { <span class="gh-recording-sub">{known.join(" \u{b7} ")}</span> }
 }
 
-fn code(text: Option<String>) -> Option<Html> {
-    text.map(|text| html! { <code>{text}</code> })
-}
-
-/// The time since a moment that a field names.
-fn since(tree: &Value, name: &str) -> Option<Html> {
-    let since = tree[name].as_i64()?;
-    Some(html! { <Elapsed {since} /> })
+/// The time since a moment that a field names, as it was when the answer came.
+fn since(tree: &Value, name: &str) -> Option<String> {
+    Some(format::duration(
+        js_sys::Date::now() as i64 - tree[name].as_i64()?,
+    ))
 }
 
 fn number(tree: &Value, name: &str) -> u64 {

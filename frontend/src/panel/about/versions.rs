@@ -1,111 +1,52 @@
 //! Versions of scheduler, workers and a kernel side by side, and what each mismatch means.
 
-use protocol::events::NoticeLevel;
 use serde_json::Value;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
-use super::super::context::use_panel;
-use super::text;
-use crate::state::kept::Place;
-use crate::state::socket::{Task, segment};
+use super::{list, text};
 use crate::ui::icons::{Icon, glyph};
-use crate::ui::widgets::{banner, spinner, use_id};
-
-/// Key of the kernel that was chosen last.
-const KERNEL: &str = "gatehouse:kernel";
 
 /// Stands for no kernel, also where that was chosen.
 const NONE: &str = "-";
 
-#[derive(Clone, PartialEq, Properties)]
-pub(super) struct VersionsProps {
-    pub(super) cluster: String,
-    /// Raised to look again.
-    pub(super) round: u32,
-}
-
-#[component]
-pub(super) fn Versions(props: &VersionsProps) -> Html {
-    let panel = use_panel();
-    let id = use_id("kernel");
-    let kernels = use_state_eq(|| None::<Result<Value, String>>);
-    // What the user chose; the first of the list where nothing was.
-    let chosen = use_state_eq(|| Place::Browser.get(KERNEL));
-    let table = use_state_eq(|| None::<Result<Value, String>>);
-    let looking = use_state_eq(|| false);
-    use_effect_with((), {
-        let (api, kernels) = (panel.store.api(), kernels.setter());
-        move |()| {
-            let asking = Task::spawn(async move {
-                let answer = api.get("kernels".to_owned()).await;
-                kernels.set(Some(answer.map_err(|error| error.message)));
-            });
-            move || drop(asking)
-        }
-    });
-    let list = match &*kernels {
-        Some(Ok(list)) => list.as_array().map(Vec::as_slice).unwrap_or_default(),
-        _ => &[],
+/// The field for the kernel; `problem` is why there is no list, `None` before it came.
+pub(super) fn choice(
+    kernels: &[Value],
+    problem: Option<Option<&String>>,
+    chosen: Option<&str>,
+    onchoose: Callback<String>,
+) -> Html {
+    let now = kernel(kernels, chosen);
+    let onchange = onchoose.reform(|event: Event| event.target_unchecked_into::<HtmlSelectElement>().value());
+    let hint = match problem {
+        None => "Looking for kernels\u{2026}",
+        Some(Some(why)) => why,
+        Some(None) => "",
     };
-    let kernel = kernel(list, chosen.as_deref());
-    use_effect_with((props.cluster.clone(), kernel, props.round), {
-        let (api, table, looking) = (panel.store.api(), table.setter(), looking.setter());
-        move |(cluster, kernel, _): &(String, String, u32)| {
-            let (cluster, kernel) = (cluster.clone(), kernel.clone());
-            looking.set(true);
-            let asking = Task::spawn(async move {
-                let path = format!("versions?kernel={}", segment(&kernel));
-                let answer = api.ask(&cluster, &path).await;
-                table.set(Some(answer.map_err(|error| error.message)));
-                looking.set(false);
-            });
-            move || drop(asking)
-        }
-    });
-    let onchange = {
-        let chosen = chosen.setter();
-        Callback::from(move |event: Event| {
-            let value = event.target_unchecked_into::<HtmlSelectElement>().value();
-            Place::Browser.set(KERNEL, &value);
-            chosen.set(Some(value));
-        })
-    };
-    let shown = chosen.as_deref().unwrap_or_default();
     html! {
-        <section aria-label="Versions" aria-busy={looking.then_some("true")} data-testid="versions-part">
-            <h3>{"Versions"}if *looking { {spinner()} }</h3>
-            <div class="gh-field">
-                <label class="gh-label" for={id.clone()}>{"Compare with the kernel"}</label>
-                <div class="gh-select">
-                    <select {id} class="gh-input" {onchange} disabled={list.is_empty()} data-testid="versions-kernel">
-                        {for list.iter().map(|kernel| {
-                            let name = text(kernel, "name").unwrap_or_default();
-                            html! {
-                                <option value={name.clone()} selected={name == shown}>{text(kernel, "display_name")}</option>
-                            }
-                        })}
-                        <option value={NONE} selected={shown == NONE || list.is_empty()}>{"None"}</option>
-                    </select>
-                    {glyph(Icon::Chevron, 16)}
-                </div>
-                {match &*kernels {
-                    None => html! { <p class="gh-hint">{"Looking for kernels\u{2026}"}</p> },
-                    Some(Err(why)) => html! { <p class="gh-hint" role="alert">{why.clone()}</p> },
-                    Some(Ok(_)) => Html::default(),
-                }}
+        <div class="gh-field">
+            <label class="gh-label" for="gh-versions-kernel">{"Compare with the kernel"}</label>
+            <div class="gh-select">
+                <select id="gh-versions-kernel" class="gh-input" {onchange} disabled={kernels.is_empty()} data-testid="versions-kernel">
+                    {for kernels.iter().map(|kernel| {
+                        let name = text(kernel, "name").unwrap_or_default();
+                        let selected = name == now;
+                        html! { <option value={name} {selected}>{text(kernel, "display_name")}</option> }
+                    })}
+                    <option value={NONE} selected={now.is_empty()}>{"None"}</option>
+                </select>
+                {glyph(Icon::Chevron, 16)}
             </div>
-            {match &*table {
-                None => Html::default(),
-                Some(Err(why)) => banner(NoticeLevel::Error, "versions-error", html! { {why.clone()} }, Html::default()),
-                Some(Ok(table)) => side_by_side(table),
-            }}
-        </section>
+            if !hint.is_empty() {
+                <p class="gh-hint" role="status">{hint.to_owned()}</p>
+            }
+        </div>
     }
 }
 
 /// The name of the kernel to compare with, empty for none.
-fn kernel(list: &[Value], chosen: Option<&str>) -> String {
+pub(super) fn kernel(list: &[Value], chosen: Option<&str>) -> String {
     let named = |kernel: &Value| text(kernel, "name").unwrap_or_default();
     let there = list.iter().map(named).find(|name| Some(name.as_str()) == chosen);
     match (there, chosen) {
@@ -116,12 +57,10 @@ fn kernel(list: &[Value], chosen: Option<&str>) -> String {
     }
 }
 
-fn side_by_side(table: &Value) -> Html {
-    let rows = of(table, "rows");
-    let explained = rows
-        .iter()
-        .filter_map(|row| Some((text(row, "package")?, agreement(row), text(row, "explanation")?)));
-    let explained: Vec<_> = explained.collect();
+/// The table and, below it, what the mismatches mean.
+pub(super) fn side_by_side(table: &Value) -> Html {
+    let rows = list(table, "rows");
+    let fits = rows.iter().all(|row| row["explanation"].is_null());
     html! {
         <>
             <div class="gh-versions-scroll">
@@ -129,68 +68,67 @@ fn side_by_side(table: &Value) -> Html {
                     <thead>
                         <tr>
                             <th scope="col">{"Package"}</th>
-                            {for of(table, "columns").iter().map(|column| html! {
-                                <th scope="col" title={workers(column)}>{text(column, "title")}</th>
-                            })}
+                            {for list(table, "columns").iter().map(column)}
                         </tr>
                     </thead>
                     <tbody>{for rows.iter().map(row)}</tbody>
                 </table>
             </div>
-            {for of(table, "notes").iter().filter_map(Value::as_str).map(|note| html! {
-                <p class="gh-note" role="status" data-testid="versions-note">{note.to_owned()}</p>
+            {for list(table, "notes").iter().map(|note| html! {
+                <p class="gh-note" role="status" data-testid="versions-note">{note.as_str().unwrap_or_default().to_owned()}</p>
             })}
-            if explained.is_empty() {
+            if fits {
                 <p class="gh-note" data-testid="versions-equal">{"All versions are equal."}</p>
             } else {
-                <ul class="gh-mismatches">
-                    {for explained.into_iter().map(|(package, agreement, words)| html! {
-                        <li class={format!("gh-mismatch--{agreement}")} data-testid="mismatch" data-package={package.clone()} data-agreement={agreement}>
-                            {glyph(if agreement == "breaks" { Icon::Alert } else { Icon::Info }, 16)}
-                            <span><b>{package}</b>{" "}{words}</span>
-                        </li>
-                    })}
-                </ul>
+                <ul class="gh-mismatches">{for rows.iter().map(explanation)}</ul>
             }
         </>
     }
 }
 
+fn column(column: &Value) -> Html {
+    let workers: Vec<&str> = list(column, "workers").iter().filter_map(Value::as_str).collect();
+    html! { <th scope="col" title={workers.join(", ")}>{text(column, "title")}</th> }
+}
+
 fn row(row: &Value) -> Html {
     let package = text(row, "package").unwrap_or_default();
-    let agreement = agreement(row);
+    let (agreement, words) = agreement(row);
     html! {
-        <tr key={package.clone()} class={format!("gh-mismatch--{agreement}")} data-package={package.clone()} data-agreement={agreement}>
-            <th scope="row">
-                {package}
-                if agreement != "same" {
-                    <span class="gh-unseen">{if agreement == "breaks" { ", does not fit" } else { ", differs" }}</span>
-                }
-            </th>
-            {for of(row, "versions").iter().map(|version| html! {
-                <td class="gh-figure">{version.as_str().map_or_else(|| "\u{2013}".to_owned(), str::to_owned)}</td>
+        <tr class={format!("gh-mismatch--{agreement}")} data-package={package.clone()} data-agreement={agreement}>
+            <th scope="row">{package}<span class="gh-unseen">{words}</span></th>
+            {for list(row, "versions").iter().map(|version| html! {
+                <td class="gh-figure">{version.as_str().unwrap_or("\u{2013}").to_owned()}</td>
             })}
         </tr>
     }
 }
 
-/// How much a row's versions matter, one of three words.
-fn agreement(row: &Value) -> &'static str {
-    match row["agreement"].as_str() {
-        Some("breaks") => "breaks",
-        Some("differs") => "differs",
-        _ => "same",
+fn explanation(row: &Value) -> Html {
+    let Some(words) = text(row, "explanation") else {
+        return Html::default();
+    };
+    let (package, (agreement, _)) = (text(row, "package"), agreement(row));
+    let icon = if agreement == "breaks" {
+        Icon::Alert
+    } else {
+        Icon::Info
+    };
+    html! {
+        <li class={format!("gh-mismatch--{agreement}")} data-testid="mismatch" data-package={package.clone()} data-agreement={agreement}>
+            {glyph(icon, 16)}
+            <span><b>{package}</b>{" "}{words}</span>
+        </li>
     }
 }
 
-fn of<'a>(tree: &'a Value, name: &str) -> &'a [Value] {
-    tree[name].as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-/// The workers of a column, for its tooltip.
-fn workers(column: &Value) -> Option<String> {
-    let names: Vec<&str> = of(column, "workers").iter().filter_map(Value::as_str).collect();
-    (!names.is_empty()).then(|| names.join(", "))
+/// How much a row's versions matter, one of three words, and for who can't see colours.
+fn agreement(row: &Value) -> (&'static str, &'static str) {
+    match row["agreement"].as_str() {
+        Some("breaks") => ("breaks", ", does not fit"),
+        Some("differs") => ("differs", ", differs"),
+        _ => ("same", ""),
+    }
 }
 
 #[cfg(test)]

@@ -5,48 +5,33 @@ mod form;
 use std::rc::Rc;
 
 use protocol::attached::Attached;
-use protocol::rest::{Cluster, ClusterState, ClusterSummary, LiveState, OptionValues, Scaling};
+use protocol::rest::{Cluster, ClusterState, LiveState, OptionValues, Scaling};
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 pub use self::form::AttachForm;
 use super::about::about_button;
-use super::context::{Panel, Sheet, use_panel};
+use super::context::{Panel, Sheet};
 use super::more_panes::more_panes;
 use crate::plots;
 use crate::ui::format;
 use crate::ui::icons::Icon;
 use crate::ui::widgets::{Button, Elapsed, Tone, meter};
 
-#[derive(Clone, PartialEq, Properties)]
-pub struct AttachedCardsProps {
-    pub attached: Rc<[Rc<Attached>]>,
-}
-
-/// The cards, and the way to one more.
-#[component]
-pub fn AttachedCards(props: &AttachedCardsProps) -> Html {
-    let panel = use_panel();
-    // Those that are on their way out.
-    let detaching = use_state_eq(Vec::<String>::new);
-    let attach = panel.go.reform(|_: MouseEvent| Sheet::Attach);
+/// The cards, and the way to one more. A function: a component would cost kilobytes and keep nothing.
+pub fn attached_cards(panel: &Panel, attached: &[Rc<Attached>]) -> Html {
     html! {
         <>
-            if !props.attached.is_empty() {
-                <ul class="gh-cards">
-                    {for props.attached.iter().map(|attached| {
-                        let busy = detaching.contains(&attached.id);
-                        let detach = detach(&panel, attached, &detaching);
-                        card(&panel, attached, busy, detach)
-                    })}
-                </ul>
+            if !attached.is_empty() {
+                <ul class="gh-cards">{for attached.iter().map(|attached| card(panel, attached))}</ul>
             }
             {Button::new("Attach to a scheduler\u{2026}")
+                .icon(Icon::Plus)
                 .tone(Tone::Quiet)
                 .title("Watch a scheduler by its address, such as that of a LocalCluster in a notebook")
-                .on(attach)
+                .on(panel.go.reform(|_: MouseEvent| Sheet::Attach))
                 .testid("attach")
-                .class("gh-start")
+                .class("gh-start gh-flush")
                 .view()}
         </>
     }
@@ -69,17 +54,10 @@ pub fn as_cluster(attached: &Attached) -> Cluster {
     }
 }
 
-fn detach(
-    panel: &Panel,
-    attached: &Rc<Attached>,
-    detaching: &UseStateHandle<Vec<String>>,
-) -> Callback<MouseEvent> {
-    let (panel, attached, detaching) = (panel.clone(), Rc::clone(attached), detaching.clone());
+fn detach(panel: &Panel, attached: &Rc<Attached>) -> Callback<MouseEvent> {
+    let (panel, attached) = (panel.clone(), Rc::clone(attached));
     Callback::from(move |_| {
-        let mut busy = (*detaching).clone();
-        busy.push(attached.id.clone());
-        detaching.set(busy);
-        let (panel, attached, detaching) = (panel.clone(), Rc::clone(&attached), detaching.clone());
+        let (panel, attached) = (panel.clone(), Rc::clone(&attached));
         spawn_local(async move {
             match panel.store.api().detach(&attached.id).await {
                 Ok(()) => panel.info(&format!(
@@ -88,12 +66,11 @@ fn detach(
                 )),
                 Err(error) => panel.fail(&error.message),
             }
-            detaching.set(Vec::new());
         });
     })
 }
 
-fn card(panel: &Panel, attached: &Rc<Attached>, busy: bool, detach: Callback<MouseEvent>) -> Html {
+fn card(panel: &Panel, attached: &Rc<Attached>) -> Html {
     let (class, state) = match attached.live {
         LiveState::Live => ("gh-chip--running", "Attached"),
         LiveState::Busy => ("gh-chip--running", "Busy"),
@@ -105,7 +82,7 @@ fn card(panel: &Panel, attached: &Rc<Attached>, busy: bool, detach: Callback<Mou
         let (panel, attached) = (panel.clone(), Rc::clone(attached));
         Callback::from(move |_: MouseEvent| panel.open_pane(plot, &as_cluster(&attached)))
     };
-    let open = |plot: &'static str, icon, testid| {
+    let open = |(plot, icon, testid): (&'static str, Icon, &'static str)| {
         let title = plots::title(plot).unwrap_or_default();
         Button::new(title)
             .icon(icon)
@@ -119,11 +96,11 @@ fn card(panel: &Panel, attached: &Rc<Attached>, busy: bool, detach: Callback<Mou
         let (panel, address) = (panel.clone(), attached.address.clone());
         Callback::from(move |_: MouseEvent| panel.copy(address.clone(), "Scheduler address"))
     };
-    let stale = if attached.live == LiveState::Live {
-        ""
-    } else {
-        " gh-stale"
-    };
+    let buttons = [
+        ("task-stream", Icon::TaskStream, "open-task-stream"),
+        ("progress", Icon::Progress, "open-progress"),
+        ("status", Icon::Tiles, "open-status"),
+    ];
     html! {
         <li
             key={attached.id.clone()}
@@ -140,35 +117,32 @@ fn card(panel: &Panel, attached: &Rc<Attached>, busy: bool, detach: Callback<Mou
                     {state}
                 </span>
             </div>
-            <div class="gh-meta">
+            <div class="gh-meta gh-meta--address">
                 <code title={attached.address.clone()}>{attached.address.clone()}</code>
                 {Button::new("Copy address").only_icon(Icon::Copy).tone(Tone::Quiet).on(copy).class("gh-button--tiny").view()}
-                <span title="Attached for"><Elapsed since={attached.attached_at} /></span>
             </div>
+            <div class="gh-meta"><span>{"watched for "}<Elapsed since={attached.attached_at} /></span></div>
             if let Some(message) = &attached.message {
                 <p class="gh-note" role="status" data-testid="attached-message">{message.clone()}</p>
             }
-            if let Some(summary) = &attached.summary {
-                <div class={format!("gh-meters{stale}")}>{figures(summary)}</div>
-            }
-            <div class="gh-actions gh-actions--panes">
-                {open("task-stream", Icon::TaskStream, "open-task-stream")}
-                {open("progress", Icon::Progress, "open-progress")}
-                {open("status", Icon::Tiles, "open-status")}
-            </div>
+            {figures(attached)}
+            <div class="gh-actions gh-actions--panes">{for buttons.into_iter().map(open)}</div>
             {more_panes(|_| true, opener)}
             {about_button(panel, &attached.name)}
             <div class="gh-actions">
                 <span class="gh-note">{"Watched only"}</span>
                 <span class="gh-push" />
-                {Button::new("Detach").icon(Icon::Cross).tone(Tone::Quiet).title("Watch it no longer; the scheduler goes on").on(detach).busy(busy).testid("detach").view()}
+                {Button::new("Detach").tone(Tone::Quiet).title("Watch it no longer; the scheduler goes on").on(detach(panel, attached)).testid("detach").view()}
             </div>
         </li>
     }
 }
 
 /// How many workers and tasks, and how busy they are.
-fn figures(summary: &ClusterSummary) -> Html {
+fn figures(attached: &Attached) -> Html {
+    let Some(summary) = &attached.summary else {
+        return Html::default();
+    };
     let words = format!(
         "{}, {}, {} processing",
         format::count(summary.workers.into(), "worker"),
@@ -181,13 +155,18 @@ fn figures(summary: &ClusterSummary) -> Html {
     } else {
         format::bytes(summary.memory_used)
     };
+    let class = if attached.live == LiveState::Live {
+        "gh-meters"
+    } else {
+        "gh-meters gh-stale"
+    };
     html! {
-        <>
+        <div {class}>
             <p class="gh-figure" data-testid="attached-figures" data-workers={summary.workers.to_string()}>{words}</p>
             if summary.workers > 0 {
                 {meter("CPU", format!("{cpu:.0} %"), cpu, false)}
                 {meter("Memory", memory, format::percent(summary.memory_used as f64, summary.memory_limit as f64), true)}
             }
-        </>
+        </div>
     }
 }

@@ -12,7 +12,7 @@ use yew::prelude::*;
 
 pub use self::card::ClusterCard;
 pub use self::new::NewCluster;
-use super::attached::AttachedCards;
+use super::attached::attached_cards;
 use super::context::{Sheet, use_panel};
 use crate::state::events::{Link, State};
 use crate::state::kept::Place;
@@ -120,7 +120,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                     }
                 })}
             </ul>
-            <AttachedCards attached={attached} />
+            {attached_cards(&panel, &attached)}
         </section>
     }
 }
