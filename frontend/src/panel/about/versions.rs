@@ -21,7 +21,7 @@ pub(super) fn choice(
     let onchange = onchoose.reform(|event: Event| event.target_unchecked_into::<HtmlSelectElement>().value());
     let hint = match problem {
         None => "Looking for kernels\u{2026}",
-        Some(Some(why)) => why,
+        Some(Some(why)) => why.as_str(),
         Some(None) => "",
     };
     html! {
