@@ -247,6 +247,19 @@ await scenario('attach', async t => {
     await t.until(async () => (await t.processes('server')).some(({ pid }) => pid !== server.pid), {
       what: () => 'a new server'
     });
+    // What the new process itself knows: cards may still show what the old one told.
+    await t.until(
+      async () => {
+        const answer = await fetch(`${lab.base}gatehouse/api/v1/attached`, {
+          headers: { authorization: `token ${lab.token}`, 'x-gatehouse': '1' }
+        });
+        const list = await answer.json();
+        return list.length === 2 && list.every(({ live }) => live === 'live');
+      },
+      { timeout: 60_000, what: () => 'both live again' }
+    );
+    await panel.part(page, 'connection-lost').waitFor({ state: 'detached', timeout: 60_000 });
+    await panel.gatewayUp(page);
     for (const cluster of [name, secure.cluster]) {
       await liveWith(page, attachedCard(page, cluster), 1, 90_000);
     }

@@ -222,13 +222,17 @@ fn explain(address: &Address, error: &CommError) -> AttachError {
         ),
         CommError::Tls {
             problem: TlsProblem::TheirCertificate,
+            reason,
             ..
         } => (
             "ca_file",
-            format!(
-                "The scheduler\u{2019}s certificate is not one that this authority vouches for, or it has expired. Choose \
-                 the authority of its cluster. ({error})"
-            ),
+            if reason.contains("Expired") {
+                "The scheduler\u{2019}s certificate has expired. Its cluster needs a new one.".to_owned()
+            } else {
+                "The scheduler\u{2019}s certificate is not one that this authority vouches for. Choose the authority of its \
+                 cluster."
+                    .to_owned()
+            },
         ),
         CommError::Tls {
             problem: TlsProblem::OurCertificate,

@@ -184,7 +184,7 @@ impl Watch {
             debug!(address = %self.target.address, %error, "lost the scheduler");
             self.health(|health| {
                 health.state = LiveState::Lost;
-                health.message = Some(format!("The scheduler can't be reached: {error} Trying again."));
+                health.message = Some(format!("The scheduler can't be reached: {error}. Trying again."));
             });
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_RETRY);

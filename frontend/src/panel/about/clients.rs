@@ -7,7 +7,7 @@ use super::{list, text};
 use crate::ui::format;
 
 /// What the server says of a cluster's clients.
-pub(super) fn clients(view: &Value, base_url: &str) -> Html {
+pub(super) fn clients(view: &Value, title: &str, base_url: &str) -> Html {
     let scheduler = &view["scheduler"];
     let connected = list(view, "clients");
     // Below our own prefix, or an address of its own.
@@ -40,7 +40,7 @@ pub(super) fn clients(view: &Value, base_url: &str) -> Html {
             <section class="gh-client" aria-label="Client" data-testid="client-view">
                 <header>
                     <span class="gh-client-square" aria-hidden="true" />
-                    <h3>{"Client"}</h3>
+                    <h3>{"Client"}<small>{title.to_owned()}</small></h3>
                 </header>
                 <dl>{for facts.into_iter().map(fact)}</dl>
             </section>
@@ -69,7 +69,7 @@ fn fact((name, value): (&'static str, Option<String>)) -> Html {
         },
         _ => Html::from(value),
     };
-    html! { <><dt>{name}</dt><dd>{value}</dd></> }
+    html! { <div><dt>{name}</dt><dd>{value}</dd></div> }
 }
 
 fn client(client: &Value) -> Html {

@@ -161,12 +161,12 @@ impl Component for About {
         let base_url = panel.host.base_url();
         sheet(
             "about-sheet",
-            format!("Client & versions \u{b7} {title}").into(),
+            "Client & versions".into(),
             &panel.go.reform(|()| Sheet::Home),
             refresh,
             html! {
                 <div class="gh-sheet-body gh-about">
-                    {told(&self.told[Question::Clients as usize], "clients-error", &|view| clients(view, &base_url))}
+                    {told(&self.told[Question::Clients as usize], "clients-error", &|view| clients(view, title, &base_url))}
                     <section aria-label="Versions" data-testid="versions-part">
                         <h3>
                             {"Versions"}

@@ -129,9 +129,8 @@ fn card(panel: &Panel, attached: &Rc<Attached>) -> Html {
             <div class="gh-actions gh-actions--panes">{for buttons.into_iter().map(open)}</div>
             {more_panes(|_| true, opener)}
             {about_button(panel, &attached.name)}
-            <div class="gh-actions">
-                <span class="gh-note">{"Watched only"}</span>
-                <span class="gh-push" />
+            <div class="gh-card-row">
+                <span class="gh-note">{"Watched, never changed"}</span>
                 {Button::new("Detach").tone(Tone::Quiet).title("Watch it no longer; the scheduler goes on").on(detach(panel, attached)).testid("detach").view()}
             </div>
         </li>
