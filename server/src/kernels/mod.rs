@@ -12,7 +12,7 @@ use dask_gateway::{ConfigSources, GatewayConfig, KernelSpec};
 use protocol::kernels::{Kernel, KernelNote};
 use tokio::sync::watch;
 
-use crate::jobs::{JupyterClient, JupyterSource};
+use crate::jobs::{JupyterClient, JupyterSource, ListedKernel};
 pub use interpreter::{KernelVersions, PACKAGES};
 pub use notes::Reader;
 
@@ -41,20 +41,6 @@ pub enum KernelError {
         python: String,
         reason: String,
     },
-}
-
-/// A kernelspec with what Jupyter says of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
-    pub(crate) shown: Kernel,
-    pub(crate) language: String,
-    pub(crate) spec: KernelSpec,
-}
-
-impl Listed {
-    fn is_python(&self) -> bool {
-        self.language.eq_ignore_ascii_case("python")
-    }
 }
 
 /// The kernels of one Jupyter Server. Cheap to clone.
@@ -114,7 +100,7 @@ impl Kernels {
             .collect())
     }
 
-    pub(crate) async fn specs(&self) -> Result<Vec<Listed>, KernelError> {
+    pub(crate) async fn specs(&self) -> Result<Vec<ListedKernel>, KernelError> {
         let jupyter = |error: &dyn std::fmt::Display| KernelError::Jupyter(error.to_string());
         let endpoint = self.0.jupyter.endpoint().await.map_err(|error| jupyter(&error))?;
         let client = JupyterClient::new(self.0.http.clone(), endpoint);
@@ -134,7 +120,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`KernelError::NotFound`] or [`KernelError::Jupyter`].
-    pub(crate) async fn find(&self, name: &str) -> Result<Listed, KernelError> {
+    pub(crate) async fn find(&self, name: &str) -> Result<ListedKernel, KernelError> {
         let listed = self.specs().await?;
         listed
             .into_iter()
@@ -146,7 +132,7 @@ impl Kernels {
     ///
     /// # Errors
     /// As [`Kernels::versions`].
-    pub(crate) async fn versions_of(&self, listed: &Listed) -> Result<KernelVersions, KernelError> {
+    pub(crate) async fn versions_of(&self, listed: &ListedKernel) -> Result<KernelVersions, KernelError> {
         let shown = &listed.shown.display_name;
         if !listed.is_python() {
             return Err(KernelError::NotPython {

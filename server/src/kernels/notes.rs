@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::{Kernels, Listed};
+use super::Kernels;
+use crate::jobs::ListedKernel;
 
 /// Kernelspecs and files of configuration change seldom.
 const EVERY: Duration = Duration::from_secs(60);
@@ -72,7 +73,7 @@ impl Kernels {
         });
     }
 
-    async fn note(&self, listed: Listed) -> Option<KernelNote> {
+    async fn note(&self, listed: ListedKernel) -> Option<KernelNote> {
         if !listed.is_python() {
             return None;
         }
@@ -113,7 +114,7 @@ impl Kernels {
 }
 
 /// Where the difference is made, as far as it can be seen from outside.
-fn remedy(listed: &Listed, prefix: Option<&str>) -> String {
+fn remedy(listed: &ListedKernel, prefix: Option<&str>) -> String {
     let variables: Vec<&str> = listed
         .spec
         .env
