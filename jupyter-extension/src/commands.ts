@@ -38,6 +38,8 @@ interface IPanelCommand {
   shows?: boolean;
   /** The states a cluster may be in to be chosen; none is asked for where this is missing. */
   clusters?: ICluster['state'][];
+  /** It only looks, so that attached schedulers may be chosen, too. */
+  watches?: boolean;
 }
 
 /** Adds the commands to the application and to the palette. */
@@ -109,6 +111,22 @@ function panelCommands(trans: TranslationBundle): IPanelCommand[] {
       caption: trans.__("Choose from the gateway's options and create a Dask cluster"),
       icon: addIcon,
       shows: true
+    },
+    {
+      verb: 'attach',
+      label: trans.__('Attach to a Scheduler…'),
+      caption: trans.__('Watch a Dask scheduler by its address, such as that of a LocalCluster in a notebook'),
+      icon: addIcon,
+      shows: true
+    },
+    {
+      verb: 'about',
+      label: trans.__('Show Client and Versions…'),
+      caption: trans.__('See who is connected to a cluster, and whether all versions fit together'),
+      icon: gatehouseIcon,
+      shows: true,
+      clusters: ['RUNNING'],
+      watches: true
     },
     {
       verb: 'scale',
@@ -217,7 +235,7 @@ function paneCommands(trans: TranslationBundle): IPanelCommand[] {
   };
   return PLOTS.map(verb => {
     const [label, caption] = plots[verb];
-    return { verb, label, caption, icon: plotIcon(verb), clusters: ['RUNNING'] };
+    return { verb, label, caption, icon: plotIcon(verb), clusters: ['RUNNING'], watches: true };
   });
 }
 
@@ -251,7 +269,8 @@ async function chooseCluster(
   command: IPanelCommand,
   states: ICluster['state'][]
 ): Promise<string | null> {
-  const clusters = (await server.clusters()).filter(({ state }) => states.includes(state));
+  const listed = (await server.clusters()).filter(({ state }) => states.includes(state));
+  const clusters = command.watches ? [...listed, ...(await server.attached())] : listed;
   const [first] = clusters;
   if (!first) {
     Notification.info(trans.__('No cluster is running. Create one with “New Cluster…” first.'), {

@@ -7,10 +7,14 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 /** How often a server that is not up is asked again, in milliseconds. */
 const PATIENCE = 2000;
 
-/** The part of a cluster that a choice among them shows. */
-export interface ICluster {
+/** The part of an attached scheduler that a choice among them shows. */
+export interface IAttached {
   name: string;
   label: string | null;
+}
+
+/** The part of a cluster that a choice among them shows. */
+export interface ICluster extends IAttached {
   state: 'PENDING' | 'RUNNING' | 'STOPPING' | 'STOPPED' | 'FAILED';
 }
 
@@ -44,7 +48,16 @@ export class GatehouseServer {
 
   /** The clusters in the gateway's list. Fails with a sentence for the user. */
   async clusters(): Promise<ICluster[]> {
-    const response = await this._request(URLExt.join(this.baseUrl, 'api/v1/clusters'));
+    return (await this._list('clusters')) as ICluster[];
+  }
+
+  /** The schedulers that are watched by their address. Fails with a sentence for the user. */
+  async attached(): Promise<IAttached[]> {
+    return (await this._list('attached')) as IAttached[];
+  }
+
+  private async _list(what: string): Promise<unknown[]> {
+    const response = await this._request(URLExt.join(this.baseUrl, 'api/v1', what));
     const body: unknown = await response.json().catch(() => null);
     if (!response.ok || !Array.isArray(body)) {
       throw new Error(
@@ -55,7 +68,7 @@ export class GatehouseServer {
           )
       );
     }
-    return body as ICluster[];
+    return body;
   }
 
   /** Why the server is not up, or null. */

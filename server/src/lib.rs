@@ -2,6 +2,7 @@
 //!
 //! `http` is the browser's door and calls the rooms below it; none of these calls `http`.
 
+pub mod attached;
 pub mod cli;
 pub mod clock;
 pub mod clusters;
@@ -16,3 +17,4 @@ pub mod proxy;
 pub mod recordings;
 pub mod state_dir;
 pub mod store;
+pub mod versions;

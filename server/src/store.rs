@@ -88,6 +88,17 @@ const MIGRATIONS: &[&str] = &[
         scaling TEXT NOT NULL
     ) STRICT;
 ",
+    "
+    CREATE TABLE attached (
+        id TEXT PRIMARY KEY,
+        label TEXT NOT NULL,
+        address TEXT NOT NULL UNIQUE,
+        ca_file TEXT,
+        cert_file TEXT,
+        key_file TEXT,
+        attached_at INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Why the store did not answer.

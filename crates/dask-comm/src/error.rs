@@ -18,12 +18,12 @@ pub enum CommError {
 
     /// The address needs TLS, and no certificate of the cluster was given.
     #[error(
-        "{address} speaks TLS: the cluster's certificate and key are needed, which the gateway reports once the cluster runs"
+        "{address} speaks TLS: a certificate and its key are needed; a gateway reports those of its clusters once they run"
     )]
     CertificateNeeded { address: String },
 
     /// The certificate or the key is not usable.
-    #[error("the cluster's TLS certificate can't be used: {reason}")]
+    #[error("the TLS certificate can't be used: {reason}")]
     Certificate { reason: String },
 
     /// No TCP connection could be made.
@@ -38,7 +38,11 @@ pub enum CommError {
 
     /// TLS failed, on their side or ours.
     #[error("TLS with {address} failed: {reason}")]
-    Tls { address: String, reason: String },
+    Tls {
+        address: String,
+        problem: TlsProblem,
+        reason: String,
+    },
 
     /// The peer's first message is not Dask's.
     #[error("{address} does not speak Dask's protocol: {reason}")]
@@ -84,6 +88,19 @@ pub enum CommError {
         "the scheduler's answer to `{op}` is not understood: {reason}. Its version of distributed may not know this operation"
     )]
     UnexpectedReply { op: &'static str, reason: &'static str },
+}
+
+/// What TLS stumbled over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsProblem {
+    /// The peer's certificate is not one that we trust.
+    TheirCertificate,
+    /// The peer ended the handshake: mostly because it does not trust our certificate.
+    OurCertificate,
+    /// The peer does not speak TLS.
+    NoTls,
+    Other,
 }
 
 impl CommError {

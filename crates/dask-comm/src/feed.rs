@@ -60,9 +60,23 @@ impl Connection {
     /// [`CommError::Remote`] or [`CommError::Closed`] where the site refuses the operation, otherwise as
     /// [`Connection::call`].
     pub async fn feed(mut self, interval: Duration) -> Result<(Feed, SchedulerState), CommError> {
-        let first = read_over_feed(&mut self, EXPRESSION, interval).await?;
+        let first = self.fed(EXPRESSION, interval).await?;
         let state = parse(&first).ok_or(unexpected("feed", "it holds no state of workers and prefixes"))?;
         Ok((Feed { connection: self }, state))
+    }
+
+    /// Makes the scheduler send what an expression of ours says of it every `interval`, and waits for the first.
+    pub(crate) async fn fed(
+        &mut self,
+        expression: &'static str,
+        interval: Duration,
+    ) -> Result<Value, CommError> {
+        let function = Value::Binary(pickled(expression));
+        let args = [
+            ("function", function),
+            ("interval", interval.as_secs_f64().into()),
+        ];
+        self.call("feed", args).await
     }
 }
 
@@ -75,21 +89,6 @@ impl Feed {
         let message = self.connection.next_message().await?;
         parse(&message).ok_or(unexpected("feed", "it holds no state of workers and prefixes"))
     }
-}
-
-/// Makes the scheduler send what `expression` gives, every `interval`, and waits for the first. The expression is constant,
-/// only reads, and is one that [`pickled`] takes.
-pub(crate) async fn read_over_feed(
-    connection: &mut Connection,
-    expression: &'static str,
-    interval: Duration,
-) -> Result<Value, CommError> {
-    let function = Value::Binary(pickled(expression));
-    let args = [
-        ("function", function),
-        ("interval", interval.as_secs_f64().into()),
-    ];
-    connection.call("feed", args).await
 }
 
 /// Pickle, protocol 0: `eval(expression)`. The expression is ASCII and holds no backslash and no line break.

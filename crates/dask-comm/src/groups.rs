@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rmpv::Value;
 
-use crate::feed::read_over_feed;
 use crate::scheduler::{parse_counts, unexpected};
 use crate::value::{get, get_u64, to_f64, to_u64};
 use crate::{CommError, Connection};
@@ -47,7 +46,7 @@ impl Connection {
     /// As [`Connection::feed`].
     pub async fn task_groups(mut self) -> Result<TaskGroups, CommError> {
         // The scheduler notices that we are gone when it would tell us the next time.
-        let reply = read_over_feed(&mut self, EXPRESSION, Duration::from_secs(1)).await?;
+        let reply = self.fed(EXPRESSION, Duration::from_secs(1)).await?;
         parse(&reply).ok_or(unexpected("feed", "it holds no task groups"))
     }
 }

@@ -13,6 +13,8 @@
 //! ```
 
 mod address;
+mod authority;
+mod clients;
 mod error;
 mod feed;
 pub mod frame;
@@ -27,7 +29,8 @@ mod tls;
 pub mod value;
 
 pub use address::Address;
-pub use error::CommError;
+pub use clients::Client;
+pub use error::{CommError, TlsProblem};
 pub use feed::{Feed, SchedulerState, WorkerState};
 pub use frame::Limits;
 pub use groups::{TaskGroup, TaskGroups};

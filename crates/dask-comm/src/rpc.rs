@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use crate::frame::{self, FrameError, Limits};
 use crate::tls::{ClusterCert, server_name};
 use crate::value::{self, get, get_str, map};
-use crate::{Address, CommError};
+use crate::{Address, CommError, TlsProblem};
 
 /// How long to wait before giving up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,8 +226,12 @@ impl Connection {
 
     fn broken(&self, error: std::io::Error) -> CommError {
         let address = self.address.to_string();
-        match tls_reason(&error) {
-            Some(reason) => CommError::Tls { address, reason },
+        match tls_reason(&self.address, &error) {
+            Some((problem, reason)) => CommError::Tls {
+                address,
+                problem,
+                reason,
+            },
             None if error.kind() == ErrorKind::UnexpectedEof => CommError::Closed {
                 address,
                 source: None,
@@ -255,9 +259,10 @@ fn tune(tcp: &TcpStream) -> std::io::Result<()> {
 
 /// A gateway's proxy that does not know the name in the ClientHello just hangs up.
 fn tls_error(address: &Address, error: std::io::Error) -> CommError {
-    match (address, tls_reason(&error)) {
-        (_, Some(reason)) => CommError::Tls {
+    match (address, tls_reason(address, &error)) {
+        (_, Some((problem, reason))) => CommError::Tls {
             address: address.to_string(),
+            problem,
             reason,
         },
         (Address::Gateway { host, port, cluster }, None) => CommError::UnknownCluster {
@@ -266,17 +271,34 @@ fn tls_error(address: &Address, error: std::io::Error) -> CommError {
         },
         (_, None) => CommError::Tls {
             address: address.to_string(),
+            problem: TlsProblem::Other,
             reason: error.to_string(),
         },
     }
 }
 
 /// What TLS itself has to say, if the error is its own and not the network's.
-fn tls_reason(error: &std::io::Error) -> Option<String> {
-    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
-        rustls::Error::InvalidCertificate(reason) => Some(format!(
-            "its certificate is not the one that the gateway reports for this cluster ({reason})"
-        )),
-        other => Some(other.to_string()),
-    }
+fn tls_reason(address: &Address, error: &std::io::Error) -> Option<(TlsProblem, String)> {
+    Some(
+        match (error.get_ref()?.downcast_ref::<rustls::Error>()?, address) {
+            (rustls::Error::InvalidCertificate(reason), Address::Gateway { .. }) => (
+                TlsProblem::TheirCertificate,
+                format!(
+                    "its certificate is not the one that the gateway reports for this cluster ({reason})"
+                ),
+            ),
+            (rustls::Error::InvalidCertificate(reason), _) => (
+                TlsProblem::TheirCertificate,
+                format!("its certificate is not one that the given authority vouches for ({reason})"),
+            ),
+            (rustls::Error::AlertReceived(alert), _) => (
+                TlsProblem::OurCertificate,
+                format!("it refuses our certificate or our way to speak TLS ({alert:?})"),
+            ),
+            (rustls::Error::InvalidMessage(_), _) => {
+                (TlsProblem::NoTls, "what it says is not TLS".to_owned())
+            }
+            (other, _) => (TlsProblem::Other, other.to_string()),
+        },
+    )
 }

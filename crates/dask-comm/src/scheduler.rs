@@ -14,6 +14,8 @@ use crate::{CommError, Connection, TaskKey};
 /// Answer of `identity`: the scheduler and its workers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identity {
+    /// `Scheduler`, or what else of Dask answers at that address: `Worker`, `Nanny`.
+    pub kind: String,
     /// The scheduler's own identity; another one means that it was restarted.
     pub id: String,
     pub address: String,
@@ -230,6 +232,7 @@ fn parse_identity(reply: &Value) -> Option<Identity> {
         .map(Vec::as_slice)
         .unwrap_or_default();
     Some(Identity {
+        kind: get_str(reply, "type").unwrap_or_default().to_owned(),
         id: get_str(reply, "id")?.to_owned(),
         address: get_str(reply, "address").unwrap_or_default().to_owned(),
         started: get_f64(reply, "started"),
@@ -310,7 +313,7 @@ fn parse_metrics(metrics: &Value) -> Metrics {
     }
 }
 
-fn parse_versions(reply: &Value) -> Option<Versions> {
+pub(crate) fn parse_versions(reply: &Value) -> Option<Versions> {
     let listed = get(reply, "packages").and_then(Value::as_map)?;
     let mut packages: BTreeMap<String, String> = listed
         .iter()

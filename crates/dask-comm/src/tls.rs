@@ -1,4 +1,4 @@
-//! TLS to a cluster: one self-signed certificate is server, client and authority at once.
+//! TLS to a cluster of a gateway: one self-signed certificate is server, client and authority at once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ const CERTIFICATE_NAME: &str = "dask-internal";
 /// What the gateway's proxy expects before the cluster's name in the SNI.
 const SNI_PREFIX: &str = "daskgateway-";
 
-/// A cluster's certificate and key, as the gateway's report of a running cluster has them.
+/// A certificate and its key with which a scheduler lets us in: those of a cluster, as the gateway's report has them, or
+/// a client's of a site with an authority of its own.
 ///
 /// Holds a secret: its `Debug` shows nothing of it, and there is no way to read the key back.
 #[derive(Clone)]
@@ -49,6 +50,15 @@ impl ClusterCert {
         Ok(Self {
             config: Arc::new(config),
         })
+    }
+
+    /// Reads the PEM texts of an authority, a client's certificate and its key, which Dask's configuration calls
+    /// `tls.ca-file`, `tls.client.cert` and `tls.client.key`. As in Dask, the host's name is not looked at.
+    ///
+    /// # Errors
+    /// [`CommError::Certificate`], which never repeats the texts.
+    pub fn with_authority(authority: &[u8], cert: &[u8], key: &[u8]) -> Result<Self, CommError> {
+        crate::authority::config(authority, cert, key).map(|config| Self { config })
     }
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {

@@ -7,6 +7,7 @@ mod common;
 use std::time::Duration;
 
 use cluster::{Cluster, Dask};
+use common::Process;
 use dask_comm::{CommError, ProfileNode, SchedulerState, TaskStreamCursor};
 
 /// Tasks that compute for a while, one that errs and one that errs because of it, and one that fits on no worker.
@@ -183,5 +184,93 @@ async fn a_site_may_refuse_the_feed() {
             Err(CommError::UnexpectedReply { .. } | CommError::Closed { .. })
         ),
         "{refused:?}"
+    );
+}
+
+/// Two clients that stay for a while, one with a name of its own; the second leaves when it is told to.
+const CLIENTS: &str = r#"
+import sys, time
+from pathlib import Path
+from distributed import Client
+stays, leaves = Client(sys.argv[1]), Client(sys.argv[1], name="leaving")
+future = stays.submit(sum, [1, 2])
+future.result()
+Path("stays").write_text(stays.id)
+while not Path("leave").exists():
+    time.sleep(0.05)
+leaves.close()
+Path("left").touch()
+while not Path("end").exists():
+    time.sleep(0.05)
+stays.close()
+"#;
+
+#[tokio::test]
+async fn clients_and_versions_of_the_newest() {
+    clients_and_versions(Dask::Newest).await;
+}
+
+#[tokio::test]
+async fn clients_and_versions_of_the_oldest() {
+    clients_and_versions(Dask::Oldest).await;
+}
+
+async fn clients_and_versions(dask: Dask) {
+    let cluster = Cluster::start(dask);
+    let address = cluster.address.to_string();
+    let dir = cluster.dir.path();
+    let mut python = Process::start(&dask.python(), dir, "clients", &[], &["-c", CLIENTS, &address]);
+    let id = python.wait_for("the clients", || {
+        std::fs::read_to_string(dir.join("stays"))
+            .ok()
+            .filter(|id| !id.is_empty())
+    });
+
+    let mut told = cluster.connect().await.clients_by_feed().await.expect("clients");
+    let mut connection = cluster.connect().await;
+    connection.since_when(&mut told).await.expect("times");
+    assert_eq!(told.len(), 2, "{told:?}");
+    let stays = told
+        .iter()
+        .find(|client| client.id == id)
+        .expect("the one that stays");
+    assert_eq!(stays.wants, Some(1));
+    assert!(
+        stays.since.is_some_and(|at| at > 1e9) && stays.last_seen.is_some_and(|at| at > 1e9),
+        "{stays:?}"
+    );
+    assert!(
+        stays
+            .address
+            .as_deref()
+            .is_some_and(|address| address.starts_with("tcp://127.0.0.1:")),
+        "{stays:?}"
+    );
+    let own = connection.versions().await.expect("versions");
+    assert_eq!(stays.versions.as_ref(), Some(&own), "one environment for all");
+
+    std::fs::write(dir.join("leave"), "").expect("told");
+    python.wait_for("the one that leaves", || dir.join("left").exists().then_some(()));
+    let left = connection.clients_by_events().await.expect("clients");
+    assert_eq!(
+        left.iter().map(|client| client.id.as_str()).collect::<Vec<_>>(),
+        [id.as_str()]
+    );
+    assert_eq!(left[0].since, stays.since);
+    std::fs::write(dir.join("end"), "").expect("told");
+
+    let workers = connection.worker_versions().await.expect("versions");
+    assert_eq!(workers.into_values().collect::<Vec<_>>(), [own]);
+}
+
+#[tokio::test]
+async fn where_the_feed_is_blocked_the_clients_are_counted_all_the_same() {
+    let blocked = [("DASK_DISTRIBUTED__SCHEDULER__BLOCKED_HANDLERS", r#"["feed"]"#)];
+    let cluster = Cluster::start_with(Dask::Newest, &blocked);
+    let refused = cluster.connect().await.clients_by_feed().await;
+    assert!(matches!(refused, Err(CommError::Remote { .. })), "{refused:?}");
+    assert_eq!(
+        cluster.connect().await.clients_by_events().await.expect("none"),
+        []
     );
 }

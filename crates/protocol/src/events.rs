@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attached::Attached;
+use crate::kernels::KernelNote;
 use crate::recordings::Recording;
 use crate::rest::{Cluster, Job, Status};
 
@@ -28,6 +30,14 @@ pub enum Event {
     /// The whole list, newest first; while one is written its figures are those of its begin.
     Recordings {
         recordings: Vec<Recording>,
+    },
+    /// The whole list, newest first.
+    Attached {
+        attached: Vec<Attached>,
+    },
+    /// All notes on kernels whose `Gateway()` finds something else than we do.
+    KernelNotes {
+        notes: Vec<KernelNote>,
     },
     Notice {
         notice: Notice,

@@ -15,3 +15,15 @@ pub struct Kernel {
     /// Whether it is the one that starts where none is named.
     pub default: bool,
 }
+
+/// What a kernel's `Gateway()` finds otherwise than Gatehouse: `GET api/v1/kernels/notes`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct KernelNote {
+    pub kernel: String,
+    pub display_name: String,
+    /// What differs, a sentence each, without secrets.
+    pub differences: Vec<String>,
+    /// What to do about it, in a sentence.
+    pub remedy: String,
+}

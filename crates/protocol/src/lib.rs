@@ -3,7 +3,9 @@
 //! The server and the panel compile this crate unchanged, natively and to WebAssembly; it does no I/O and uses no other
 //! crate of ours. Nothing in here can hold a TLS key, a token or a cookie: what has no field cannot leak.
 
+pub mod attached;
 pub mod check;
+pub mod clients;
 pub mod connect;
 pub mod events;
 mod flat;
@@ -14,3 +16,4 @@ pub mod live;
 pub mod presets;
 pub mod recordings;
 pub mod rest;
+pub mod versions;

@@ -1,6 +1,7 @@
 //! The module `gatehouse_panes`: the plots.
 
 use gloo::events::EventListener;
+use protocol::attached::NAME_PREFIX;
 use protocol::recordings::PANE_PREFIX;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
@@ -52,9 +53,13 @@ pub fn LabelledPane(props: &LabelledPaneProps) -> Html {
         use_effect_with(of, move |(base_url, cluster, _)| {
             let (api, cluster) = (Api::new(base_url.clone()), cluster.clone());
             let asking = Task::spawn(async move {
-                let path = match cluster.strip_prefix(PANE_PREFIX) {
-                    Some(recording) => format!("recordings/{}", segment(recording)),
-                    None => format!("clusters/{}", segment(&cluster)),
+                let path = match (
+                    cluster.strip_prefix(PANE_PREFIX),
+                    cluster.strip_prefix(NAME_PREFIX),
+                ) {
+                    (Some(recording), _) => format!("recordings/{}", segment(recording)),
+                    (_, Some(attached)) => format!("attached/{}", segment(attached)),
+                    _ => format!("clusters/{}", segment(&cluster)),
                 };
                 // Without an answer the short name does.
                 if let Ok(found) = api.get(path).await {

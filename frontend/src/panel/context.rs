@@ -30,6 +30,12 @@ pub enum Sheet {
     Job {
         id: String,
     },
+    /// Who is connected to a cluster or an attached scheduler, and which versions it has.
+    About {
+        cluster: String,
+    },
+    /// The form for a scheduler's address.
+    Attach,
     /// A command needs a cluster and there are several.
     Choose {
         verb: Verb,

@@ -1,5 +1,7 @@
 //! The sidebar: gateway, clusters, jobs, recordings.
 
+pub mod about;
+pub mod attached;
 pub mod by_name;
 pub mod clusters;
 pub mod context;
@@ -9,6 +11,7 @@ pub mod form;
 pub mod header;
 pub mod jobs;
 pub mod kernel;
+mod kernel_notes;
 pub mod mapping;
 mod more_panes;
 pub mod output;
@@ -22,11 +25,14 @@ use protocol::events::Notice;
 use protocol::rest::Cluster;
 use yew::prelude::*;
 
+use self::about::About;
+use self::attached::{AttachForm, as_cluster};
 use self::clusters::stops::{Followed, StopProgress};
 use self::clusters::{Clusters, NewCluster};
 use self::context::{Drafts, Panel, Sheet};
 use self::header::{header, troubles};
 use self::jobs::{JobView, Jobs, RunJob};
+use self::kernel_notes::kernel_notes;
 use self::recordings::Recordings;
 use crate::host::Host;
 use crate::state::command::{Command, Verb};
@@ -49,6 +55,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
     let (store, state) = use_store(&props.host.base_url());
     let sheet = use_state_eq(Sheet::default);
     let scaling = use_state_eq(|| None::<AttrValue>);
+    let away = use_state(kernel_notes::put_away);
     let drafts = use_memo((), |()| Drafts::default());
     let go = {
         let sheet = sheet.setter();
@@ -114,6 +121,15 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                 .unwrap_or_default();
             html! { <JobView key={id.clone()} id={id.clone()} {job} {on} /> }
         }
+        Sheet::About { cluster } => html! {
+            <About
+                key={cluster.clone()}
+                panel={panel.clone()}
+                cluster={cluster.clone()}
+                title={state.title_of(cluster).to_owned()}
+            />
+        },
+        Sheet::Attach => html! { <AttachForm panel={panel.clone()} /> },
         Sheet::Choose { verb } => html! {
             <Choose verb={*verb} state={state.clone()} on_scaling={on_scaling.clone()} />
         },
@@ -125,6 +141,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                     {header(&state)}
                 }
                 {troubles(&panel, &state)}
+                {kernel_notes(&state.kernel_notes, &away)}
                 {body}
             </div>
         </ContextProvider<Panel>>
@@ -136,6 +153,7 @@ fn obey(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, command: Comman
     let state = panel.store.state();
     match command.verb {
         Verb::NewCluster => panel.go.emit(Sheet::NewCluster),
+        Verb::Attach => panel.go.emit(Sheet::Attach),
         Verb::RunJob => panel.go.emit(Sheet::RunJob {
             cluster: command.cluster,
             code: None,
@@ -144,9 +162,13 @@ fn obey(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, command: Comman
         Verb::ShutDownAll => panel.shut_down_all(),
         verb => {
             if let Some(name) = &command.cluster {
-                match state.cluster(name) {
-                    Some(cluster) => act(panel, on_scaling, verb, cluster),
-                    None => panel.warn("That cluster is no longer there."),
+                let attached = state.attached(name).map(|attached| Rc::new(as_cluster(attached)));
+                match (state.cluster(name), attached) {
+                    (Some(cluster), _) => act(panel, on_scaling, verb, cluster),
+                    (None, Some(attached)) if watches(verb) => act(panel, on_scaling, verb, &attached),
+                    (None, Some(_)) => panel
+                        .warn("An attached scheduler is only watched; this needs a cluster of the gateway."),
+                    (None, None) => panel.warn("That cluster is no longer there."),
                 }
                 return;
             }
@@ -163,8 +185,19 @@ fn obey(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, command: Comman
 fn candidates(state: &State, verb: Verb) -> Vec<Rc<Cluster>> {
     match verb {
         Verb::ShutDown => state.active().cloned().collect(),
-        _ => state.running().cloned().collect(),
+        verb => {
+            let attached = state.attached.iter().flat_map(|list| list.iter());
+            let attached = attached
+                .filter(|_| watches(verb))
+                .map(|attached| Rc::new(as_cluster(attached)));
+            state.running().cloned().chain(attached).collect()
+        }
     }
+}
+
+/// Whether it only looks, so that it is for attached schedulers, too.
+fn watches(verb: Verb) -> bool {
+    matches!(verb, Verb::Pane(_) | Verb::About)
 }
 
 fn act(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, verb: Verb, cluster: &Rc<Cluster>) {
@@ -177,7 +210,10 @@ fn act(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, verb: Verb, clus
         Verb::Dashboard => panel.open_dashboard(cluster),
         Verb::InsertConnectCode => panel.insert_connect_code(&cluster.name),
         Verb::ShutDown => panel.shut_down(cluster, Callback::noop()),
-        Verb::NewCluster | Verb::RunJob | Verb::Refresh | Verb::ShutDownAll => {}
+        Verb::About => panel.go.emit(Sheet::About {
+            cluster: cluster.name.clone(),
+        }),
+        Verb::NewCluster | Verb::Attach | Verb::RunJob | Verb::Refresh | Verb::ShutDownAll => {}
     }
 }
 

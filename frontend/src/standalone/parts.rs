@@ -60,8 +60,9 @@ pub fn Tabs(props: &TabsProps) -> Html {
             <div class="gh-tabs" role="tablist" aria-label="Open plots" ref={list} {onkeydown}>
                 {for page.panes.iter().enumerate().map(|(at, pane)| {
                     let active = at == page.active;
-                    let known = props.state.cluster(&pane.cluster);
-                    let title = pane.title_of(known.and_then(|cluster| cluster.label.as_deref()));
+                    let known = props.state.cluster(&pane.cluster).and_then(|cluster| cluster.label.as_deref());
+                    let attached = props.state.attached(&pane.cluster).map(|attached| attached.label.as_str());
+                    let title = pane.title_of(known.or(attached));
                     let icon = match pane.plot.as_str() {
                         "progress" => Icon::Progress,
                         "task-stream" => Icon::TaskStream,

@@ -7,6 +7,10 @@ use crate::plots::PLOTS;
 pub enum Verb {
     /// `new-cluster`: open the form.
     NewCluster,
+    /// `attach`: open the form for a scheduler's address.
+    Attach,
+    /// `about`: who is connected to a cluster, and which versions it has.
+    About,
     /// `run-job`: open the form for a job.
     RunJob,
     /// `refresh`: connect anew and read everything again.
@@ -30,7 +34,7 @@ impl Verb {
     pub fn needs_cluster(self) -> bool {
         !matches!(
             self,
-            Self::NewCluster | Self::RunJob | Self::Refresh | Self::ShutDownAll
+            Self::NewCluster | Self::Attach | Self::RunJob | Self::Refresh | Self::ShutDownAll
         )
     }
 
@@ -43,7 +47,8 @@ impl Verb {
             Self::InsertConnectCode => "Connect to which cluster?",
             Self::ShutDown => "Shut down which cluster?",
             Self::RunJob => "Run on which cluster?",
-            Self::NewCluster | Self::Refresh | Self::ShutDownAll => "",
+            Self::About => "Client and versions of which cluster?",
+            Self::NewCluster | Self::Attach | Self::Refresh | Self::ShutDownAll => "",
         }
     }
 }
@@ -65,6 +70,8 @@ impl Command {
         let verb = match verb {
             "new-cluster" => Verb::NewCluster,
             "run-job" => Verb::RunJob,
+            "attach" => Verb::Attach,
+            "about" => Verb::About,
             "refresh" => Verb::Refresh,
             "scale" => Verb::Scale,
             "dashboard" => Verb::Dashboard,

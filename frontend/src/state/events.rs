@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
+use protocol::attached::Attached;
 use protocol::events::{Event, Notice};
+use protocol::kernels::KernelNote;
 use protocol::recordings::{PANE_PREFIX, Recording};
 use protocol::rest::{Cluster, ClusterState, Job, Status};
 
@@ -36,6 +38,9 @@ pub struct State {
     pub jobs: Rc<[Rc<Job>]>,
     /// Newest first; `None` until they were told.
     pub recordings: Option<Rc<[Recording]>>,
+    /// Newest first; `None` until they were told.
+    pub attached: Option<Rc<[Rc<Attached>]>>,
+    pub kernel_notes: Rc<[KernelNote]>,
 }
 
 impl State {
@@ -70,6 +75,8 @@ impl State {
                 self.jobs = jobs.into();
             }
             Event::Recordings { recordings } => self.recordings = Some(recordings.into()),
+            Event::Attached { attached } => self.set_attached(attached),
+            Event::KernelNotes { notes } => self.kernel_notes = notes.into(),
             Event::Notice { notice } => return Some(notice),
         }
         None
@@ -91,6 +98,26 @@ impl State {
             })
             .collect();
         self.clusters = Some(list);
+    }
+
+    /// Those that did not change keep their `Rc`.
+    fn set_attached(&mut self, attached: Vec<Attached>) {
+        let list = attached
+            .into_iter()
+            .map(|new| match self.attached(&new.name) {
+                Some(old) if **old == new => Rc::clone(old),
+                _ => Rc::new(new),
+            })
+            .collect();
+        self.attached = Some(list);
+    }
+
+    /// The attached scheduler that has that name among the clusters.
+    pub fn attached(&self, name: &str) -> Option<&Rc<Attached>> {
+        self.attached
+            .iter()
+            .flat_map(|list| list.iter())
+            .find(|attached| attached.name == name)
     }
 
     pub fn cluster(&self, name: &str) -> Option<&Rc<Cluster>> {
@@ -125,6 +152,9 @@ impl State {
 
     /// What the user calls what a pane shows.
     pub fn title_of<'a>(&'a self, cluster: &'a str) -> &'a str {
+        if let Some(attached) = self.attached(cluster) {
+            return &attached.label;
+        }
         let (label, name) = match (self.cluster(cluster), self.recording(cluster)) {
             (Some(cluster), _) => (cluster.label.as_deref(), cluster.name.as_str()),
             (None, Some(recording)) => (recording.label.as_deref(), recording.cluster.as_str()),

@@ -4,6 +4,8 @@
 //! they would be a seventh of the module. This one looks up a struct's fields by name and knows what the protocol's
 //! types need, no more.
 
+mod watched;
+
 use protocol::events::Event;
 use protocol::recordings::{Recording, RecordingState};
 use serde::Deserialize;
@@ -82,13 +84,13 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
                 job: Deserialize::deserialize(field("job"))?,
             },
             "recordings" => Event::Recordings {
-                recordings: field("recordings")
-                    .0
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(recording)
-                    .collect(),
+                recordings: list(&tree["recordings"], recording),
+            },
+            "attached" => Event::Attached {
+                attached: list(&tree["attached"], watched::attached),
+            },
+            "kernel_notes" => Event::KernelNotes {
+                notes: list(&tree["notes"], watched::kernel_note),
             },
             "notice" => Event::Notice {
                 notice: Deserialize::deserialize(field("notice"))?,
@@ -96,6 +98,16 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
             other => return Err(Error(format!("no event is called \"{other}\""))),
         },
     )
+}
+
+/// Each of a list's entries, read by hand.
+fn list<T>(tree: &Value, read: fn(&Value) -> T) -> Vec<T> {
+    tree.as_array().into_iter().flatten().map(read).collect()
+}
+
+/// Reads a part of a tree; `None` where it is missing or something else.
+fn part<T: DeserializeOwned>(tree: &Value) -> Option<T> {
+    T::deserialize(Lean(tree)).ok()
 }
 
 /// Reads a recording; by hand, which takes a tenth of a derived reader.
@@ -374,6 +386,13 @@ mod tests {
             format!(r#"{{"event":"job","job":{JOB}}}"#),
             r#"{"event":"recordings","recordings":[{"id":"a","cluster":"c","label":null,"scheduler":"s","state":"ready",
             "started_at":1,"ended_at":null,"tasks":2,"lost":0,"bytes":3,"message":"m"}]}"#
+                .to_owned(),
+            r#"{"event":"attached","attached":[{"id":"a","name":"attached:a","label":"l","address":"tcp://h:1",
+            "attached_at":1,"live":"lost","message":"m","summary":{"workers":1,"threads":2,"memory_limit":8589934592,
+            "memory_used":1,"cpu":99,"tasks_processing":0,"tasks_in_memory":0}},{"id":"b","name":"attached:b","label":"m",
+            "address":"tcp://h:2","attached_at":2,"live":"live","message":null,"summary":null}]}"#
+                .to_owned(),
+            r#"{"event":"kernel_notes","notes":[{"kernel":"k","display_name":"K","differences":["a","b"],"remedy":"r"}]}"#
                 .to_owned(),
             r#"{"event":"notice","notice":{"level":"error","message":"m"}}"#.to_owned(),
         ] {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use gloo::timers::future::TimeoutFuture;
+use protocol::attached::NAME_PREFIX;
 use protocol::live::{
     Details, Errors, Frame, Health, Packet, Progress, Request, Sample, Topics, VERSION, Worker, decode,
 };
@@ -334,9 +335,15 @@ impl LiveClient {
     /// What the server says of the cluster may have changed.
     fn heard(self: &Rc<Self>) {
         let state = self.store.state();
-        let cluster = if self.cluster.starts_with(PANE_PREFIX) {
-            // A recording can be shown for as long as it is in the list, or none has come yet.
-            let there = state.recordings.is_none() || state.recording(&self.cluster).is_some();
+        // A recording and an attached scheduler can be shown for as long as they are in their list, or none has come yet.
+        let kept = if self.cluster.starts_with(PANE_PREFIX) {
+            Some(state.recordings.is_none() || state.recording(&self.cluster).is_some())
+        } else if self.cluster.starts_with(NAME_PREFIX) {
+            Some(state.attached.is_none() || state.attached(&self.cluster).is_some())
+        } else {
+            None
+        };
+        let cluster = if let Some(there) = kept {
             Some(if there {
                 ClusterState::Running
             } else {

@@ -99,6 +99,20 @@ impl Api {
         Ok(json::tree(&text).unwrap_or_default())
     }
 
+    /// Attaches to a scheduler; the answer is the attached one.
+    pub async fn attach(&self, request: &Value) -> Result<(), ApiError> {
+        let body = Some(json::write(request));
+        self.send(Method::POST, "attached".to_owned(), body)
+            .await
+            .map(|_| ())
+    }
+
+    pub async fn detach(&self, id: &str) -> Result<(), ApiError> {
+        self.send(Method::DELETE, format!("attached/{}", segment(id)), None)
+            .await
+            .map(|_| ())
+    }
+
     pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {
         read(
             self.send(Method::POST, "jobs".to_owned(), Some(write(request)?))

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::signals::Signals;
 use super::{ServeArgs, Switch, listen};
+use crate::attached::Attachments;
 use crate::clusters::{Clusters, GatewayOrigin};
 use crate::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
 use crate::embedded::{Embedded, Settings};
@@ -133,18 +134,15 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         folder: state_dir.jobs(),
         instance,
     };
+    let attached = Attachments::new(store.clone(), live, recordings.clone());
     let jobs = Jobs::new(store, jobs_config, jupyter.clone(), job_events.clone())?;
-    let kernels = Kernels::new(
-        jupyter.clone(),
-        python.clone(),
-        kernel_sources(&args, &kernel_env),
-    )
-    .context("The HTTP client can't be made")?;
+    let kernels = kernels(&args, &python, jupyter.clone(), &kernel_env, &config)?;
 
     let app = App {
         clusters: clusters.clone(),
+        attached: attached.clone(),
+        kernels: kernels.clone(),
         jobs: jobs.clone(),
-        kernels,
         recordings: recordings.clone(),
         job_events,
         dashboards: Dashboards::new(&config, outbound, clusters.credentials(), stop.child_token()),
@@ -163,8 +161,14 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         async move { recordings.recover().await }
     });
     let watch = CancellationToken::new();
-    let mut watching = Some(tokio::spawn(clusters.clone().run(watch.clone())));
+    let mut watching = Some(tokio::spawn({
+        let (clusters, watch) = (clusters.clone(), watch.clone());
+        async move {
+            tokio::join!(clusters.run(watch.clone()), attached.run(watch));
+        }
+    }));
     requests.spawn(jobs.clone().watch_others(stop.clone()));
+    requests.spawn(kernels.watch(stop.clone()));
     let supervise = CancellationToken::new();
     let supervising = embedded.clone().map(|embedded| {
         let supervise = supervise.clone();
@@ -375,13 +379,32 @@ fn jupyter_source(
     }
 }
 
-/// What kernels inherit: the Jupyter Server's environment, which is ours, and what we hand out to it.
-fn kernel_sources(args: &ServeArgs, kernel_env: &BTreeMap<String, String>) -> ConfigSources {
-    let mut sources = ConfigSources::of_process(args.sys_prefix.clone(), args.site_prefix.clone());
+/// The kernels of the Jupyter Server that runs the jobs, whose environment is ours with `kernel_env`.
+fn kernels(
+    args: &ServeArgs,
+    python: &Path,
+    jupyter: JupyterSource,
+    kernel_env: &BTreeMap<String, String>,
+    config: &GatewayConfig,
+) -> anyhow::Result<Kernels> {
+    // Without JupyterLab around us, they are those of the interpreter that runs them.
+    let own = python.parent().and_then(Path::parent).map(Path::to_owned);
+    let sys_prefix = args.sys_prefix.clone().or(own);
+    let site_prefixes = match args.site_prefix.as_slice() {
+        [] => sys_prefix.iter().cloned().collect(),
+        given => given.to_vec(),
+    };
+    let mut sources = ConfigSources::of_process(sys_prefix, site_prefixes);
     for (name, value) in kernel_env {
         sources.env.insert(name, value);
     }
-    sources
+    // Where they reach the gateway through what we handed out, that is what they are meant to find.
+    let ours = if kernel_env.is_empty() {
+        config.clone()
+    } else {
+        GatewayConfig::of_python(&sources)?
+    };
+    Kernels::new(jupyter, python.to_owned(), sources, ours).context("The HTTP client can't be made")
 }
 
 async fn settle_jobs(jobs: &Jobs, state_dir: &StateDir) {

@@ -93,7 +93,7 @@ pub(super) async fn live(
     Path(name): Path<String>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, HttpError> {
-    let (feed, ended) = app.clusters.feed(&name).await?;
+    let (feed, ended) = app.feed(&name).await?;
     let shutdown = app.shutdown.clone();
     Ok(upgrade.on_upgrade(move |socket| async move {
         let served = crate::live::serve(socket, feed, ended);

@@ -8,8 +8,10 @@ use http::{HeaderValue, StatusCode, header};
 use protocol::rest::ApiError;
 use tracing::{error, info};
 
+use crate::attached::AttachError;
 use crate::clusters::ClusterError;
 use crate::jobs::JobError;
+use crate::kernels::KernelError;
 use crate::live::InspectError;
 use crate::proxy::dashboard::DashboardError;
 use crate::recordings::RecordingError;
@@ -122,6 +124,31 @@ impl From<ClusterError> for HttpError {
                 }
                 _ => Self::new(StatusCode::BAD_GATEWAY, "gateway", message),
             },
+        }
+    }
+}
+
+impl From<AttachError> for HttpError {
+    fn from(error: AttachError) -> Self {
+        let message = error.to_string();
+        match error {
+            AttachError::NotFound(_) => Self::not_found(message),
+            AttachError::Invalid { field, .. } => Self::invalid(Some(field.to_owned()), message),
+            AttachError::WrongState(_) => Self::new(StatusCode::CONFLICT, "wrong_state", message),
+            AttachError::Store(detail) => Self::internal(&detail),
+        }
+    }
+}
+
+impl From<KernelError> for HttpError {
+    fn from(error: KernelError) -> Self {
+        let message = error.to_string();
+        match error {
+            KernelError::NotFound(_) => Self::not_found(message),
+            KernelError::NotPython { .. } | KernelError::NoInterpreter { .. } => Self::invalid(None, message),
+            KernelError::Jupyter(_) | KernelError::Interpreter { .. } => {
+                Self::new(StatusCode::BAD_GATEWAY, "jupyter", message)
+            }
         }
     }
 }

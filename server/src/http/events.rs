@@ -19,6 +19,7 @@ pub(super) async fn events(State(app): State<App>, upgrade: WebSocketUpgrade) ->
 
 async fn serve(app: App, mut socket: WebSocket) {
     let _viewer = app.clusters.watch_closely();
+    let _reader = app.kernels.reader();
     let mut clusters = app.clusters.subscribe();
     let mut gateway = app.clusters.gateway();
     let mut notices = app.clusters.notices();
@@ -41,6 +42,10 @@ async fn serve(app: App, mut socket: WebSocket) {
     }
     let mut recordings = app.recordings.changes();
     recordings.mark_changed();
+    let mut attached = app.attached.subscribe();
+    attached.mark_changed();
+    let mut kernel_notes = app.kernels.notes();
+    kernel_notes.mark_changed();
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
     loop {
         let event = tokio::select! {
@@ -55,6 +60,8 @@ async fn serve(app: App, mut socket: WebSocket) {
                 continue;
             }
             Ok(()) = clusters.changed() => Event::Clusters { clusters: clusters.borrow_and_update().to_vec() },
+            Ok(()) = attached.changed() => Event::Attached { attached: attached.borrow_and_update().to_vec() },
+            Ok(()) = kernel_notes.changed() => Event::KernelNotes { notes: kernel_notes.borrow_and_update().to_vec() },
             Ok(()) = gateway.changed() => {
                 gateway.mark_unchanged();
                 Event::Status { status: app.status() }

@@ -42,7 +42,7 @@ pub(super) async fn profile(
     Path(name): Path<String>,
     Asked(query): Asked<ProfileQuery>,
 ) -> Result<Json<Profile>, HttpError> {
-    let inspector = app.clusters.inspector(&name).await?;
+    let inspector = app.inspector(&name).await?;
     let (worker, prefix) = (given(&query.worker), given(&query.prefix));
     Ok(Json(inspector.profile(worker, prefix).await?))
 }
@@ -56,7 +56,7 @@ pub(super) async fn logs(
     Path(name): Path<String>,
     Asked(query): Asked<LogsQuery>,
 ) -> Result<Json<Logs>, HttpError> {
-    let inspector = app.clusters.inspector(&name).await?;
+    let inspector = app.inspector(&name).await?;
     Ok(Json(inspector.logs(given(&query.worker)).await?))
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn story(
     Path(name): Path<String>,
     Asked(query): Asked<StoryQuery>,
 ) -> Result<Json<Story>, HttpError> {
-    let inspector = app.clusters.inspector(&name).await?;
+    let inspector = app.inspector(&name).await?;
     Ok(Json(inspector.story(&query.key).await?))
 }
 

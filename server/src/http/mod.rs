@@ -1,5 +1,7 @@
 //! The browser's door: routes, errors, origin and token checks.
 
+mod about;
+mod attached;
 mod clusters;
 mod dashboards;
 mod error;
@@ -29,6 +31,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
+use crate::attached::Attachments;
 use crate::clusters::Clusters;
 use crate::jobs::Jobs;
 use crate::kernels::Kernels;
@@ -46,8 +49,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 #[derive(Clone)]
 pub struct App {
     pub clusters: Clusters,
-    pub jobs: Jobs,
+    pub attached: Attachments,
     pub kernels: Kernels,
+    pub jobs: Jobs,
     pub recordings: Recordings,
     pub job_events: broadcast::Sender<Job>,
     pub dashboards: Dashboards,
@@ -100,7 +104,16 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/clusters/{name}/profile", get(inspect::profile))
         .route("/api/v1/clusters/{name}/logs", get(inspect::logs))
         .route("/api/v1/clusters/{name}/story", get(inspect::story))
+        .route("/api/v1/clusters/{name}/clients", get(about::clients))
+        .route("/api/v1/clusters/{name}/versions", get(about::versions))
         .route("/api/v1/clusters/{name}/plots", get(dashboards::plots))
+        .route("/api/v1/attached", get(attached::list).post(attached::attach))
+        .route(
+            "/api/v1/attached/{id}",
+            get(attached::get).delete(attached::detach),
+        )
+        .route("/api/v1/kernels", get(about::kernels))
+        .route("/api/v1/kernels/notes", get(about::kernel_notes))
         .route("/api/v1/jobs", get(jobs::list).post(jobs::create))
         .route("/api/v1/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/api/v1/jobs/{id}/output", get(jobs::output))

@@ -3,7 +3,9 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{clusters, dashboards, events, inspect, jobs, life, presets, recordings, status};
+use super::{
+    about, attached, clusters, dashboards, events, inspect, jobs, life, presets, recordings, status,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,7 +34,15 @@ use super::{clusters, dashboards, events, inspect, jobs, life, presets, recordin
         inspect::profile,
         inspect::logs,
         inspect::story,
+        about::clients,
+        about::versions,
         dashboards::plots,
+        attached::list,
+        attached::attach,
+        attached::get,
+        attached::detach,
+        about::kernels,
+        about::kernel_notes,
         jobs::list,
         jobs::create,
         jobs::get,
@@ -50,6 +60,8 @@ use super::{clusters, dashboards, events, inspect, jobs, life, presets, recordin
         (name = "server", description = "How the server is"),
         (name = "clusters", description = "The gateway's options and clusters"),
         (name = "presets", description = "What fills the form for a new cluster beforehand"),
+        (name = "attached", description = "Schedulers that are watched by their address"),
+        (name = "kernels", description = "Kernels of the Jupyter Server, and what is in their environments"),
         (name = "jobs", description = "Code that runs in a kernel of the Jupyter Server"),
         (name = "recordings", description = "What clusters did, kept after they are gone"),
         (name = "events", description = "What changed"),

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 
 use super::record::KernelIds;
 use crate::embedded::jupyter::PrivateJupyter;
-use crate::kernels::Listed;
 
 /// How long an answer may take. Shutting a stubborn kernel down takes Jupyter about 5 s, starting one a little.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -65,7 +64,7 @@ impl JupyterSource {
     }
 
     /// Whether a kernel that an earlier server started can still live there.
-    pub(super) async fn may_hold_kernels(&self) -> bool {
+    pub(crate) async fn may_hold_kernels(&self) -> bool {
         match self {
             Self::External { .. } => true,
             Self::Private(jupyter) => jupyter.is_running().await,
@@ -170,6 +169,21 @@ struct KernelModel {
     execution_state: Option<String>,
 }
 
+/// A kernelspec with what Jupyter says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedKernel {
+    pub(crate) shown: Kernel,
+    pub(crate) language: String,
+    pub(crate) spec: KernelSpec,
+}
+
+impl ListedKernel {
+    /// Whether packages of Python can be in it.
+    pub(crate) fn is_python(&self) -> bool {
+        self.language.eq_ignore_ascii_case("python")
+    }
+}
+
 #[derive(Deserialize)]
 struct KernelspecsModel {
     #[serde(default)]
@@ -194,9 +208,9 @@ struct SpecModel {
 }
 
 impl KernelspecModel {
-    fn listed(self, default: &str) -> Listed {
+    fn listed(self, default: &str) -> ListedKernel {
         let display_name = Some(self.spec.display_name).filter(|name| !name.is_empty());
-        Listed {
+        ListedKernel {
             shown: Kernel {
                 default: self.name == default,
                 display_name: display_name.unwrap_or_else(|| self.name.clone()),
@@ -267,14 +281,14 @@ impl JupyterClient {
     }
 
     /// The kernels that it can start, the default one first, then by name.
-    pub(crate) async fn kernelspecs(&self) -> Result<Vec<Listed>, JupyterError> {
+    pub(crate) async fn kernelspecs(&self) -> Result<Vec<ListedKernel>, JupyterError> {
         let response = self.send(Method::GET, "api/kernelspecs", None).await?;
         if !response.status().is_success() {
             return Err(refusal("list its kernels", response).await);
         }
         let model: KernelspecsModel = read("list its kernels", response).await?;
         let default = model.default;
-        let mut listed: Vec<Listed> = model
+        let mut listed: Vec<ListedKernel> = model
             .kernelspecs
             .into_values()
             .map(|kernel| kernel.listed(&default))

@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 pub use self::jupyter::JupyterSource;
-pub(crate) use self::jupyter::{JupyterClient, http_client as jupyter_http_client};
+pub(crate) use self::jupyter::{JupyterClient, ListedKernel, http_client as jupyter_http_client};
 pub use self::record::Step;
 use self::record::{Record, Records};
 use crate::store::{Store, StoreError};

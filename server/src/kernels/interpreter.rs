@@ -43,6 +43,15 @@ pub struct KernelVersions {
     pub packages: BTreeMap<String, String>,
 }
 
+impl KernelVersions {
+    /// The packages with `python` among them.
+    pub fn into_packages(self) -> BTreeMap<String, String> {
+        let mut packages = self.packages;
+        packages.insert("python".to_owned(), self.python);
+        packages
+    }
+}
+
 /// The interpreter that a kernelspec starts, where its command tells it. `jupyter` is the Jupyter Server's own: it takes
 /// the place of a plain `python`, as Jupyter itself does it.
 pub(super) fn find(spec: &KernelSpec, jupyter: &Path) -> Option<PathBuf> {

@@ -1,17 +1,20 @@
 //! The kernels that the Jupyter Server offers, and what is in their environments.
 
 mod interpreter;
+mod notes;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dask_gateway::{ConfigSources, KernelSpec};
-use protocol::kernels::Kernel;
+use dask_gateway::{ConfigSources, GatewayConfig, KernelSpec};
+use protocol::kernels::{Kernel, KernelNote};
+use tokio::sync::watch;
 
-use crate::jobs::{JupyterClient, JupyterSource};
+use crate::jobs::{JupyterClient, JupyterSource, ListedKernel};
 pub use interpreter::{KernelVersions, PACKAGES};
+pub use notes::Reader;
 
 /// For so long an interpreter is not asked anew: a package that was just installed is seen soon all the same.
 const FRESH: Duration = Duration::from_secs(20);
@@ -40,14 +43,6 @@ pub enum KernelError {
     },
 }
 
-/// A kernelspec with what Jupyter says of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
-    pub(crate) shown: Kernel,
-    pub(crate) language: String,
-    pub(crate) spec: KernelSpec,
-}
-
 /// The kernels of one Jupyter Server. Cheap to clone.
 #[derive(Clone)]
 pub struct Kernels(Arc<Inner>);
@@ -59,12 +54,18 @@ struct Inner {
     python: PathBuf,
     /// What the Jupyter Server's environment and files are; its kernels inherit them.
     sources: ConfigSources,
+    /// What their `Gateway()` is meant to find.
+    ours: GatewayConfig,
+    notes: watch::Sender<Arc<Vec<KernelNote>>>,
+    /// Panels that show the notes.
+    readers: watch::Sender<usize>,
     /// Held while an interpreter is asked, so that only one runs at a time.
     asked: tokio::sync::Mutex<HashMap<String, (Instant, KernelSpec, KernelVersions)>>,
 }
 
 impl Kernels {
-    /// `python` is the Jupyter Server's own interpreter, `sources` what its kernels inherit.
+    /// `python` is the Jupyter Server's own interpreter, `sources` what its kernels inherit, `ours` what their `Gateway()`
+    /// is meant to find.
     ///
     /// # Errors
     /// Where no HTTP client can be made.
@@ -72,12 +73,16 @@ impl Kernels {
         jupyter: JupyterSource,
         python: PathBuf,
         sources: ConfigSources,
+        ours: GatewayConfig,
     ) -> Result<Self, reqwest::Error> {
         Ok(Self(Arc::new(Inner {
             jupyter,
             http: crate::jobs::jupyter_http_client()?,
             python,
             sources,
+            ours,
+            notes: watch::Sender::default(),
+            readers: watch::Sender::new(0),
             asked: tokio::sync::Mutex::default(),
         })))
     }
@@ -95,7 +100,7 @@ impl Kernels {
             .collect())
     }
 
-    pub(crate) async fn specs(&self) -> Result<Vec<Listed>, KernelError> {
+    pub(crate) async fn specs(&self) -> Result<Vec<ListedKernel>, KernelError> {
         let jupyter = |error: &dyn std::fmt::Display| KernelError::Jupyter(error.to_string());
         let endpoint = self.0.jupyter.endpoint().await.map_err(|error| jupyter(&error))?;
         let client = JupyterClient::new(self.0.http.clone(), endpoint);
@@ -108,17 +113,31 @@ impl Kernels {
     /// # Errors
     /// Each of [`KernelError`].
     pub async fn versions(&self, name: &str) -> Result<KernelVersions, KernelError> {
-        let listed = self
-            .specs()
-            .await?
+        self.versions_of(&self.find(name).await?).await
+    }
+
+    /// A kernel by the name of its kernelspec.
+    ///
+    /// # Errors
+    /// [`KernelError::NotFound`] or [`KernelError::Jupyter`].
+    pub(crate) async fn find(&self, name: &str) -> Result<ListedKernel, KernelError> {
+        let listed = self.specs().await?;
+        listed
             .into_iter()
-            .find(|kernel| kernel.shown.name == name);
-        let listed = listed.ok_or_else(|| KernelError::NotFound(name.to_owned()))?;
-        let shown = listed.shown.display_name;
-        if !listed.language.eq_ignore_ascii_case("python") {
+            .find(|kernel| kernel.shown.name == name)
+            .ok_or_else(|| KernelError::NotFound(name.to_owned()))
+    }
+
+    /// As [`Kernels::versions`], of a kernel that was found.
+    ///
+    /// # Errors
+    /// As [`Kernels::versions`].
+    pub(crate) async fn versions_of(&self, listed: &ListedKernel) -> Result<KernelVersions, KernelError> {
+        let shown = &listed.shown.display_name;
+        if !listed.is_python() {
             return Err(KernelError::NotPython {
-                name: shown,
-                language: listed.language,
+                name: shown.clone(),
+                language: listed.language.clone(),
             });
         }
         let python =
@@ -127,7 +146,7 @@ impl Kernels {
                 command: listed.spec.argv.first().cloned().unwrap_or_default(),
             })?;
         let mut asked = self.0.asked.lock().await;
-        if let Some((at, spec, versions)) = asked.get(name)
+        if let Some((at, spec, versions)) = asked.get(&listed.shown.name)
             && at.elapsed() < FRESH
             && *spec == listed.spec
         {
@@ -136,11 +155,12 @@ impl Kernels {
         let versions = interpreter::ask(&python, &listed.spec, &self.0.sources)
             .await
             .map_err(|reason| KernelError::Interpreter {
-                name: shown,
+                name: shown.clone(),
                 python: python.display().to_string(),
                 reason,
             })?;
-        asked.insert(name.to_owned(), (Instant::now(), listed.spec, versions.clone()));
+        let now = (Instant::now(), listed.spec.clone(), versions.clone());
+        asked.insert(listed.shown.name.clone(), now);
         Ok(versions)
     }
 }

@@ -37,8 +37,8 @@ pub enum InspectError {
 pub struct Inspector {
     target: Target,
     feed: Arc<Feed>,
-    /// Whether the scheduler's `feed` may be used.
-    may_feed: bool,
+    /// Whether the scheduler may be asked by its `feed`.
+    feed_allowed: bool,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -69,12 +69,16 @@ macro_rules! ask {
     }};
 }
 
+// Below the macro, which it uses.
+mod about;
+pub use about::{ClusterVersions, Connected};
+
 impl Inspector {
-    pub(super) fn new(target: Target, feed: Arc<Feed>, may_feed: bool) -> Self {
+    pub(super) fn new(target: Target, feed: Arc<Feed>, feed_allowed: bool) -> Self {
         Self {
             target,
             feed,
-            may_feed,
+            feed_allowed,
             connection: Mutex::default(),
         }
     }
@@ -134,7 +138,7 @@ impl Inspector {
     /// # Errors
     /// [`InspectError::Refused`] where the site does not allow `feed`, and as [`Inspector::profile`].
     pub async fn groups(&self) -> Result<TaskGroups, InspectError> {
-        if !self.may_feed {
+        if !self.feed_allowed {
             return Err(InspectError::Refused(OFF));
         }
         match self.connect().await?.task_groups().await {

@@ -29,7 +29,7 @@ use tokio::sync::{Notify, watch};
 
 pub use asked::Asked;
 pub use errors::ErrorLog;
-pub use inspect::{InspectError, Inspector};
+pub use inspect::{ClusterVersions, Connected, InspectError, Inspector};
 pub use log::{Limits, TaskLog};
 use raised::History;
 pub use replay::Replay;

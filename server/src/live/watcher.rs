@@ -66,6 +66,19 @@ impl Target {
         Self { address, cert: None }
     }
 
+    /// A scheduler that is reached directly, with a certificate.
+    pub fn secure(address: Address, cert: ClusterCert) -> Self {
+        Self {
+            address,
+            cert: Some(cert),
+        }
+    }
+
+    /// What lets us in, where it takes something.
+    pub fn certificate(&self) -> Option<&ClusterCert> {
+        self.cert.as_ref()
+    }
+
     /// The scheduler of a gateway's cluster.
     ///
     /// # Errors
@@ -171,7 +184,7 @@ impl Watch {
             debug!(address = %self.target.address, %error, "lost the scheduler");
             self.health(|health| {
                 health.state = LiveState::Lost;
-                health.message = Some(format!("The scheduler can't be reached: {error} Trying again."));
+                health.message = Some(format!("The scheduler can't be reached: {error}. Trying again."));
             });
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_RETRY);

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -29,7 +30,7 @@ pub(crate) fn python() -> PathBuf {
 /// A running server; killed when dropped, ended well by [`Server::end`].
 pub(crate) struct Server {
     child: Child,
-    pub(crate) home: tempfile::TempDir,
+    pub(crate) home: Arc<tempfile::TempDir>,
     pub(crate) url: String,
     pub(crate) token: String,
     pub(crate) kernel_env: Value,
@@ -48,7 +49,20 @@ impl Server {
 
     /// Starts a server in an environment with these variables.
     pub(crate) fn start_in(args: &[&str], env: &[(String, String)]) -> Self {
-        let home = tempfile::tempdir().expect("a temporary folder");
+        Self::start_at(
+            Arc::new(tempfile::tempdir().expect("a temporary folder")),
+            args,
+            env,
+        )
+    }
+
+    /// Ends the server and starts it again where it was.
+    pub(crate) fn restarted(mut self) -> Self {
+        self.end();
+        Self::start_at(Arc::clone(&self.home), &[], &[])
+    }
+
+    fn start_at(home: Arc<tempfile::TempDir>, args: &[&str], env: &[(String, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();

@@ -6,6 +6,7 @@ use protocol::rest::{Cluster, ClusterState, ClusterSummary, LiveState};
 use serde_json::Value;
 use yew::prelude::*;
 
+use super::super::about::about_button;
 use super::super::context::{Panel, Sheet, use_panel};
 use super::super::form::number_text;
 use super::super::more_panes::more_panes;
@@ -231,6 +232,7 @@ fn running(
                 {shut_down_button(shut_down, stopping, "Shut down")}
             </div>
             {scale_form(props, root)}
+            {about_button(panel, &cluster.name)}
             {details(panel, cluster)}
         </>
     }

@@ -22,6 +22,7 @@ use yew::prelude::*;
 pub use self::card::ClusterCard;
 use self::choose::Choosing;
 pub use self::opening::NewCluster;
+use super::attached::attached_cards;
 use super::context::{Sheet, use_panel};
 use crate::state::events::{Link, State};
 use crate::state::kept::Place;
@@ -72,6 +73,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
         return html! { <section class="gh-section">{loading(&props.state.link)}</section> };
     };
     let choosing = Choosing::new(&panel, &props.state, &chosen);
+    let attached = props.state.attached.clone().unwrap_or_default();
     let shown: Vec<_> = clusters
         .iter()
         .filter(|cluster| is_shown(cluster, &dismissed))
@@ -90,7 +92,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                 {choosing.button()}
                 {Button::new("New cluster").icon(Icon::Plus).tone(Tone::Primary).on(new_cluster.clone()).testid("new-cluster").class("gh-push").view()}
             </header>
-            if shown.is_empty() {
+            if shown.is_empty() && attached.is_empty() {
                 <div class="gh-empty" data-testid="no-clusters">
                     {glyph(Icon::Gatehouse, 32)}
                     <h3>{"No clusters yet"}</h3>
@@ -129,6 +131,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                     }
                 })}
             </ul>
+            {attached_cards(&panel, &attached)}
         </section>
     }
 }
