@@ -12,6 +12,7 @@
 //! # let _ = polled; Ok(()) }
 //! ```
 
+mod activity;
 mod address;
 mod error;
 mod feed;
@@ -24,6 +25,7 @@ mod task_stream;
 mod tls;
 pub mod value;
 
+pub use activity::{Work, WorkFeed};
 pub use address::Address;
 pub use error::CommError;
 pub use feed::{Feed, SchedulerState, WorkerState};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::guard::{Guard, Offer};
 use crate::recordings::Recording;
 use crate::rest::{Cluster, Job, Status};
 
@@ -29,6 +30,10 @@ pub enum Event {
     Recordings {
         recordings: Vec<Recording>,
     },
+    /// What the guard did and what was used, as a whole.
+    Guard {
+        guard: Guard,
+    },
     Notice {
         notice: Notice,
     },
@@ -39,6 +44,20 @@ pub enum Event {
 pub struct Notice {
     pub level: NoticeLevel,
     pub message: String,
+    /// What can be done about it with one click.
+    #[serde(default)]
+    pub offer: Option<Offer>,
+}
+
+impl Notice {
+    /// A notice that offers nothing.
+    pub fn new(level: NoticeLevel, message: String) -> Self {
+        Self {
+            level,
+            message,
+            offer: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

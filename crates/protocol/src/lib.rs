@@ -6,6 +6,7 @@
 pub mod connect;
 pub mod events;
 mod flat;
+pub mod guard;
 pub mod inspect;
 pub mod live;
 pub mod recordings;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::flat::{FlatOption, FlatOutput, FlatScaling};
+use crate::guard::{Lease, LeaseTerms, Spent};
 
 #[cfg(feature = "openapi")]
 use utoipa::ToSchema;
@@ -151,6 +152,12 @@ pub struct Cluster {
     pub live: LiveState,
     /// Path of the Bokeh dashboard below the server's prefix, such as `clusters/NAME/status`.
     pub dashboard: Option<String>,
+    /// When it ends by itself; `None` until the guard knows it.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+    /// What it used so far; `None` until it was counted once.
+    #[serde(default)]
+    pub cost: Option<Spent>,
 }
 
 /// A plot of a cluster's Bokeh dashboard: `GET api/v1/clusters/{name}/plots`.
@@ -244,6 +251,9 @@ pub struct CreateCluster {
     /// Applied as soon as the cluster runs.
     #[serde(default)]
     pub scaling: Option<Scaling>,
+    /// When it ends by itself; the configured default where `None`.
+    #[serde(default)]
+    pub lease: Option<LeaseTerms>,
 }
 
 /// Answer of `POST api/v1/clusters`.

@@ -44,6 +44,8 @@ fn cluster(book: &Book, origin: &GatewayOrigin, report: &ClusterReport) -> Clust
         summary: watcher.and_then(|w| w.feed().summary().borrow().clone()),
         live: watcher.map_or(LiveState::Off, |w| w.feed().health().borrow().state),
         dashboard: (state == ClusterState::Running).then(|| format!("clusters/{}/status", report.name)),
+        lease: None,
+        cost: None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway, and how long recordings are kept.
+//! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway, how long recordings are kept, when
+//! clusters end by themselves, and what they cost.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::clusters::cost::CostSettings;
+use crate::clusters::guard::GuardSettings;
 use crate::recordings::RecordingSettings;
 
 /// A settings file that can't be used.
@@ -25,6 +28,10 @@ pub struct Settings {
     pub embedded: EmbeddedSettings,
     #[serde(default)]
     pub recordings: RecordingSettings,
+    #[serde(default)]
+    pub guard: GuardSettings,
+    #[serde(default)]
+    pub cost: CostSettings,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -215,7 +222,7 @@ fn profiles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, P
 }
 
 /// A mapping in the order of the file: it is the order in which people choose.
-fn in_order<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(crate) fn in_order<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<(String, T)>, D::Error> {
     struct Pairs<T>(std::marker::PhantomData<T>);

@@ -6,19 +6,34 @@ use axum::response::Response;
 use protocol::events::{Event, Notice, NoticeLevel};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::error::{Asked, HttpError};
 use super::{App, KEEP_ALIVE};
 
-/// Clusters, jobs, the gateway's state and notices, as they change.
-#[utoipa::path(get, path = "/api/v1/events", tag = "events", responses((status = 101)))]
-pub(super) async fn events(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(move |socket| async move {
-        let shutdown = app.shutdown.clone();
-        shutdown.run_until_cancelled(serve(app, socket)).await;
-    })
+/// How somebody follows the events.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Follow {
+    /// Only glances at them, as a status bar does: the gateway is not asked more often for it.
+    #[serde(default)]
+    glance: bool,
 }
 
-async fn serve(app: App, mut socket: WebSocket) {
-    let _viewer = app.clusters.watch_closely();
+/// Clusters, jobs, the gateway's state and notices, as they change.
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", params(("glance" = Option<bool>, Query)),
+    responses((status = 101)))]
+pub(super) async fn events(
+    State(app): State<App>,
+    Asked(follow): Asked<Follow>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, HttpError> {
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let shutdown = app.shutdown.clone();
+        shutdown.run_until_cancelled(serve(app, socket, follow)).await;
+    }))
+}
+
+async fn serve(app: App, mut socket: WebSocket, follow: Follow) {
+    let _viewer = (!follow.glance).then(|| app.clusters.watch_closely());
     let mut clusters = app.clusters.subscribe();
     let mut gateway = app.clusters.gateway();
     let mut notices = app.clusters.notices();
@@ -41,6 +56,8 @@ async fn serve(app: App, mut socket: WebSocket) {
     }
     let mut recordings = app.recordings.changes();
     recordings.mark_changed();
+    let mut guard = app.clusters.guard_info();
+    guard.mark_changed();
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
     loop {
         let event = tokio::select! {
@@ -69,6 +86,7 @@ async fn serve(app: App, mut socket: WebSocket) {
                     }
                 }
             }
+            Ok(()) = guard.changed() => Event::Guard { guard: (**guard.borrow_and_update()).clone() },
             job = jobs.recv() => match job {
                 Ok(job) => Event::Job { job },
                 // Too slow for single changes: the whole state instead.
@@ -81,7 +99,7 @@ async fn serve(app: App, mut socket: WebSocket) {
             notice = notices.recv() => match notice {
                 Ok(notice) => Event::Notice { notice },
                 Err(RecvError::Lagged(missed)) => Event::Notice {
-                    notice: Notice { level: NoticeLevel::Warning, message: format!("{missed} notices were missed; the log has them.") },
+                    notice: Notice::new(NoticeLevel::Warning, format!("{missed} notices were missed; the log has them.")),
                 },
                 Err(RecvError::Closed) => return,
             },

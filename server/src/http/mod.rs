@@ -7,6 +7,7 @@ mod events;
 mod guard;
 mod inspect;
 mod jobs;
+mod leases;
 mod openapi;
 mod panel;
 mod recordings;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, post, put};
 use axum::{Router, middleware};
 use protocol::rest::{Job, Status};
 use tokio::sync::broadcast;
@@ -82,6 +83,9 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         )
         .route("/api/v1/clusters/{name}/scale", post(clusters::scale))
         .route("/api/v1/clusters/{name}/adapt", post(clusters::adapt))
+        .route("/api/v1/clusters/{name}/lease", put(leases::set))
+        .route("/api/v1/clusters/{name}/keep", post(leases::keep))
+        .route("/api/v1/guard", get(leases::guard))
         .route("/api/v1/clusters/{name}/live", get(clusters::live))
         .route("/api/v1/clusters/{name}/profile", get(inspect::profile))
         .route("/api/v1/clusters/{name}/logs", get(inspect::logs))

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
+use super::{clusters, dashboards, events, inspect, jobs, leases, recordings, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,9 @@ use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
         clusters::scale,
         clusters::adapt,
         clusters::live,
+        leases::set,
+        leases::keep,
+        leases::guard,
         inspect::profile,
         inspect::logs,
         inspect::story,
@@ -40,6 +43,7 @@ use super::{clusters, dashboards, events, inspect, jobs, recordings, status};
     tags(
         (name = "server", description = "How the server is"),
         (name = "clusters", description = "The gateway's options and clusters"),
+        (name = "guard", description = "When clusters end by themselves, and what they cost"),
         (name = "jobs", description = "Code that runs in a kernel of the Jupyter Server"),
         (name = "recordings", description = "What clusters did, kept after they are gone"),
         (name = "events", description = "What changed"),

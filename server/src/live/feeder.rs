@@ -92,7 +92,7 @@ async fn feed(
 
 /// A handler that is blocked answers with an error; one that may not use pickle answers with nothing at all, as a scheduler
 /// does that ended the connection in the middle of its first answer.
-fn is_refusal(error: &CommError) -> bool {
+pub(super) fn is_refusal(error: &CommError) -> bool {
     matches!(
         error,
         CommError::Remote { .. } | CommError::UnexpectedReply { .. }

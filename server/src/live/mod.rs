@@ -5,6 +5,7 @@
 
 mod errors;
 mod feeder;
+mod idle;
 mod inspect;
 mod log;
 mod progress;
@@ -24,6 +25,7 @@ use protocol::rest::{ClusterSummary, LiveState};
 use tokio::sync::watch;
 
 pub use errors::ErrorLog;
+pub use idle::{Activity, IdleReader};
 pub use inspect::{InspectError, Inspector};
 pub use log::{Limits, TaskLog};
 pub use replay::Replay;

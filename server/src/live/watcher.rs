@@ -18,6 +18,7 @@ use tracing::{debug, info};
 
 use super::errors::ErrorLog;
 use super::feeder::Feeder;
+use super::idle::{IdleReader, IdleWatch};
 use super::inspect::Inspector;
 use super::progress::progress;
 use super::series::sample;
@@ -85,6 +86,7 @@ impl Target {
 pub struct Watcher {
     feed: Arc<Feed>,
     inspector: Arc<Inspector>,
+    idle: IdleWatch,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -102,6 +104,7 @@ impl Watcher {
             ..Feed::default()
         });
         let inspector = Arc::new(Inspector::new(target.clone(), feed.clone()));
+        let idle = IdleWatch::start(target.clone(), feed.clone(), settings.feed);
         let cancel = CancellationToken::new();
         let task = tokio::spawn({
             let (feed, cancel) = (feed.clone(), cancel.clone());
@@ -125,6 +128,7 @@ impl Watcher {
         Self {
             feed,
             inspector,
+            idle,
             cancel,
             task,
         }
@@ -136,6 +140,11 @@ impl Watcher {
 
     pub fn inspector(&self) -> Arc<Inspector> {
         self.inspector.clone()
+    }
+
+    /// Tells whether the scheduler has work.
+    pub fn idle(&self) -> IdleReader {
+        self.idle.reader()
     }
 
     /// Cancelled when the watcher ends.
