@@ -69,7 +69,11 @@ pub(super) fn initial_status(origin: &GatewayOrigin, address: &str) -> GatewaySt
 impl Clusters {
     /// Asks and publishes until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        tokio::join!(self.ask(&shutdown), self.publish(&shutdown), self.guard(&shutdown));
+        tokio::join!(
+            self.ask(&shutdown),
+            self.publish(&shutdown),
+            self.guard(&shutdown)
+        );
         let watchers: Vec<Watcher> = self.book().watchers.drain().map(|(_, watcher)| watcher).collect();
         for watcher in watchers {
             watcher.stop().await;

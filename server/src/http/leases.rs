@@ -41,9 +41,6 @@ pub(super) async fn set(
 /// Gives a cluster more time: its idleness counts from now on, and its lifetime ends an hour from now at the earliest.
 #[utoipa::path(post, path = "/api/v1/clusters/{name}/keep", tag = "guard", params(("name" = String, Path)),
     responses((status = 200, body = Lease), (status = 404, body = ApiError), (status = 409, body = ApiError)))]
-pub(super) async fn keep(
-    State(app): State<App>,
-    Path(name): Path<String>,
-) -> Result<Json<Lease>, HttpError> {
+pub(super) async fn keep(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Lease>, HttpError> {
     Ok(Json(app.clusters.keep(&name).await?))
 }

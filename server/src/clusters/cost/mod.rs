@@ -12,8 +12,8 @@ use protocol::guard::{Budget, Spent, Usage};
 use protocol::rest::{Cluster, ClusterState, CreateCluster, Scaling};
 
 pub use self::settings::{BudgetSettings, CostSettings, OptionRates, Rates};
-pub(super) use self::usage::{Totals, counted_until, forget};
 use self::usage::{Present, count, totals};
+pub(super) use self::usage::{Totals, counted_until, forget};
 use super::{ClusterError, Clusters};
 use crate::clock::now_ms;
 use crate::store::StoreError;
@@ -81,7 +81,9 @@ impl Clusters {
         let runs = cluster.state == ClusterState::Running;
         Some(Spent {
             amount: spent.amount.map(|amount| rounded(amount, 1e3)),
-            per_hour: rates.filter(|_| runs).map(|rates| rounded(rates.per_hour(workers), 1e4)),
+            per_hour: rates
+                .filter(|_| runs)
+                .map(|rates| rounded(rates.per_hour(workers), 1e4)),
             worker_hours: rounded(spent.worker_hours, 1e2),
             memory_hours: rounded(spent.memory_hours, 1e2),
         })
@@ -127,19 +129,31 @@ impl Clusters {
         let unit = self.0.guard.cost.unit();
         let found = budgets(&self.0.guard.cost, &self.totals().clone());
         for budget in found.into_iter().filter(|budget| budget.warned) {
-            let period = if budget.period == "day" { day } else { day.get(..7).unwrap_or(day) };
+            let period = if budget.period == "day" {
+                day
+            } else {
+                day.get(..7).unwrap_or(day)
+            };
             let spent = budget.spent >= budget.limit;
             let stage = if spent { "spent" } else { "nearly" };
             let key = format!("budget {} {period} {stage} of {}", budget.period, budget.limit);
             if !self.first_time(key).await? {
                 continue;
             }
-            let of = if budget.period == "day" { "today" } else { "this month" };
+            let of = if budget.period == "day" {
+                "today"
+            } else {
+                "this month"
+            };
             let message = format!(
                 "{:.2} of {:.2} {unit} that clusters may cost {of} {}",
                 budget.spent,
                 budget.limit,
-                if spent { "are spent: shut down what nobody needs." } else { "are spent." }
+                if spent {
+                    "are spent: shut down what nobody needs."
+                } else {
+                    "are spent."
+                }
             );
             self.notify(NoticeLevel::Warning, message.clone());
             self.done("", "budget", message).await?;
@@ -164,7 +178,9 @@ impl Clusters {
     /// # Errors
     /// [`ClusterError::OverBudget`].
     pub fn check_scale(&self, name: &str, scaling: &Scaling) -> Result<(), ClusterError> {
-        let Ok(cluster) = self.get(name) else { return Ok(()) };
+        let Ok(cluster) = self.get(name) else {
+            return Ok(());
+        };
         let now = cluster.summary.as_ref().map_or(0, |summary| summary.workers);
         let more = most(scaling).saturating_sub(now);
         let rates = self.0.guard.cost.rates(&cluster.options).unwrap_or_default();
@@ -213,12 +229,19 @@ fn exceeded(budgets: &[Budget], per_hour: f64, unit: &str, with: &str) -> Option
     let budget = budgets
         .iter()
         .find(|budget| budget.spent + per_hour * ASK_HOURS > budget.limit)?;
-    let of = if budget.period == "day" { "today" } else { "this month" };
+    let of = if budget.period == "day" {
+        "today"
+    } else {
+        "this month"
+    };
     let left = budget.limit - budget.spent;
     let when = if left <= 0.0 {
         "is spent already".to_owned()
     } else {
-        format!("would be spent in about {:.0} min", (left / per_hour * 60.0).max(1.0))
+        format!(
+            "would be spent in about {:.0} min",
+            (left / per_hour * 60.0).max(1.0)
+        )
     };
     Some(format!(
         "{with}, all clusters together cost {per_hour:.2} {unit} an hour, and the budget of {:.2} {unit} for {of} {when} \

@@ -91,7 +91,11 @@ impl CostSettings {
                 .filter_map(|(field, values)| values.get(&word(options.get(field)?)))
                 .collect();
             let first = |of: fn(&OptionRates) -> Option<f64>, otherwise: Option<f64>| {
-                chosen.iter().find_map(|rates| of(rates)).or(otherwise).unwrap_or(0.0)
+                chosen
+                    .iter()
+                    .find_map(|rates| of(rates))
+                    .or(otherwise)
+                    .unwrap_or(0.0)
             };
             Rates {
                 worker: first(|rates| rates.worker_hour, self.worker_hour),
@@ -121,7 +125,9 @@ fn word(value: &Value) -> String {
 fn optional_price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     match f64::deserialize(deserializer)? {
         price if price.is_finite() && price >= 0.0 => Ok(Some(price)),
-        price => Err(D::Error::custom(format!("{price} is no price: it must be 0 or more"))),
+        price => Err(D::Error::custom(format!(
+            "{price} is no price: it must be 0 or more"
+        ))),
     }
 }
 

@@ -58,10 +58,15 @@ fn count_one(
     let last = db
         .prepare_cached("SELECT until, workers, memory_gib FROM usage_until WHERE cluster = ?1")?
         .query_row([&present.cluster], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, f64>(1)?, row.get::<_, f64>(2)?))
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, f64>(1)?,
+                row.get::<_, f64>(2)?,
+            ))
         })
         .optional()?;
-    let (mut from, workers, memory) = last.unwrap_or((present.started_at, present.workers, present.memory_gib));
+    let (mut from, workers, memory) =
+        last.unwrap_or((present.started_at, present.workers, present.memory_gib));
     if from > now {
         return Ok(());
     }
@@ -111,7 +116,10 @@ fn count_one(
 }
 
 /// When anything on this gateway was counted last, Unix time in milliseconds.
-pub(in crate::clusters) async fn counted_until(store: &Store, gateway: &str) -> Result<Option<i64>, StoreError> {
+pub(in crate::clusters) async fn counted_until(
+    store: &Store,
+    gateway: &str,
+) -> Result<Option<i64>, StoreError> {
     let gateway = gateway.to_owned();
     store
         .call(move |db| {
@@ -148,7 +156,11 @@ pub(in crate::clusters) struct Totals {
 }
 
 /// Sums up. Amounts of another currency are left out: the configuration was changed since.
-pub(in crate::clusters) async fn totals(store: &Store, currency: &str, now: i64) -> Result<Totals, StoreError> {
+pub(in crate::clusters) async fn totals(
+    store: &Store,
+    currency: &str,
+    now: i64,
+) -> Result<Totals, StoreError> {
     let currency = currency.to_owned();
     store
         .call(move |db| {
@@ -225,9 +237,15 @@ mod tests {
     async fn hours_and_amounts_add_up() {
         let (_folder, store) = fresh().await;
         for (minutes, workers) in [(0, 2.0), (60, 2.0), (120, 4.0)] {
-            count(&store, "g", "EUR", NOON + minutes * 60_000, vec![present(workers)])
-                .await
-                .unwrap();
+            count(
+                &store,
+                "g",
+                "EUR",
+                NOON + minutes * 60_000,
+                vec![present(workers)],
+            )
+            .await
+            .unwrap();
         }
         let totals = totals(&store, "EUR", NOON + 2 * HOUR).await.unwrap();
         let spent = &totals.clusters["c"];
@@ -254,10 +272,7 @@ mod tests {
         drop((first, second));
         // Nobody counted for two hours, while the cluster ran.
         let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
-        assert_eq!(
-            counted_until(&store, "g").await.unwrap(),
-            Some(NOON + HOUR + 7)
-        );
+        assert_eq!(counted_until(&store, "g").await.unwrap(), Some(NOON + HOUR + 7));
         assert_eq!(counted_until(&store, "other").await.unwrap(), None);
         count(&store, "g", "EUR", NOON + 3 * HOUR, vec![present(1.0)])
             .await
@@ -286,7 +301,10 @@ mod tests {
         assert!(days.len() >= 2, "{days:?}");
         assert!(close(days.iter().sum(), 30.0), "{days:?}");
         let totals = totals(&store, "EUR", NOON).await.unwrap();
-        assert!(close(totals.today.worker_hours, *days.last().unwrap()), "{totals:?}");
+        assert!(
+            close(totals.today.worker_hours, *days.last().unwrap()),
+            "{totals:?}"
+        );
         assert!(close(totals.month.worker_hours, 30.0), "{totals:?}");
     }
 
@@ -302,6 +320,10 @@ mod tests {
         assert!(close(totals.month.worker_hours, 1.0));
         assert_eq!(totals.month.amount, None, "nothing has a price");
         let other = super::totals(&store, "USD", NOON + HOUR).await.unwrap();
-        assert_eq!(other.month.amount, Some(0.0), "another currency is another amount");
+        assert_eq!(
+            other.month.amount,
+            Some(0.0),
+            "another currency is another amount"
+        );
     }
 }

@@ -32,7 +32,9 @@ impl Clusters {
             .collect();
         let ending: Vec<String> = {
             let mut book = self.book();
-            let fresh = ending.into_iter().filter(|name| book.stopping.insert(name.clone()));
+            let fresh = ending
+                .into_iter()
+                .filter(|name| book.stopping.insert(name.clone()));
             fresh.collect()
         };
         if ending.is_empty() {
@@ -42,7 +44,10 @@ impl Clusters {
         let failed = asked.unwrap_or_else(|_elapsed| ending.clone());
         let write = async {
             for name in ending.iter().filter(|name| !failed.contains(name)) {
-                let message = format!("Cluster {} was stopped because Gatehouse ended.", self.called(name));
+                let message = format!(
+                    "Cluster {} was stopped because Gatehouse ended.",
+                    self.called(name)
+                );
                 if let Err(error) = self.done(name, "stopped", message).await {
                     tracing::warn!(cluster = %name, %error, "what was done can't be written down");
                 }
@@ -60,7 +65,9 @@ impl Clusters {
             let rows = self.0.guard.rows();
             let left = rows.values().filter(|row| {
                 let owner_is_dead = row.owner.as_deref().is_some_and(|owner| !lives(owner));
-                there.contains(row.cluster.as_str()) && owner_is_dead && row.ends_with(&self.0.instance, lives)
+                there.contains(row.cluster.as_str())
+                    && owner_is_dead
+                    && row.ends_with(&self.0.instance, lives)
             });
             left.cloned().collect()
         };

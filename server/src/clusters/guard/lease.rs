@@ -1,8 +1,6 @@
 //! The arithmetic of leases: when a cluster's time is up, and what to do about it now. No clock, no I/O.
 
 use protocol::guard::{AtEnd, Enforcer, LeaseTerms, Limit};
-use protocol::rest::OptionValues;
-use serde_json::Value;
 
 use super::settings::LONGEST_S;
 use crate::clusters::ClusterError;
@@ -96,11 +94,19 @@ impl LeaseRow {
     /// ran out meanwhile was to be told then, and nobody was there.
     pub(super) fn step(&self, seen: Seen, now: i64, warn_ms: i64, away_ms: i64) -> Step {
         let Some(due) = self.due(seen) else {
-            return if self.told_at.is_some() { Step::Forget } else { Step::Wait };
+            return if self.told_at.is_some() {
+                Step::Forget
+            } else {
+                Step::Wait
+            };
         };
         // What nobody acts on is told when it is so, and what is acted on before.
         let acted_on = due.limit == Limit::Gateway || self.terms.stops;
-        let tell_at = if acted_on { due.at.saturating_sub(warn_ms) } else { due.at };
+        let tell_at = if acted_on {
+            due.at.saturating_sub(warn_ms)
+        } else {
+            due.at
+        };
         let own = self.own_due(seen).filter(|_| self.terms.stops);
         let unguarded = away_ms >= warn_ms;
         match (self.told_at, own) {
@@ -204,58 +210,6 @@ pub(super) fn words(seconds: u64) -> String {
     }
 }
 
-/// The option that carries the gateway's own idle timeout, with the seconds that one of its units is.
-pub(super) fn idle_option<'a>(fields: impl IntoIterator<Item = &'a String>) -> Option<(&'a str, f64)> {
-    fields.into_iter().find_map(|field| {
-        let rest = field.to_ascii_lowercase();
-        let unit = rest.strip_prefix("idle_timeout")?;
-        let seconds = match unit.trim_start_matches('_') {
-            "" | "s" | "sec" | "seconds" => 1.0,
-            "min" | "minutes" => 60.0,
-            "h" | "hours" => 3600.0,
-            _ => return None,
-        };
-        Some((field.as_str(), seconds))
-    })
-}
-
-/// Seconds of the gateway's own idle timeout, as a cluster's options have it; zero is none.
-pub(super) fn gateway_idle(options: &OptionValues) -> Option<u64> {
-    let (field, unit) = idle_option(options.keys())?;
-    let seconds = options.get(field)?.as_f64()? * unit;
-    (seconds >= 1.0).then_some(seconds as u64)
-}
-
-/// The value with which the gateway stands in for us: twice the limit, within the option's bounds. `None` where no option
-/// carries an idle timeout, and where the user chose one.
-pub(super) fn second_guard<'a>(
-    specs: impl IntoIterator<Item = (&'a String, &'a Value, &'a Value)>,
-    chosen: &OptionValues,
-    idle_s: u64,
-) -> Option<(String, Value)> {
-    let (field, default, spec, unit) = specs.into_iter().find_map(|(field, default, spec)| {
-        let (_, unit) = idle_option([field])?;
-        Some((field, default, spec, unit))
-    })?;
-    let as_default = |value: &Value| value == default || value.as_f64() == default.as_f64();
-    if !chosen.get(field).is_none_or(as_default) {
-        return None;
-    }
-    let least = spec["min"].as_f64().unwrap_or(0.0);
-    let most = spec["max"].as_f64().unwrap_or(f64::INFINITY);
-    let value = (idle_s as f64 * 2.0 / unit).ceil().max(least).min(most);
-    // Bounds that would make the gateway act before us, or never, are no help.
-    if value * unit <= idle_s as f64 {
-        return None;
-    }
-    let value = match spec["type"].as_str()? {
-        "int" => Value::from(value as i64),
-        "float" => Value::from(value),
-        _ => return None,
-    };
-    Some((field.clone(), value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,10 +286,7 @@ mod tests {
             );
         }
         row.told_at = Some(5 * MINUTE);
-        assert_eq!(
-            row.step(seen(Activity::Busy), 9 * MINUTE, WARN, 0),
-            Step::Forget
-        );
+        assert_eq!(row.step(seen(Activity::Busy), 9 * MINUTE, WARN, 0), Step::Forget);
         // Idle again, but only of late.
         assert_eq!(
             row.step(seen(idle(9 * MINUTE)), 10 * MINUTE, WARN, 0),
@@ -479,44 +430,5 @@ mod tests {
         ] {
             assert_eq!(words(seconds), said);
         }
-    }
-
-    #[test]
-    fn a_gateways_timeout_is_found_by_its_name() {
-        let options = |text| serde_json::from_str::<OptionValues>(text).unwrap();
-        assert_eq!(gateway_idle(&options(r#"{"idle_timeout": 90.0}"#)), Some(90));
-        assert_eq!(gateway_idle(&options(r#"{"idle_timeout_minutes": 2}"#)), Some(120));
-        for none in [
-            r#"{"idle_timeout": 0}"#,
-            r#"{"idle_timeout": "x"}"#,
-            r#"{"idle_timeouts": 5}"#,
-            r#"{"timeout": 5}"#,
-        ] {
-            assert_eq!(gateway_idle(&options(none)), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn the_gateway_stands_in_where_an_option_lets_it() {
-        let guard = |kind: Value, chosen: Value, idle_s| {
-            let (field, default) = ("idle_timeout".to_owned(), Value::from(0));
-            let other = ("profile".to_owned(), Value::from("a"), Value::Null);
-            let specs = [(&other.0, &other.1, &other.2), (&field, &default, &kind)];
-            let chosen = chosen.as_object().cloned().unwrap();
-            second_guard(specs, &chosen, idle_s).map(|(_, value)| value)
-        };
-        use serde_json::json;
-        let float = json!({"type": "float", "min": 0, "max": 3600});
-        assert_eq!(guard(float.clone(), json!({}), 600), Some(json!(1200.0)));
-        assert_eq!(guard(float.clone(), json!({"idle_timeout": 0.0}), 2400), Some(json!(3600.0)));
-        assert_eq!(
-            guard(float.clone(), json!({"idle_timeout": 90}), 600),
-            None,
-            "the user's own choice stays"
-        );
-        assert_eq!(guard(float, json!({}), 3600), None, "it would act before us");
-        let int = json!({"type": "int", "min": null, "max": null});
-        assert_eq!(guard(int, json!({}), 60), Some(json!(120)));
-        assert_eq!(guard(json!({"type": "string"}), json!({}), 60), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The guard: sees to it that no cluster is forgotten. Leases, when they run out, and what was done about it.
 
 mod end;
+mod gateway;
 mod lease;
 mod settings;
 mod store;
@@ -63,7 +64,12 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(rules: GuardSettings, cost: CostSettings, lives: Lives, keep_note: Option<String>) -> Self {
+    pub(super) fn new(
+        rules: GuardSettings,
+        cost: CostSettings,
+        lives: Lives,
+        keep_note: Option<String>,
+    ) -> Self {
         let info = Guard {
             defaults: rules.own(),
             warn_s: rules.warn_s(),
@@ -172,11 +178,14 @@ impl Clusters {
                 away
             }
         };
-        let steps = watched.iter().filter(|cluster| cluster.running).filter_map(|cluster| {
-            let row = self.0.guard.rows().get(&cluster.name).cloned()?;
-            let step = row.step(cluster.seen(), now, self.warn_ms(), away_ms);
-            Some((cluster, row, step))
-        });
+        let steps = watched
+            .iter()
+            .filter(|cluster| cluster.running)
+            .filter_map(|cluster| {
+                let row = self.0.guard.rows().get(&cluster.name).cloned()?;
+                let step = row.step(cluster.seen(), now, self.warn_ms(), away_ms);
+                Some((cluster, row, step))
+            });
         let steps: Vec<_> = steps.collect();
         let stops = steps.iter().filter_map(|(cluster, row, step)| match step {
             Step::Stop(due) => Some(self.stop_overdue(cluster, row, *due, away_ms)),
@@ -216,8 +225,11 @@ impl Clusters {
             .map(|report| Watched {
                 name: report.name.clone(),
                 running: report.status == ClusterStatus::Running,
-                created_by: book.remembered.get(&report.name).and_then(|n| n.created_by.clone()),
-                gateway_s: lease::gateway_idle(&report.options),
+                created_by: book
+                    .remembered
+                    .get(&report.name)
+                    .and_then(|n| n.created_by.clone()),
+                gateway_s: gateway::gateway_idle(&report.options),
                 started_at: report.start_time,
                 idle: book.watchers.get(&report.name).map(crate::live::Watcher::idle),
             })
@@ -351,7 +363,8 @@ impl Clusters {
         self.book().stopping.insert(name.clone());
         if let Err(error) = self.0.client.delete(name).await {
             self.book().stopping.remove(name);
-            let message = format!("Cluster {called} should be stopped now, and the gateway did not take it: {error}");
+            let message =
+                format!("Cluster {called} should be stopped now, and the gateway did not take it: {error}");
             self.notify(NoticeLevel::Error, message.clone());
             return self.done(name, "failed", message).await;
         }
@@ -364,7 +377,11 @@ impl Clusters {
 
     /// Writes down what was done, and shows it.
     pub(super) async fn done(&self, cluster: &str, what: &str, message: String) -> Result<(), StoreError> {
-        let label = self.book().remembered.get(cluster).and_then(|note| note.label.clone());
+        let label = self
+            .book()
+            .remembered
+            .get(cluster)
+            .and_then(|note| note.label.clone());
         let deed = Deed {
             at: now_ms(),
             cluster: cluster.to_owned(),
@@ -397,7 +414,11 @@ impl Clusters {
 
     /// What the user calls the cluster.
     fn called(&self, name: &str) -> String {
-        let label = self.book().remembered.get(name).and_then(|note| note.label.clone());
+        let label = self
+            .book()
+            .remembered
+            .get(name)
+            .and_then(|note| note.label.clone());
         label.unwrap_or_else(|| name.to_owned())
     }
 
@@ -407,7 +428,11 @@ impl Clusters {
             cluster: name.to_owned(),
             owner: Some(self.0.instance.clone()),
             terms: terms.unwrap_or_else(|| self.0.guard.rules.own()),
-            origin: if terms.is_some() { Origin::Chosen } else { Origin::Default },
+            origin: if terms.is_some() {
+                Origin::Chosen
+            } else {
+                Origin::Default
+            },
             kept_at: None,
             ends_at: None,
             told_at: None,
@@ -431,7 +456,7 @@ impl Clusters {
             Err(error) => return warn!(%error, "the gateway's idle timeout can't be set"),
         };
         let specs = specs.iter().map(|spec| (&spec.field, &spec.default, &spec.spec));
-        if let Some((field, value)) = lease::second_guard(specs, options, idle_s) {
+        if let Some((field, value)) = gateway::second_guard(specs, options, idle_s) {
             options.insert(field, value);
         }
     }
@@ -477,10 +502,13 @@ impl Clusters {
     /// is what ends it.
     pub async fn keep(&self, name: &str) -> Result<Lease, ClusterError> {
         let row = self.lease_row(name).await?;
-        let seen = self.seen(name).ok_or_else(|| ClusterError::NotFound(name.to_owned()))?;
+        let seen = self
+            .seen(name)
+            .ok_or_else(|| ClusterError::NotFound(name.to_owned()))?;
         if row.due(seen).is_some_and(|due| due.limit == Limit::Gateway) && !lease::has_limit(&row.terms) {
             return Err(ClusterError::WrongState(
-                "The gateway's own idle timeout can't be put off from here. Work on the cluster does it.".to_owned(),
+                "The gateway's own idle timeout can't be put off from here. Work on the cluster does it."
+                    .to_owned(),
             ));
         }
         let lease = self.change_lease(row.kept(seen, now_ms())).await?;
@@ -522,6 +550,9 @@ impl Clusters {
 
     fn seen(&self, name: &str) -> Option<Seen> {
         let watched = self.watched();
-        watched.iter().find(|cluster| cluster.name == name).map(Watched::seen)
+        watched
+            .iter()
+            .find(|cluster| cluster.name == name)
+            .map(Watched::seen)
     }
 }

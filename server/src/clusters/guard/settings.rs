@@ -148,7 +148,9 @@ mod tests {
     #[test]
     fn the_section_is_read() {
         let read = |text| serde_saphyr::from_str::<GuardSettings>(text).map_err(|error| error.to_string());
-        let settings = read("idle: never\nlifetime: 8 h\nat_end: keep\nwarn: 90 s\nothers: {idle: 2 h, stop: true}\n").unwrap();
+        let settings =
+            read("idle: never\nlifetime: 8 h\nat_end: keep\nwarn: 90 s\nothers: {idle: 2 h, stop: true}\n")
+                .unwrap();
         assert_eq!(
             settings.own(),
             LeaseTerms {
@@ -161,7 +163,10 @@ mod tests {
         assert_eq!(settings.others().idle_s, Some(7200));
         assert!(settings.others().stops);
         assert_eq!(settings.warn_s(), 90);
-        assert!(!GuardSettings::default().others().stops, "only where the user asked");
+        assert!(
+            !GuardSettings::default().others().stops,
+            "only where the user asked"
+        );
         for (text, words) in [
             ("idle: 30", "30 min"),
             ("warn: never", "warn must be"),

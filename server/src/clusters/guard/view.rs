@@ -58,16 +58,26 @@ fn note(row: &LeaseRow, gateway_s: Option<u64>, embedded: bool) -> String {
         Enforcer::Nobody => "Nobody stops it by itself.".to_owned(),
     };
     if let Some(seconds) = gateway_s {
-        let also = if note.is_empty() { "" } else { ", whether Gatehouse runs or not" };
+        let also = if note.is_empty() {
+            ""
+        } else {
+            ", whether Gatehouse runs or not"
+        };
         push(
             &mut note,
-            &format!("The gateway stops it after {} without work{also}.", words(seconds)),
+            &format!(
+                "The gateway stops it after {} without work{also}.",
+                words(seconds)
+            ),
         );
     }
     match row.terms.at_end {
         _ if embedded && row.terms.at_end == AtEnd::Keep => push(&mut note, EMBEDDED_KEEP),
         AtEnd::Keep => push(&mut note, "It goes on when Gatehouse ends."),
-        AtEnd::Stop => push(&mut note, "It is stopped when the Gatehouse that it belongs to ends."),
+        AtEnd::Stop => push(
+            &mut note,
+            "It is stopped when the Gatehouse that it belongs to ends.",
+        ),
     }
     note
 }
@@ -157,7 +167,9 @@ mod tests {
             note(&own, None, false),
             "Gatehouse stops it while Gatehouse runs. It is stopped when the Gatehouse that it belongs to ends."
         );
-        assert!(note(&own, Some(3600), false).contains("The gateway stops it after 1 h without work, whether"));
+        assert!(
+            note(&own, Some(3600), false).contains("The gateway stops it after 1 h without work, whether")
+        );
         let told = row(false, AtEnd::Keep, Origin::Elsewhere);
         assert!(note(&told, None, false).contains("nobody stops it. It goes on"));
         assert!(note(&told, Some(60), false).starts_with("The gateway stops it after 1 min without work."));
