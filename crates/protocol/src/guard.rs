@@ -140,6 +140,27 @@ pub struct Guard {
     pub deeds: Vec<Deed>,
 }
 
+/// `GET api/v1/glance`: what a status bar shows. Asking for it is no sign that somebody looks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Glance {
+    /// Clusters that may cost something.
+    pub clusters: u32,
+    pub usage: Usage,
+    /// What the user is to be told as long as it is so: clusters whose time is nearly up.
+    pub told: Vec<Told>,
+}
+
+/// A cluster whose time is nearly up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Told {
+    /// The same as long as it is the same word.
+    pub id: String,
+    pub message: String,
+    pub offer: Option<Offer>,
+}
+
 /// What a notice offers to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]

@@ -4,6 +4,7 @@ use protocol::rest::{ApiError, CreateCluster, MAX_LABEL, OptionKind, OptionSpec,
 use serde_json::Value;
 
 use super::by_name::ByName;
+use super::lease::{LeaseDraft, LeaseError};
 use super::mapping;
 use super::scaling::{ScaleDraft, ScaleError};
 use crate::state::json;
@@ -154,6 +155,8 @@ pub struct ClusterDraft {
     /// Options that were touched; the others still have their default.
     pub options: ByName<Draft>,
     pub scale: ScaleDraft,
+    /// `None` until it was touched: the configured terms.
+    pub lease: Option<LeaseDraft>,
 }
 
 /// What is wrong with a form, by field.
@@ -161,6 +164,7 @@ pub struct ClusterDraft {
 pub struct ClusterErrors {
     pub options: ByName<String>,
     pub scale: Option<ScaleError>,
+    pub lease: Option<LeaseError>,
     pub label: Option<String>,
     /// What concerns no field that is shown.
     pub whole: Option<String>,
@@ -204,6 +208,11 @@ impl ClusterDraft {
             errors.scale = Some(error);
             None
         });
+        let lease = self.lease.as_ref().map(LeaseDraft::accept).transpose();
+        let lease = lease.unwrap_or_else(|error| {
+            errors.lease = Some(error);
+            None
+        });
         if errors != ClusterErrors::default() {
             return Err(errors);
         }
@@ -211,6 +220,7 @@ impl ClusterDraft {
             options,
             label: (!label.is_empty()).then(|| label.to_owned()),
             scaling,
+            lease,
         })
     }
 }

@@ -5,8 +5,10 @@ pub mod clusters;
 pub mod context;
 pub mod fields;
 pub mod form;
+pub mod guard;
 pub mod header;
 pub mod jobs;
+pub mod lease;
 pub mod mapping;
 mod more_panes;
 pub mod output;
@@ -69,8 +71,8 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                 Callback::from(move |command| obey(&panel, &on_scaling, command))
             });
             let notices = panel.store.subscribe_notices({
-                let host = panel.host.clone();
-                Callback::from(move |notice: Notice| host.notify(notice.level, &notice.message))
+                let panel = panel.clone();
+                Callback::from(move |notice: Notice| panel.show_notice(notice))
             });
             move || drop((commands, notices))
         }
@@ -85,6 +87,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                     <Clusters state={state.clone()} scaling={(*scaling).clone()} on_scaling={on_scaling.clone()} />
                     <Jobs state={state.clone()} />
                     <Recordings state={state.clone()} />
+                    {guard::guard_section(&state)}
                 </fieldset>
             </div>
         },

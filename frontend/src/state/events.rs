@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use protocol::events::{Event, Notice};
+use protocol::guard::Guard;
 use protocol::recordings::{PANE_PREFIX, Recording};
 use protocol::rest::{Cluster, ClusterState, Job, Status};
 
@@ -36,6 +37,8 @@ pub struct State {
     pub jobs: Rc<[Rc<Job>]>,
     /// Newest first; `None` until they were told.
     pub recordings: Option<Rc<[Recording]>>,
+    /// What the guard goes by and did, and what was used; `None` until it was told.
+    pub guard: Option<Rc<Guard>>,
 }
 
 impl State {
@@ -70,6 +73,7 @@ impl State {
                 self.jobs = jobs.into();
             }
             Event::Recordings { recordings } => self.recordings = Some(recordings.into()),
+            Event::Guard { guard } => self.guard = Some(Rc::new(guard)),
             Event::Notice { notice } => return Some(notice),
         }
         None
@@ -161,6 +165,8 @@ mod tests {
             summary: None,
             live: LiveState::Off,
             dashboard: None,
+            lease: None,
+            cost: None,
         }
     }
 

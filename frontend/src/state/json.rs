@@ -90,6 +90,9 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
                     .map(recording)
                     .collect(),
             },
+            "guard" => Event::Guard {
+                guard: Deserialize::deserialize(field("guard"))?,
+            },
             "notice" => Event::Notice {
                 notice: Deserialize::deserialize(field("notice"))?,
             },

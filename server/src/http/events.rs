@@ -6,34 +6,19 @@ use axum::response::Response;
 use protocol::events::{Event, Notice, NoticeLevel};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::error::{Asked, HttpError};
 use super::{App, KEEP_ALIVE};
 
-/// How somebody follows the events.
-#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Follow {
-    /// Only glances at them, as a status bar does: the gateway is not asked more often for it.
-    #[serde(default)]
-    glance: bool,
-}
-
 /// Clusters, jobs, the gateway's state and notices, as they change.
-#[utoipa::path(get, path = "/api/v1/events", tag = "events", params(("glance" = Option<bool>, Query)),
-    responses((status = 101)))]
-pub(super) async fn events(
-    State(app): State<App>,
-    Asked(follow): Asked<Follow>,
-    upgrade: WebSocketUpgrade,
-) -> Result<Response, HttpError> {
-    Ok(upgrade.on_upgrade(move |socket| async move {
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", responses((status = 101)))]
+pub(super) async fn events(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(move |socket| async move {
         let shutdown = app.shutdown.clone();
-        shutdown.run_until_cancelled(serve(app, socket, follow)).await;
-    }))
+        shutdown.run_until_cancelled(serve(app, socket)).await;
+    })
 }
 
-async fn serve(app: App, mut socket: WebSocket, follow: Follow) {
-    let _viewer = (!follow.glance).then(|| app.clusters.watch_closely());
+async fn serve(app: App, mut socket: WebSocket) {
+    let _viewer = app.clusters.watch_closely();
     let mut clusters = app.clusters.subscribe();
     let mut gateway = app.clusters.gateway();
     let mut notices = app.clusters.notices();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use protocol::guard::{Guard, Lease, LeaseTerms};
+use protocol::guard::{Glance, Guard, Lease, LeaseTerms};
 use protocol::rest::ApiError;
 use serde::Deserialize;
 
@@ -24,6 +24,12 @@ pub(super) struct Price {
 #[utoipa::path(get, path = "/api/v1/guard", tag = "guard", responses((status = 200, body = Guard)))]
 pub(super) async fn guard(State(app): State<App>) -> Json<Guard> {
     Json(Arc::unwrap_or_clone(app.clusters.guard_info().borrow().clone()))
+}
+
+/// What a status bar shows. Asking for it is no sign that somebody looks, so the gateway is not asked more often.
+#[utoipa::path(get, path = "/api/v1/glance", tag = "guard", responses((status = 200, body = Glance)))]
+pub(super) async fn glance(State(app): State<App>) -> Json<Glance> {
+    Json(app.clusters.glance())
 }
 
 /// Changes when a cluster ends by itself.

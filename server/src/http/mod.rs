@@ -86,6 +86,7 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/clusters/{name}/lease", put(leases::set))
         .route("/api/v1/clusters/{name}/keep", post(leases::keep))
         .route("/api/v1/guard", get(leases::guard))
+        .route("/api/v1/glance", get(leases::glance))
         .route("/api/v1/clusters/{name}/live", get(clusters::live))
         .route("/api/v1/clusters/{name}/profile", get(inspect::profile))
         .route("/api/v1/clusters/{name}/logs", get(inspect::logs))

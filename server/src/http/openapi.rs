@@ -23,6 +23,7 @@ use super::{clusters, dashboards, events, inspect, jobs, leases, recordings, sta
         leases::set,
         leases::keep,
         leases::guard,
+        leases::glance,
         inspect::profile,
         inspect::logs,
         inspect::story,

@@ -11,6 +11,8 @@ use yew::prelude::*;
 use super::super::context::{Sheet, use_panel};
 use super::super::fields::OptionField;
 use super::super::form::{ClusterDraft, ClusterErrors, Draft};
+use super::super::guard::fields::lease_section;
+use super::super::lease::LeaseDraft;
 use super::super::scaling::ScaleDraft;
 use super::scale::ScaleFields;
 use crate::ui::icons::Icon;
@@ -42,6 +44,7 @@ enum Act {
     Left(String),
     Label(String),
     Scale(ScaleDraft),
+    Lease(LeaseDraft),
     Attempt { sending: bool },
     Refused(ClusterErrors),
     Reset,
@@ -67,6 +70,7 @@ impl Reducible for Form {
                 next.refused.label = None;
             }
             Act::Scale(scale) => next.draft.scale = scale,
+            Act::Lease(lease) => next.draft.lease = Some(lease),
             Act::Attempt { sending } => {
                 next.attempts += 1;
                 next.refused = ClusterErrors::default();
@@ -192,7 +196,7 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
             let Ok(request) = request else { return };
             let (panel, form, options) = (panel.clone(), form.dispatcher(), Rc::clone(&options));
             spawn_local(async move {
-                match panel.store.api().create_cluster(&request).await {
+                match panel.create_cluster(&request).await {
                     Ok(created) => {
                         panel.drafts.keep_cluster(None);
                         panel.drafts.keep_made(created.name);
@@ -225,6 +229,10 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
     let on_scale = {
         let form = form.dispatcher();
         Callback::from(move |scale| form.dispatch(Act::Scale(scale)))
+    };
+    let on_lease = {
+        let form = form.dispatcher();
+        Callback::from(move |lease| form.dispatch(Act::Lease(lease)))
     };
     let on_reset = {
         let form = form.dispatcher();
@@ -295,6 +303,7 @@ fn ClusterForm(props: &ClusterFormProps) -> Html {
                     }
                     .view()}
                 </fieldset>
+                {lease_section(&form_id, panel.store.state().guard.as_deref(), form.draft.lease.as_ref(), on_lease, form.sending)}
             </div>
             // Outside of what scrolls: it must be seen wherever the form was left.
             if let Some(whole) = &form.refused.whole {

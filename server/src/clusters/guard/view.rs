@@ -1,6 +1,6 @@
 //! Leases as panels show them, and the guard's sentences.
 
-use protocol::guard::{AtEnd, Enforcer, Lease, Limit};
+use protocol::guard::{AtEnd, Enforcer, Glance, Lease, Limit, Offer, OfferedAct, Told};
 use protocol::rest::{Cluster, ClusterState};
 
 use super::lease::{Due, LeaseRow, Origin, words};
@@ -20,6 +20,49 @@ impl Clusters {
             }
             cluster.cost = self.cluster_cost(cluster);
         }
+    }
+
+    /// What a status bar shows.
+    pub fn glance(&self) -> Glance {
+        let list = self.list();
+        let rows = self.0.guard.rows().clone();
+        let told = list.iter().filter_map(|cluster| {
+            let row = rows.get(&cluster.name)?;
+            let (told_at, due) = (row.told_at?, row.due(self.seen(&cluster.name)?)?);
+            Some(Told {
+                id: format!("{} {told_at}", cluster.name),
+                message: told_words(
+                    cluster.label.as_deref().unwrap_or(&cluster.name),
+                    row,
+                    due,
+                    self.warn_ms(),
+                ),
+                offer: self.offer(row, told_at, due),
+            })
+        });
+        Glance {
+            clusters: u32::try_from(list.iter().filter(|cluster| cluster.state.is_active()).count())
+                .unwrap_or(u32::MAX),
+            usage: self.usage(),
+            told: told.collect(),
+        }
+    }
+
+    /// What can be done with one click where the user was told.
+    pub(super) fn offer(&self, row: &LeaseRow, told_at: i64, due: Due) -> Option<Offer> {
+        let (act, until) = match due.limit {
+            Limit::Gateway => return None,
+            _ if row.terms.stops => {
+                let until = due.at.max(told_at.saturating_add(self.warn_ms()));
+                (OfferedAct::Keep, Some(until))
+            }
+            _ => (OfferedAct::Stop, None),
+        };
+        Some(Offer {
+            cluster: row.cluster.clone(),
+            act,
+            until,
+        })
     }
 
     pub(super) fn lease_view(&self, name: &str) -> Option<Lease> {
