@@ -91,7 +91,7 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
                     .collect(),
             },
             "guard" => Event::Guard {
-                guard: Deserialize::deserialize(field("guard"))?,
+                guard: super::guard::guard(field("guard").0),
             },
             "notice" => Event::Notice {
                 notice: Deserialize::deserialize(field("notice"))?,
