@@ -294,9 +294,9 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
   });
 });
 
-const headers = gateway => ({
-  authorization: `Basic ${Buffer.from(`${gateway.user}:${gateway.password}`).toString('base64')}`
-});
+function headers({ user, password }) {
+  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
+}
 
 /** What the gateway itself says of its clusters: states by name. */
 async function sitesClusters(gateway) {
