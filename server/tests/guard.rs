@@ -191,9 +191,18 @@ async fn what_can_not_be_is_refused_with_the_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_cluster_is_stopped_after_it_was_told_of() {
+    idles(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idleness_is_seen_without_the_feed_too() {
+    idles(&["--scheduler-feed", "off"]).await;
+}
+
+async fn idles(args: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = settings(&folder, "guard: {idle: never, warn: 4 s}\n");
-    let server = Server::start_with(&["--config", &config]);
+    let server = Server::start_with(&[&["--config", &config], args].concat());
     let name = server.cluster(1).await;
     let one = format!("api/v1/clusters/{name}");
     let began = Instant::now();

@@ -12,8 +12,8 @@ use protocol::guard::{Budget, Spent, Usage};
 use protocol::rest::{Cluster, ClusterState, CreateCluster, Scaling};
 
 pub use self::settings::{BudgetSettings, CostSettings, OptionRates, Rates};
-use self::usage::{Present, count, totals};
-pub(super) use self::usage::{Totals, counted_until, forget};
+pub(super) use self::usage::{Present, Totals, counted_until, forget};
+use self::usage::{count, totals};
 use super::{ClusterError, Clusters};
 use crate::clock::now_ms;
 use crate::store::StoreError;
@@ -28,19 +28,37 @@ const GIB: f64 = (1_u64 << 30) as f64;
 
 impl Clusters {
     /// Counts what the running clusters used, and warns where a budget is nearly spent. `uptime` is how long this server
-    /// has looked.
-    pub(super) async fn count_usage(&self, uptime: Duration) -> Result<(), StoreError> {
+    /// has looked. Returns those that it counted.
+    pub(super) async fn count_usage(&self, uptime: Duration) -> Result<Vec<Present>, StoreError> {
         let now = now_ms();
         let (unit, store) = (self.0.guard.cost.unit(), &self.0.store);
         let present = self.present(uptime);
         if !present.is_empty() {
-            count(store, self.0.client.address(), &unit, now, present).await?;
+            count(store, self.0.client.address(), &unit, now, present.clone()).await?;
         }
         let totals = totals(store, &unit, now).await?;
         let day = totals.day.clone();
         *self.totals() = totals;
         self.warn_of_budgets(&day).await?;
-        self.publish_guard().await
+        self.publish_guard().await?;
+        Ok(present)
+    }
+
+    /// Counts once more those that ran at the last count and do not any more.
+    pub(super) async fn count_ended(&self, counted: &mut Vec<Present>) -> Result<(), StoreError> {
+        let ended: Vec<Present> = {
+            let book = self.book();
+            let runs = |present: &mut Present| {
+                let report = book.reports.get(&present.cluster);
+                report.is_some_and(|report| report.status == ClusterStatus::Running)
+            };
+            counted.extract_if(.., |present| !runs(present)).collect()
+        };
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let unit = self.0.guard.cost.unit();
+        count(&self.0.store, self.0.client.address(), &unit, now_ms(), ended).await
     }
 
     fn totals(&self) -> std::sync::MutexGuard<'_, Totals> {

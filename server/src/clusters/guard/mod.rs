@@ -96,6 +96,8 @@ impl State {
 struct Rounds {
     began: Instant,
     count_in: u32,
+    /// Clusters whose use was counted last time.
+    counted: Vec<cost::Present>,
     /// How long nobody guarded before this server began; known once the first round was made.
     away_ms: Option<i64>,
     missing: HashMap<String, Instant>,
@@ -139,6 +141,7 @@ impl Clusters {
         let mut rounds = Rounds {
             began: Instant::now(),
             count_in: 0,
+            counted: Vec::new(),
             away_ms: None,
             missing: HashMap::new(),
             told: HashMap::new(),
@@ -161,6 +164,11 @@ impl Clusters {
             }
         };
         shutdown.run_until_cancelled(every).await;
+        if self.is_listed()
+            && let Err(error) = self.count_usage(rounds.began.elapsed()).await
+        {
+            warn!(%error, "what was used in the last seconds can't be counted");
+        }
     }
 
     async fn round(&self, rounds: &mut Rounds) -> Result<(), StoreError> {
@@ -203,9 +211,10 @@ impl Clusters {
                 Step::Wait | Step::Stop(_) => self.tell_here(cluster, row, rounds),
             }
         }
+        self.count_ended(&mut rounds.counted).await?;
         if rounds.count_in == 0 {
             rounds.count_in = COUNT_EVERY;
-            self.count_usage(rounds.began.elapsed()).await?;
+            rounds.counted = self.count_usage(rounds.began.elapsed()).await?;
         }
         rounds.count_in -= 1;
         self.0.dirty.notify_one();
