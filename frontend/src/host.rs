@@ -28,6 +28,8 @@ export interface Host {
   /** The kernel that the user works with, if there is one. */
   activeKernel(): ActiveKernel | null;
   notify(level: 'info' | 'warning' | 'error', message: string): void;
+  /** A notice with a button; whether it was pressed. `until` is Unix time in milliseconds, 0 where it may stay. */
+  offer(level: 'info' | 'warning' | 'error', message: string, action: string, until: number): Promise<boolean>;
 }
 "#;
 
@@ -54,6 +56,10 @@ extern "C" {
 
     #[wasm_bindgen(method, structural, catch)]
     fn notify(this: &JsHost, level: &str, message: &str) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn offer(this: &JsHost, level: &str, message: &str, action: &str, until: f64)
+    -> Result<Promise, JsValue>;
 }
 
 #[wasm_bindgen]
@@ -101,6 +107,15 @@ pub trait Shell {
     fn active_kernel(&self) -> Option<ActiveKernel> {
         None
     }
+    /// A notice with a button: whether it was pressed before the notice went. `until` is when that has no more meaning, Unix
+    /// time in milliseconds.
+    fn offer(
+        &self,
+        level: NoticeLevel,
+        message: String,
+        action: String,
+        until: Option<i64>,
+    ) -> LocalBoxFuture<'static, bool>;
 }
 
 /// A shared handle of the page around the panel.
@@ -185,14 +200,7 @@ impl Shell for JsShell {
 
     fn confirm(&self, title: String, body: String, action: String) -> LocalBoxFuture<'static, bool> {
         let host = Rc::clone(&self.host);
-        Box::pin(async move {
-            let answer = match host.confirm(&title, &body, &action) {
-                Ok(promise) => JsFuture::from(promise).await,
-                Err(error) => Err(error),
-            };
-            // A dialog that fails is no consent.
-            matches!(answer, Ok(value) if value.as_bool() == Some(true))
-        })
+        Box::pin(async move { consent(host.confirm(&title, &body, &action)).await })
     }
 
     fn active_kernel(&self) -> Option<ActiveKernel> {
@@ -209,13 +217,37 @@ impl Shell for JsShell {
     }
 
     fn notify(&self, level: NoticeLevel, message: &str) {
-        let level = match level {
-            NoticeLevel::Info => "info",
-            NoticeLevel::Warning => "warning",
-            NoticeLevel::Error => "error",
-        };
-        if let Err(error) = self.host.notify(level, message) {
+        if let Err(error) = self.host.notify(word(level), message) {
             gloo::console::error!("a notice could not be shown:", error, message);
         }
     }
+
+    fn offer(
+        &self,
+        level: NoticeLevel,
+        message: String,
+        action: String,
+        until: Option<i64>,
+    ) -> LocalBoxFuture<'static, bool> {
+        let host = Rc::clone(&self.host);
+        let until = until.unwrap_or(0) as f64;
+        Box::pin(async move { consent(host.offer(word(level), &message, &action, until)).await })
+    }
+}
+
+fn word(level: NoticeLevel) -> &'static str {
+    match level {
+        NoticeLevel::Info => "info",
+        NoticeLevel::Warning => "warning",
+        NoticeLevel::Error => "error",
+    }
+}
+
+/// Waits for an answer. A question that fails is no consent.
+async fn consent(asked: Result<Promise, JsValue>) -> bool {
+    let answer = match asked {
+        Ok(promise) => JsFuture::from(promise).await,
+        Err(error) => Err(error),
+    };
+    matches!(answer, Ok(value) if value.as_bool() == Some(true))
 }

@@ -11,7 +11,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use yew::prelude::*;
 
-use self::page::{Act, Page};
+use self::page::{Act, Offered, Page};
 use self::parts::{ConfirmDialog, Tabs, splitter, toasts};
 use self::plots::{Plots, Slot};
 use crate::host::{Host, Placed, Shell};
@@ -175,22 +175,49 @@ impl Shell for PageShell {
     }
 
     fn confirm(&self, title: String, body: String, action: String) -> LocalBoxFuture<'static, bool> {
-        let mut answer = None::<Function>;
-        let promise = Promise::new(&mut |resolve, _| answer = Some(resolve.unchecked_into()));
-        if let Some(answer) = answer {
-            self.page.dispatch(Act::Ask {
-                title,
-                body,
-                action,
-                answer,
-            });
-        }
-        Box::pin(async move {
-            matches!(JsFuture::from(promise).await, Ok(value) if value.as_bool() == Some(true))
+        self.answered(|answer| Act::Ask {
+            title,
+            body,
+            action,
+            answer,
         })
     }
 
     fn notify(&self, level: NoticeLevel, message: &str) {
         self.page.dispatch(Act::Toast(level, message.to_owned()));
+    }
+
+    fn offer(
+        &self,
+        level: NoticeLevel,
+        message: String,
+        action: String,
+        until: Option<i64>,
+    ) -> LocalBoxFuture<'static, bool> {
+        self.answered(|answer| {
+            Act::Offer(
+                level,
+                message,
+                Offered {
+                    action,
+                    until,
+                    answer,
+                },
+            )
+        })
+    }
+}
+
+impl PageShell {
+    /// Does an act that hands on a question; waits for its answer.
+    fn answered(&self, act: impl FnOnce(Function) -> Act) -> LocalBoxFuture<'static, bool> {
+        let mut answer = None::<Function>;
+        let promise = Promise::new(&mut |resolve, _| answer = Some(resolve.unchecked_into()));
+        if let Some(answer) = answer {
+            self.page.dispatch(act(answer));
+        }
+        Box::pin(async move {
+            matches!(JsFuture::from(promise).await, Ok(value) if value.as_bool() == Some(true))
+        })
     }
 }

@@ -14,7 +14,7 @@ from traitlets import List, Unicode
 
 from . import urls
 from .environment import InheritedEnvironment
-from .handlers import ServerStatusHandler, Status
+from .handlers import GlanceHandler, ServerStatusHandler, Status
 from .paths import BinaryNotFound, find_assets, find_binary, instance_id, socket_path
 from .supervisor import Ready, State, Supervisor, Timing
 
@@ -47,6 +47,7 @@ class GatehouseApp(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         self.handlers.append((r"dask-gatehouse/server", ServerStatusHandler, {"status": self.status}))
+        self.handlers.append((r"dask-gatehouse/glance", GlanceHandler, {"socket": lambda: str(socket_path())}))
 
     def status(self) -> Status:
         """State of the server process, and a sentence unless all is well."""

@@ -89,6 +89,21 @@ export class LabHost implements Host {
     return panel && name ? { name, title: panel.title.label } : null;
   }
 
+  offer(
+    level: 'info' | 'warning' | 'error',
+    message: string,
+    action: string,
+    until: number
+  ): Promise<boolean> {
+    return new Promise(resolve => {
+      Notification.emit(message, level, {
+        // As long as it has a meaning.
+        autoClose: until > 0 ? Math.max(0, until - Date.now()) : false,
+        actions: [{ label: action, callback: () => resolve(true) }]
+      });
+    });
+  }
+
   private _target():
     { kind: 'notebook'; panel: NotebookPanel } | { kind: 'console'; panel: ConsolePanel } | null {
     const { app, notebooks, consoles } = this._services;

@@ -5,11 +5,13 @@ import { ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { IConsoleTracker } from '@jupyterlab/console';
 import { INotebookTracker } from '@jupyterlab/notebook';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { addCommands, CommandIDs } from './commands';
 import { LabHost } from './host';
 import { GatehouseServer } from './server';
+import { addStatus } from './status';
 import type { IFrameContext, IPane } from './widgets';
 import { isPlot, PaneContent, Panel } from './widgets';
 
@@ -19,14 +21,15 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: 'dask-gatehouse:plugin',
   description: 'Dask clusters: create, watch, use and shut them down.',
   autoStart: true,
-  optional: [ICommandPalette, IConsoleTracker, ILayoutRestorer, INotebookTracker, ITranslator],
+  optional: [ICommandPalette, IConsoleTracker, ILayoutRestorer, INotebookTracker, ITranslator, IStatusBar],
   activate: (
     app: JupyterFrontEnd,
     palette: ICommandPalette | null,
     consoles: IConsoleTracker | null,
     restorer: ILayoutRestorer | null,
     notebooks: INotebookTracker | null,
-    translator: ITranslator | null
+    translator: ITranslator | null,
+    bar: IStatusBar | null
   ) => {
     const trans = (translator ?? nullTranslator).load('dask_gatehouse');
     const server = new GatehouseServer(trans);
@@ -48,6 +51,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const panel = new Panel(context);
     app.shell.add(panel, 'left', { rank: 250, type: 'Gatehouse' });
     addCommands({ app, palette, panel, host, server, trans, openPane });
+
+    if (bar) {
+      const showPanel = (): void => app.shell.activateById(panel.id);
+      addStatus({ bar, server, trans, panelShows: () => panel.isFilled, showPanel });
+    }
 
     restorer?.add(panel, panel.id);
     void restorer?.restore(panes, {

@@ -18,6 +18,24 @@ export interface ICluster extends IAttached {
   state: 'PENDING' | 'RUNNING' | 'STOPPING' | 'STOPPED' | 'FAILED';
 }
 
+/** What was used; amounts are null where nothing has a price. */
+export interface ISpent {
+  amount: number | null;
+  per_hour: number | null;
+  worker_hours: number;
+}
+
+/** What the status bar shows. */
+export interface IGlance {
+  clusters: number;
+  usage: { currency: string | null; today: ISpent; budgets: { warned: boolean }[] };
+  told: {
+    id: string;
+    message: string;
+    offer: { cluster: string; act: 'keep' | 'stop'; until: number | null } | null;
+  }[];
+}
+
 /** Gatehouse's server as the browser sees it: behind Jupyter's proxy, guarded by a Jupyter extension. */
 export class GatehouseServer {
   constructor(private readonly _trans: TranslationBundle) {}
@@ -71,6 +89,35 @@ export class GatehouseServer {
     return body;
   }
 
+  /** What the status bar shows; asking counts as nobody's activity. */
+  async glance(): Promise<IGlance> {
+    const url = URLExt.join(this._settings.baseUrl, 'dask-gatehouse/glance');
+    const response = await this._request(`${url}?no_track_activity=1`);
+    if (!response.ok) {
+      throw new Error(`Gatehouse's server answered ${response.status}.`);
+    }
+    return (await response.json()) as IGlance;
+  }
+
+  /** Gives a cluster more time. Fails with a sentence for the user. */
+  async keep(cluster: string): Promise<void> {
+    await this._change('POST', `${encodeURIComponent(cluster)}/keep`);
+  }
+
+  /** Shuts a cluster down. Fails with a sentence for the user. */
+  async shutDown(cluster: string): Promise<void> {
+    await this._change('DELETE', encodeURIComponent(cluster));
+  }
+
+  private async _change(method: string, path: string): Promise<void> {
+    const url = URLExt.join(this.baseUrl, 'api/v1/clusters', path);
+    const response = await this._request(url, method);
+    if (!response.ok) {
+      const body: unknown = await response.json().catch(() => null);
+      throw new Error(messageOf(body) ?? this._trans.__('Gatehouse answered %1.', response.status));
+    }
+  }
+
   /** Why the server is not up, or null. */
   private async _trouble(): Promise<string | null> {
     try {
@@ -97,8 +144,8 @@ export class GatehouseServer {
     }
   }
 
-  private _request(url: string): Promise<Response> {
-    return ServerConnection.makeRequest(url, { headers: { 'X-Gatehouse': '1' } }, this._settings);
+  private _request(url: string, method = 'GET'): Promise<Response> {
+    return ServerConnection.makeRequest(url, { method, headers: { 'X-Gatehouse': '1' } }, this._settings);
   }
 
   private readonly _settings = ServerConnection.makeSettings();

@@ -81,6 +81,11 @@ abstract class Frame<M extends { unmount(handle: number): void }> extends Widget
     return this._filling;
   }
 
+  /** Whether the module has painted it. */
+  get isFilled(): boolean {
+    return this._unmount !== undefined;
+  }
+
   override dispose(): void {
     if (this.isDisposed) {
       return;

@@ -99,6 +99,51 @@ const MIGRATIONS: &[&str] = &[
         attached_at INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    CREATE TABLE leases (
+        cluster TEXT PRIMARY KEY,
+        gateway TEXT NOT NULL,
+        owner TEXT,
+        idle_s INTEGER,
+        lifetime_s INTEGER,
+        stops INTEGER NOT NULL,
+        at_end TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        kept_at INTEGER,
+        ends_at INTEGER,
+        told_at INTEGER,
+        acted_at INTEGER,
+        version INTEGER NOT NULL DEFAULT 1
+    ) STRICT;
+    CREATE TABLE guard_deeds (
+        id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        cluster TEXT NOT NULL,
+        label TEXT,
+        what TEXT NOT NULL,
+        message TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE guard_told (
+        what TEXT PRIMARY KEY
+    ) STRICT;
+    CREATE TABLE usage (
+        cluster TEXT NOT NULL,
+        day TEXT NOT NULL,
+        currency TEXT NOT NULL,
+        worker_s REAL NOT NULL,
+        memory_gib_s REAL NOT NULL,
+        amount REAL NOT NULL,
+        PRIMARY KEY (cluster, day, currency)
+    ) STRICT;
+    CREATE INDEX usage_by_day ON usage (day);
+    CREATE TABLE usage_until (
+        cluster TEXT PRIMARY KEY,
+        gateway TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        workers REAL NOT NULL,
+        memory_gib REAL NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Why the store did not answer.

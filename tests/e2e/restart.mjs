@@ -74,35 +74,44 @@ await scenario('restart', async t => {
     await left(t, NOTHING, 60_000);
   });
 
-  await t.step('SIGKILL of JupyterLab and server at once: the next start attaches', async () => {
-    const stateDir = join(t.tmp, 'all-killed');
-    const { lab, page, name } = await withCluster(t, 'all-killed', stateDir);
-    await page.context().close();
-    const before = await panel.census(t);
-    // The server first and in one breath, so that it can't see its parent go.
-    for (const { pid } of [...before.server, ...before.jupyter]) {
-      process.kill(pid, 'SIGKILL');
-    }
-    await lab.exited;
-    const orphaned = await panel.census(t);
-    t.equal(pids(orphaned.gateway), pids(before.gateway), 'the gateway lives on');
-    t.equal(pids(orphaned.scheduler), pids(before.scheduler), 'the scheduler lives on');
+  await t.step(
+    'SIGKILL of JupyterLab and server at once: the next start attaches, and ends what was to end',
+    async () => {
+      const stateDir = join(t.tmp, 'all-killed');
+      const { lab, page, name } = await withCluster(t, 'all-killed', stateDir);
+      await panel.keepAtEnd(page, name);
+      // This one's lease says that it ends with its Gatehouse, as leases do where nobody chooses.
+      const ends = await panel.createCluster(page);
+      await panel.clusterState(page, ends, 'RUNNING');
+      await page.context().close();
+      const before = await panel.census(t);
+      // The server first and in one breath, so that it can't see its parent go.
+      for (const { pid } of [...before.server, ...before.jupyter]) {
+        process.kill(pid, 'SIGKILL');
+      }
+      await lab.exited;
+      const orphaned = await panel.census(t);
+      t.equal(pids(orphaned.gateway), pids(before.gateway), 'the gateway lives on');
+      t.equal(pids(orphaned.scheduler), pids(before.scheduler), 'the scheduler lives on');
 
-    const again = await t.lab({ stateDir });
-    const next = await t.page(again.url);
-    await panel.openPanel(next);
-    await panel.gatewayUp(next);
-    await panel.clusterState(next, name, 'RUNNING');
-    await panel.workerCount(next, name, 1);
-    const after = await panel.census(t);
-    t.equal(pids(after.gateway), pids(before.gateway), 'the same gateway');
-    t.equal(pids(after.scheduler), pids(before.scheduler), 'the same scheduler');
-    await panel.scale(next, name, 2);
-    await t.shot(next, 'attached');
-    await again.stop();
-    await left(t, NOTHING);
-    await next.context().close();
-  });
+      const again = await t.lab({ stateDir });
+      const next = await t.page(again.url);
+      await panel.openPanel(next);
+      await panel.gatewayUp(next);
+      await panel.clusterState(next, name, 'RUNNING');
+      await panel.workerCount(next, name, 1);
+      await panel.clusterGone(next, ends);
+      await t.until(async () => (await panel.census(t)).scheduler.length === 1);
+      const after = await panel.census(t);
+      t.equal(pids(after.gateway), pids(before.gateway), 'the same gateway');
+      t.ok(pids(before.scheduler).includes(pids(after.scheduler)), 'the same scheduler');
+      await panel.scale(next, name, 2);
+      await t.shot(next, 'attached');
+      await again.stop();
+      await left(t, NOTHING);
+      await next.context().close();
+    }
+  );
 
   await t.step('two JupyterLabs share one gateway; the last one out ends it', async () => {
     const stateDir = join(t.tmp, 'shared');

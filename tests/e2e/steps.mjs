@@ -206,6 +206,15 @@ export async function startJob(page, name, code) {
   await part(page, 'job-view').waitFor({ timeout: 30_000 });
 }
 
+/** Chooses on a cluster's card that it goes on when Gatehouse ends. */
+export async function keepAtEnd(page, name) {
+  const owner = card(page, name);
+  await part(owner, 'lease-change').click();
+  await part(owner, 'lease-end-keep').check({ force: true });
+  await part(owner, 'lease-apply').click();
+  await part(owner, 'lease-form').waitFor({ state: 'detached' });
+}
+
 /** Shuts a cluster down: the button, then the dialog. */
 export async function shutDown(page, name) {
   await part(card(page, name), 'shut-down').click();

@@ -12,6 +12,7 @@
 //! # let _ = polled; Ok(()) }
 //! ```
 
+mod activity;
 mod address;
 mod authority;
 mod clients;
@@ -28,6 +29,7 @@ mod task_stream;
 mod tls;
 pub mod value;
 
+pub use activity::{Work, WorkFeed};
 pub use address::Address;
 pub use clients::Client;
 pub use error::{CommError, TlsProblem};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attached::Attached;
+use crate::guard::{Guard, Offer};
 use crate::kernels::KernelNote;
 use crate::recordings::Recording;
 use crate::rest::{Cluster, Job, Status};
@@ -39,6 +40,10 @@ pub enum Event {
     KernelNotes {
         notes: Vec<KernelNote>,
     },
+    /// What the guard did and what was used, as a whole.
+    Guard {
+        guard: Guard,
+    },
     Notice {
         notice: Notice,
     },
@@ -49,6 +54,20 @@ pub enum Event {
 pub struct Notice {
     pub level: NoticeLevel,
     pub message: String,
+    /// What can be done about it with one click.
+    #[serde(default)]
+    pub offer: Option<Offer>,
+}
+
+impl Notice {
+    /// A notice that offers nothing.
+    pub fn new(level: NoticeLevel, message: String) -> Self {
+        Self {
+            level,
+            message,
+            offer: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ pub mod clients;
 pub mod connect;
 pub mod events;
 mod flat;
+pub mod guard;
 pub mod inspect;
 pub mod kernels;
 pub mod life;

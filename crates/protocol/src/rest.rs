@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::flat::{FlatOption, FlatOutput, FlatScaling};
+use crate::guard::{Lease, LeaseTerms, Spent};
 use crate::life::Life;
 
 #[cfg(feature = "openapi")]
@@ -164,6 +165,12 @@ pub struct Cluster {
     pub dashboard: Option<String>,
     #[serde(default)]
     pub life: Life,
+    /// When it ends by itself; `None` until the guard knows it.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+    /// What it used so far; `None` until it was counted once.
+    #[serde(default)]
+    pub cost: Option<Spent>,
 }
 
 /// A plot of a cluster's Bokeh dashboard: `GET api/v1/clusters/{name}/plots`.
@@ -257,6 +264,9 @@ pub struct CreateCluster {
     /// Applied as soon as the cluster runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
+    /// When it ends by itself; the configured default where `None`.
+    #[serde(default)]
+    pub lease: Option<LeaseTerms>,
 }
 
 /// Answer of `POST api/v1/clusters`.

@@ -5,6 +5,7 @@ use protocol::rest::{ApiError, CreateCluster, MAX_LABEL, OptionSpec, OptionValue
 use super::by_name::ByName;
 pub use super::draft::number_text;
 use super::draft::{Draft, accept, draft};
+use super::lease::{LeaseDraft, LeaseError};
 use super::scaling::{ScaleDraft, ScaleError};
 
 /// What the form was filled with.
@@ -26,6 +27,8 @@ pub struct ClusterDraft {
     /// Options that were touched; the others still have their default.
     pub options: ByName<Draft>,
     pub scale: ScaleDraft,
+    /// `None` until it was touched: the configured terms.
+    pub lease: Option<LeaseDraft>,
 }
 
 /// What is wrong with a form, by field.
@@ -33,6 +36,7 @@ pub struct ClusterDraft {
 pub struct ClusterErrors {
     pub options: ByName<String>,
     pub scale: Option<ScaleError>,
+    pub lease: Option<LeaseError>,
     pub label: Option<String>,
     /// What concerns no field that is shown.
     pub whole: Option<String>,
@@ -76,6 +80,11 @@ impl ClusterDraft {
             errors.scale = Some(error);
             None
         });
+        let lease = self.lease.as_ref().map(LeaseDraft::accept).transpose();
+        let lease = lease.unwrap_or_else(|error| {
+            errors.lease = Some(error);
+            None
+        });
         if errors != ClusterErrors::default() {
             return Err(errors);
         }
@@ -83,6 +92,7 @@ impl ClusterDraft {
             options,
             label: (!label.is_empty()).then(|| label.to_owned()),
             scaling,
+            lease,
         })
     }
 }

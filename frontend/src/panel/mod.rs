@@ -8,10 +8,12 @@ pub mod context;
 pub mod draft;
 pub mod fields;
 pub mod form;
+pub mod guard;
 pub mod header;
 pub mod jobs;
 pub mod kernel;
 mod kernel_notes;
+pub mod lease;
 pub mod mapping;
 mod more_panes;
 pub mod output;
@@ -86,8 +88,8 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                 Callback::from(move |command| obey(&panel, &on_scaling, command))
             });
             let notices = panel.store.subscribe_notices({
-                let host = panel.host.clone();
-                Callback::from(move |notice: Notice| host.notify(notice.level, &notice.message))
+                let panel = panel.clone();
+                Callback::from(move |notice: Notice| panel.show_notice(notice))
             });
             move || drop((commands, notices))
         }
@@ -103,6 +105,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
                     <Clusters state={state.clone()} scaling={(*scaling).clone()} on_scaling={on_scaling.clone()} />
                     <Jobs state={state.clone()} />
                     <Recordings state={state.clone()} />
+                    {guard::guard_section(&state)}
                 </fieldset>
             </div>
         },

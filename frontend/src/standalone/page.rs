@@ -42,11 +42,22 @@ impl OpenPane {
 }
 
 /// A notice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Toast {
     pub id: u32,
     pub level: NoticeLevel,
     pub message: String,
+    pub offered: Option<Offered>,
+}
+
+/// What a notice offers to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offered {
+    pub action: String,
+    /// When it has no more meaning, Unix time in milliseconds.
+    pub until: Option<i64>,
+    /// Called with whether the button was pressed.
+    pub answer: Function,
 }
 
 /// A question that waits for its answer.
@@ -94,6 +105,7 @@ pub enum Act {
     Activate(usize),
     Tile(bool),
     Toast(NoticeLevel, String),
+    Offer(NoticeLevel, String, Offered),
     Dismiss(u32),
     Ask {
         title: String,
@@ -105,6 +117,20 @@ pub enum Act {
 }
 
 impl Page {
+    fn toast(&mut self, level: NoticeLevel, message: String, offered: Option<Offered>) {
+        // The same notice again would only push the others out.
+        self.toasts.retain(|toast| toast.message != message);
+        let id = self.id();
+        self.toasts.push(Toast {
+            id,
+            level,
+            message,
+            offered,
+        });
+        let from = self.toasts.len().saturating_sub(KEEP_TOASTS);
+        self.toasts.drain(..from);
+    }
+
     /// The page as this browser tab had it before a reload.
     pub fn restored() -> Self {
         Place::Tab
@@ -188,14 +214,8 @@ impl Reducible for Page {
             Act::Activate(at) if at < next.panes.len() => next.active = at,
             Act::Close(_) | Act::Activate(_) => {}
             Act::Tile(tiled) => next.tiled = tiled,
-            Act::Toast(level, message) => {
-                // The same notice again would only push the others out.
-                next.toasts.retain(|toast| toast.message != message);
-                let id = next.id();
-                next.toasts.push(Toast { id, level, message });
-                let from = next.toasts.len().saturating_sub(KEEP_TOASTS);
-                next.toasts.drain(..from);
-            }
+            Act::Toast(level, message) => next.toast(level, message, None),
+            Act::Offer(level, message, offered) => next.toast(level, message, Some(offered)),
             Act::Dismiss(id) => next.toasts.retain(|toast| toast.id != id),
             Act::Ask {
                 title,

@@ -2,7 +2,7 @@
 
 use gloo::timers::callback::Timeout;
 use protocol::events::NoticeLevel;
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, HtmlDialogElement, HtmlElement, KeyboardEvent, PointerEvent};
 use yew::prelude::*;
 
@@ -168,11 +168,17 @@ struct ToastViewProps {
 #[component]
 fn ToastView(props: &ToastViewProps) -> Html {
     let Toast { id, level, .. } = props.toast;
+    let offered = props.toast.offered.clone();
     use_effect_with(id, {
         let act = props.act.clone();
+        let until = offered.as_ref().and_then(|offered| offered.until);
+        let offered = offered.is_some();
         move |id| {
             let id = *id;
             let after = match level {
+                // It stays as long as it has a meaning.
+                _ if offered => until
+                    .map(|until| (until as f64 - js_sys::Date::now()).clamp(0.0, f64::from(i32::MAX)) as u32),
                 NoticeLevel::Info => Some(5_000),
                 NoticeLevel::Warning => Some(12_000),
                 NoticeLevel::Error => None,
@@ -190,6 +196,12 @@ fn ToastView(props: &ToastViewProps) -> Html {
         <div class={format!("gh-toast {class}")} {role} data-testid="notice">
             {glyph(icon, 16)}
             <span>{props.toast.message.clone()}</span>
+            if let Some(offered) = offered {
+                {Button::new(offered.action.clone()).testid("notice-action").on(props.act.reform(move |_: MouseEvent| {
+                    offered.answer.call1(&JsValue::NULL, &JsValue::TRUE).ok();
+                    Act::Dismiss(id)
+                })).view()}
+            }
             {Button::new("Dismiss").only_icon(Icon::Cross).tone(Tone::Quiet).on(props.act.reform(move |_: MouseEvent| Act::Dismiss(id))).class("gh-button--tiny").view()}
         </div>
     }

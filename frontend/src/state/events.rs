@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use protocol::attached::Attached;
 use protocol::events::{Event, Notice};
+use protocol::guard::Guard;
 use protocol::kernels::KernelNote;
 use protocol::recordings::{PANE_PREFIX, Recording};
 use protocol::rest::{Cluster, ClusterState, Job, Status};
@@ -41,6 +42,8 @@ pub struct State {
     /// Newest first; `None` until they were told.
     pub attached: Option<Rc<[Rc<Attached>]>>,
     pub kernel_notes: Rc<[KernelNote]>,
+    /// What the guard goes by and did, and what was used; `None` until it was told.
+    pub guard: Option<Rc<Guard>>,
 }
 
 impl State {
@@ -77,6 +80,7 @@ impl State {
             Event::Recordings { recordings } => self.recordings = Some(recordings.into()),
             Event::Attached { attached } => self.set_attached(attached),
             Event::KernelNotes { notes } => self.kernel_notes = notes.into(),
+            Event::Guard { guard } => self.guard = Some(Rc::new(guard)),
             Event::Notice { notice } => return Some(notice),
         }
         None
@@ -192,6 +196,8 @@ mod tests {
             live: LiveState::Off,
             dashboard: None,
             life: Default::default(),
+            lease: None,
+            cost: None,
         }
     }
 

@@ -92,6 +92,9 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
             "kernel_notes" => Event::KernelNotes {
                 notes: list(&tree["notes"], watched::kernel_note),
             },
+            "guard" => Event::Guard {
+                guard: super::guard::guard(field("guard").0),
+            },
             "notice" => Event::Notice {
                 notice: Deserialize::deserialize(field("notice"))?,
             },

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod events;
+pub mod guard;
 pub mod json;
 pub mod kept;
 pub mod live;

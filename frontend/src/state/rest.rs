@@ -1,6 +1,7 @@
 //! Requests to the server, with every failure as a sentence.
 
 use gloo::net::http::{Method, RequestBuilder};
+use protocol::guard::LeaseTerms;
 use protocol::life::SetLabel;
 use protocol::rest::{
     Adapt, ApiError, CSRF_HEADER, CreateCluster, CreateJob, Created, Job, Options, Plot, Scale, Scaled,
@@ -18,11 +19,35 @@ use super::socket::segment;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
     base_url: AttrValue,
+    /// Put behind what may exceed a budget: the user wants it all the same.
+    price: &'static str,
 }
 
 impl Api {
     pub fn new(base_url: AttrValue) -> Self {
-        Self { base_url }
+        Self { base_url, price: "" }
+    }
+
+    /// The same, for what the user wants although it exceeds a budget.
+    pub fn over_budget(&self) -> Self {
+        Self {
+            price: "?over_budget=true",
+            ..self.clone()
+        }
+    }
+
+    /// Changes when a cluster ends by itself.
+    pub async fn set_lease(&self, cluster: &str, terms: &LeaseTerms) -> Result<(), ApiError> {
+        let path = format!("clusters/{}/lease", segment(cluster));
+        self.send(Method::PUT, path, Some(write(terms)?))
+            .await
+            .map(|_| ())
+    }
+
+    /// Gives a cluster more time.
+    pub async fn keep(&self, cluster: &str) -> Result<(), ApiError> {
+        let path = format!("clusters/{}/keep", segment(cluster));
+        self.send(Method::POST, path, None).await.map(|_| ())
     }
 
     pub async fn status(&self) -> Result<Status, ApiError> {
@@ -35,8 +60,12 @@ impl Api {
 
     pub async fn create_cluster(&self, request: &CreateCluster) -> Result<Created, ApiError> {
         read(
-            self.send(Method::POST, "clusters".to_owned(), Some(write(request)?))
-                .await?,
+            self.send(
+                Method::POST,
+                format!("clusters{}", self.price),
+                Some(write(request)?),
+            )
+            .await?,
         )
     }
 
@@ -50,7 +79,7 @@ impl Api {
         read(
             self.send(
                 Method::POST,
-                format!("clusters/{}/{verb}", segment(cluster)),
+                format!("clusters/{}/{verb}{}", segment(cluster), self.price),
                 Some(body),
             )
             .await?,

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use super::signals::Signals;
 use super::{ServeArgs, Switch, listen};
 use crate::attached::Attachments;
+use crate::clusters::guard::GuardConfig;
 use crate::clusters::{Clusters, GatewayOrigin};
 use crate::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
 use crate::embedded::{Embedded, Settings};
@@ -85,11 +86,20 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         store.clone(),
         notices.clone(),
     );
+    let guard = GuardConfig {
+        instance: instance.clone(),
+        rules: settings.guard.clone(),
+        cost: settings.cost.clone(),
+        lives: Box::new({
+            let state_dir = state_dir.clone();
+            move |instance| state_dir.instance_lives(instance)
+        }),
+    };
     let clusters = Clusters::new(
         config.clone(),
         origin,
         store.clone(),
-        instance.clone(),
+        guard,
         live,
         recordings.clone(),
         notices,
@@ -178,21 +188,26 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
 
     let why = signals.end_is_asked(args.parent_pid).await;
     info!(why, "ending");
+    // The embedded gateway ends with the last server, and its clusters with it.
+    let last_here = embedded.is_some() && membership.is_alone();
+    // Whatever started us may end the whole container in a moment: nothing is awaited before these requests left.
+    let stopping = clusters.stop_at_end(last_here);
     recordings.closing();
     stop.cancel();
     requests.close();
     match embedded {
-        // A site's gateway goes on without us, but whatever started us may end the whole container in a moment.
+        // A site's gateway goes on without us.
         None => {
-            let lives = |instance: &str| state_dir.instance_lives(instance);
-            warn_of(clusters.stop_own(lives).await);
-            tokio::join!(drain(&requests), jobs.shutdown());
-            warn_of(clusters.stop_own(lives).await);
+            let (left, (), ()) = tokio::join!(stopping, drain(&requests), jobs.shutdown());
+            warn_of(left);
+            // Clusters that were made while the others ended.
+            warn_of(clusters.stop_at_end(false).await);
             leave(membership).await;
         }
         Some(embedded) => {
             supervise.cancel();
-            tokio::join!(drain(&requests), jobs.shutdown());
+            let (left, (), ()) = tokio::join!(stopping, drain(&requests), jobs.shutdown());
+            warn_of(left);
             if let Some(supervising) = supervising
                 && let Err(error) = supervising.await
             {

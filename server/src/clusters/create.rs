@@ -17,7 +17,11 @@ impl Clusters {
         let label = check_label(request.label)?;
         let scaling = request.scaling.unwrap_or(Scaling::Unknown);
         check_scaling(&scaling)?;
-        let options = self.checked(&request.options).await?;
+        if let Some(terms) = &request.lease {
+            self.check_terms(terms)?;
+        }
+        let mut options = self.checked(&request.options).await?;
+        self.guard_by_gateway(&mut options, request.lease.as_ref()).await;
         let name = self.0.client.create(&options).await?;
         info!(cluster = %name, "created a cluster");
         {
@@ -30,6 +34,7 @@ impl Clusters {
             .store
             .add_cluster(&name, label.as_deref(), &self.0.instance)
             .await?;
+        self.lease_new(&name, request.lease).await?;
         if scaling != Scaling::Unknown {
             self.scale_when_it_runs(&name, scaling).await?;
         }

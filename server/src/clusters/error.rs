@@ -12,6 +12,9 @@ pub enum ClusterError {
     /// What was asked can't be right; `field` is the option's or parameter's name.
     #[error("{message}")]
     Invalid { field: Option<String>, message: String },
+    /// It would exceed a budget; the user may want it all the same.
+    #[error("{0}")]
+    OverBudget(String),
     #[error(transparent)]
     Gateway(GatewayError),
     #[error("What Gatehouse knows of the cluster could not be stored: {0}")]

@@ -1,9 +1,11 @@
 //! Life of a cluster: list, create, scale, adapt, watch, stop.
 
 mod causes;
+pub mod cost;
 mod create;
 mod error;
 mod gone;
+pub mod guard;
 mod kernel;
 mod label;
 mod notes;
@@ -33,12 +35,10 @@ use crate::presets::Presets;
 use crate::recordings::Recordings;
 use crate::store::{ClusterNote, Store};
 pub use error::ClusterError;
+use guard::GuardConfig;
 pub use notes::OptionNotes;
 pub use poll::GatewayOrigin;
 use seen::Lives;
-
-/// How long the gateway may take to hear that clusters are to end, when the server ends.
-const DELETE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// All clusters of the user on one gateway. Cheap to clone.
 #[derive(Clone)]
@@ -55,6 +55,7 @@ struct Inner {
     instance: String,
     live: live::Settings,
     recordings: Recordings,
+    guard: guard::State,
     book: Mutex<Book>,
     list: watch::Sender<Arc<Vec<Cluster>>>,
     gateway: watch::Sender<GatewayStatus>,
@@ -116,7 +117,7 @@ impl Clusters {
         config: GatewayConfig,
         origin: GatewayOrigin,
         store: Store,
-        instance: String,
+        guard: GuardConfig,
         live: live::Settings,
         recordings: Recordings,
         notices: broadcast::Sender<Notice>,
@@ -124,15 +125,20 @@ impl Clusters {
         let client = GatewayClient::new(&config)?;
         let remembered = store.clusters().await?;
         let gateway = poll::initial_status(&origin, client.address());
+        let keep_note = match origin {
+            GatewayOrigin::Embedded(_) => Some(guard::EMBEDDED_KEEP.to_owned()),
+            GatewayOrigin::Remote => None,
+        };
         Ok(Self(Arc::new(Inner {
             client,
             config,
             origin,
             notes: OnceLock::new(),
             store,
-            instance,
+            instance: guard.instance,
             live,
             recordings,
+            guard: guard::State::new(guard.rules, guard.cost, guard.lives, keep_note),
             book: Mutex::new(Book {
                 remembered,
                 ..Book::default()
@@ -300,29 +306,6 @@ impl Clusters {
         }
     }
 
-    /// Asks for the end of the clusters that were created through this server, and through those that no longer live, all
-    /// at once; does not wait for their end, since a site's gateway goes on by itself. Returns the names that it could not
-    /// be asked for. What was asked for once is not asked for again.
-    pub async fn stop_own(&self, lives: impl Fn(&str) -> bool) -> Vec<String> {
-        let own: Vec<String> = {
-            let mut book = self.book();
-            let ours = |by: &str| *by == *self.0.instance || !lives(by);
-            let own: Vec<String> = book
-                .remembered
-                .iter()
-                .filter(|(_, note)| note.created_by.as_deref().is_some_and(ours))
-                .map(|(name, _)| name.clone())
-                .collect();
-            own.into_iter()
-                .filter(|name| book.stopping.insert(name.clone()))
-                .collect()
-        };
-        match tokio::time::timeout(DELETE_PATIENCE, self.delete_all(own.clone())).await {
-            Ok(failed) => failed,
-            Err(_elapsed) => own,
-        }
-    }
-
     fn active_names(&self) -> Vec<String> {
         self.list()
             .iter()
@@ -347,6 +330,6 @@ impl Clusters {
 
     fn notify(&self, level: NoticeLevel, message: String) {
         // Nobody listens while no panel is open; the log has it too.
-        self.0.notices.send(Notice { level, message }).ok();
+        self.0.notices.send(Notice::new(level, message)).ok();
     }
 }

@@ -69,7 +69,11 @@ pub(super) fn initial_status(origin: &GatewayOrigin, address: &str) -> GatewaySt
 impl Clusters {
     /// Asks and publishes until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        tokio::join!(self.ask(&shutdown), self.publish(&shutdown));
+        tokio::join!(
+            self.ask(&shutdown),
+            self.publish(&shutdown),
+            self.guard(&shutdown)
+        );
         let watchers: Vec<Watcher> = self.book().watchers.drain().map(|(_, watcher)| watcher).collect();
         for watcher in watchers {
             watcher.stop().await;
@@ -143,7 +147,8 @@ impl Clusters {
 
     /// Publishes the list; one in which only figures are new waits until these are due.
     pub(super) fn publish_now(&self, figures: bool) {
-        let list = view::clusters(&self.book(), &self.0.origin);
+        let mut list = view::clusters(&self.book(), &self.0.origin);
+        self.dress(&mut list);
         self.0.list.send_if_modified(|old| {
             let changed = **old != list && (figures || !same_but_figures(old, &list));
             if changed {
@@ -207,6 +212,11 @@ impl Clusters {
             }
             changed
         });
+    }
+
+    /// Whether the list is what the gateway has: it answers.
+    pub(super) fn is_listed(&self) -> bool {
+        self.0.gateway.borrow().state == GatewayState::Up
     }
 
     async fn take_in(&self, listing: Listing) {
@@ -353,9 +363,10 @@ impl Clusters {
 
 fn same_but_figures(old: &[Cluster], new: &[Cluster]) -> bool {
     let same = |(old, new): (&Cluster, &Cluster)| {
-        let summary = new.summary.clone();
+        let (summary, cost) = (new.summary.clone(), new.cost.clone());
         Cluster {
             summary,
+            cost,
             ..old.clone()
         } == *new
     };

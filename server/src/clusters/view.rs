@@ -64,6 +64,8 @@ fn cluster(book: &Book, origin: &GatewayOrigin, report: &ClusterReport) -> Clust
             problem: seen.and_then(|seen| seen.problem.clone()),
             tails: matches!(origin, GatewayOrigin::Embedded(_)) && state != ClusterState::Stopped,
         },
+        lease: None,
+        cost: None,
     }
 }
 

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 pub use self::advice::Advice;
 pub use self::settings::Settings;
-pub(crate) use self::settings::parse_bytes;
+pub(crate) use self::settings::{in_order, parse_bytes};
 
 use self::environments::Places;
 use self::files::{Files, Record, becomes_free, choose_port};

@@ -1,5 +1,5 @@
-//! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway, how long recordings are kept, and what
-//! is said of a gateway's options.
+//! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway, how long recordings are kept, what is
+//! said of a gateway's options, when clusters end by themselves, and what they cost.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,8 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::clusters::OptionNotes;
+use crate::clusters::cost::CostSettings;
+use crate::clusters::guard::GuardSettings;
 use crate::recordings::RecordingSettings;
 
 /// A settings file that can't be used.
@@ -29,6 +31,10 @@ pub struct Settings {
     pub recordings: RecordingSettings,
     #[serde(default)]
     pub options: OptionNotes,
+    #[serde(default)]
+    pub guard: GuardSettings,
+    #[serde(default)]
+    pub cost: CostSettings,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -219,7 +225,7 @@ fn profiles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, P
 }
 
 /// A mapping in the order of the file: it is the order in which people choose.
-fn in_order<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(crate) fn in_order<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<(String, T)>, D::Error> {
     struct Pairs<T>(std::marker::PhantomData<T>);

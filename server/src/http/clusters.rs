@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::{Path, State, WebSocketUpgrade};
 use axum::response::Response;
 use http::StatusCode;
-use protocol::rest::{Adapt, ApiError, Cluster, CreateCluster, Created, Options, Scale, Scaled};
+use protocol::rest::{Adapt, ApiError, Cluster, CreateCluster, Created, Options, Scale, Scaled, Scaling};
 
 use super::App;
-use super::error::{Body, HttpError};
+use super::error::{Asked, Body, HttpError};
+use super::leases::Price;
 
 /// The gateway's options for a new cluster.
 #[utoipa::path(get, path = "/api/v1/options", tag = "clusters",
@@ -22,13 +23,19 @@ pub(super) async fn list(State(app): State<App>) -> Json<Vec<Cluster>> {
     Json(app.clusters.list().to_vec())
 }
 
-/// Creates a cluster; it is PENDING first.
-#[utoipa::path(post, path = "/api/v1/clusters", tag = "clusters", request_body = CreateCluster,
-    responses((status = 201, body = Created), (status = 422, body = ApiError), (status = 502, body = ApiError)))]
+/// Creates a cluster; it is PENDING first. One that would exceed a budget is refused as `over_budget`, until the user wants it
+/// all the same.
+#[utoipa::path(post, path = "/api/v1/clusters", tag = "clusters", params(("over_budget" = Option<bool>, Query)),
+    request_body = CreateCluster,
+    responses((status = 201, body = Created), (status = 409, body = ApiError), (status = 422, body = ApiError), (status = 502, body = ApiError)))]
 pub(super) async fn create(
     State(app): State<App>,
+    Asked(price): Asked<Price>,
     Body(request): Body<CreateCluster>,
 ) -> Result<(StatusCode, Json<Created>), HttpError> {
+    if !price.over_budget {
+        app.clusters.check_create(&request)?;
+    }
     let name = app.clusters.create(request).await?;
     Ok((StatusCode::CREATED, Json(Created { name })))
 }
@@ -55,28 +62,41 @@ pub(super) async fn delete(
 }
 
 /// Sets the number of workers; ends adaptive scaling.
-#[utoipa::path(post, path = "/api/v1/clusters/{name}/scale", tag = "clusters", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/clusters/{name}/scale", tag = "clusters",
+    params(("name" = String, Path), ("over_budget" = Option<bool>, Query)),
     request_body = Scale, responses((status = 200, body = Scaled), (status = 404, body = ApiError),
     (status = 409, body = ApiError), (status = 422, body = ApiError)))]
 pub(super) async fn scale(
     State(app): State<App>,
     Path(name): Path<String>,
+    Asked(price): Asked<Price>,
     Body(request): Body<Scale>,
 ) -> Result<Json<Scaled>, HttpError> {
+    if !price.over_budget {
+        let workers = request.workers;
+        app.clusters.check_scale(&name, &Scaling::Manual { workers })?;
+    }
     Ok(Json(Scaled {
         warning: app.clusters.scale(&name, request.workers).await?,
     }))
 }
 
 /// Lets the scheduler choose the number of workers between two bounds.
-#[utoipa::path(post, path = "/api/v1/clusters/{name}/adapt", tag = "clusters", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/clusters/{name}/adapt", tag = "clusters",
+    params(("name" = String, Path), ("over_budget" = Option<bool>, Query)),
     request_body = Adapt, responses((status = 200, body = Scaled), (status = 404, body = ApiError),
     (status = 409, body = ApiError), (status = 422, body = ApiError)))]
 pub(super) async fn adapt(
     State(app): State<App>,
     Path(name): Path<String>,
+    Asked(price): Asked<Price>,
     Body(request): Body<Adapt>,
 ) -> Result<Json<Scaled>, HttpError> {
+    if !price.over_budget {
+        let Adapt { minimum, maximum } = request;
+        app.clusters
+            .check_scale(&name, &Scaling::Adaptive { minimum, maximum })?;
+    }
     Ok(Json(Scaled {
         warning: app
             .clusters

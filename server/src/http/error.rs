@@ -109,6 +109,7 @@ impl From<ClusterError> for HttpError {
             ClusterError::NotFound(_) => Self::not_found(message),
             ClusterError::WrongState(_) => Self::new(StatusCode::CONFLICT, "wrong_state", message),
             ClusterError::Invalid { field, .. } => Self::invalid(field, message),
+            ClusterError::OverBudget(_) => Self::new(StatusCode::CONFLICT, "over_budget", message),
             ClusterError::Store(detail) => Self::internal(&detail),
             ClusterError::Gateway(error) => match error {
                 GatewayError::NotFound { .. } => Self::not_found(message),

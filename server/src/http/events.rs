@@ -46,6 +46,8 @@ async fn serve(app: App, mut socket: WebSocket) {
     attached.mark_changed();
     let mut kernel_notes = app.kernels.notes();
     kernel_notes.mark_changed();
+    let mut guard = app.clusters.guard_info();
+    guard.mark_changed();
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
     loop {
         let event = tokio::select! {
@@ -76,6 +78,7 @@ async fn serve(app: App, mut socket: WebSocket) {
                     }
                 }
             }
+            Ok(()) = guard.changed() => Event::Guard { guard: (**guard.borrow_and_update()).clone() },
             job = jobs.recv() => match job {
                 Ok(job) => Event::Job { job },
                 // Too slow for single changes: the whole state instead.
@@ -88,7 +91,7 @@ async fn serve(app: App, mut socket: WebSocket) {
             notice = notices.recv() => match notice {
                 Ok(notice) => Event::Notice { notice },
                 Err(RecvError::Lagged(missed)) => Event::Notice {
-                    notice: Notice { level: NoticeLevel::Warning, message: format!("{missed} notices were missed; the log has them.") },
+                    notice: Notice::new(NoticeLevel::Warning, format!("{missed} notices were missed; the log has them.")),
                 },
                 Err(RecvError::Closed) => return,
             },

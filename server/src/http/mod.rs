@@ -9,6 +9,7 @@ mod events;
 mod guard;
 mod inspect;
 mod jobs;
+mod leases;
 mod life;
 mod openapi;
 mod panel;
@@ -99,6 +100,10 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/clusters/{name}/label", put(life::set_label))
         .route("/api/v1/clusters/{name}/at-stake", get(life::at_stake))
         .route("/api/v1/clusters/{name}/tails", get(life::tails))
+        .route("/api/v1/clusters/{name}/lease", put(leases::set))
+        .route("/api/v1/clusters/{name}/keep", post(leases::keep))
+        .route("/api/v1/guard", get(leases::guard))
+        .route("/api/v1/glance", get(leases::glance))
         .route("/api/v1/clusters/{name}/live", get(clusters::live))
         .route("/api/v1/clusters/{name}/groups", get(inspect::groups))
         .route("/api/v1/clusters/{name}/profile", get(inspect::profile))

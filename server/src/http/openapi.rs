@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use super::{
-    about, attached, clusters, dashboards, events, inspect, jobs, life, presets, recordings, status,
+    about, attached, clusters, dashboards, events, inspect, jobs, leases, life, presets, recordings, status,
 };
 
 #[derive(OpenApi)]
@@ -31,6 +31,10 @@ use super::{
         life::set_label,
         life::at_stake,
         life::tails,
+        leases::set,
+        leases::keep,
+        leases::guard,
+        leases::glance,
         inspect::profile,
         inspect::logs,
         inspect::story,
@@ -62,6 +66,7 @@ use super::{
         (name = "presets", description = "What fills the form for a new cluster beforehand"),
         (name = "attached", description = "Schedulers that are watched by their address"),
         (name = "kernels", description = "Kernels of the Jupyter Server, and what is in their environments"),
+        (name = "guard", description = "When clusters end by themselves, and what they cost"),
         (name = "jobs", description = "Code that runs in a kernel of the Jupyter Server"),
         (name = "recordings", description = "What clusters did, kept after they are gone"),
         (name = "events", description = "What changed"),

@@ -8,6 +8,7 @@ mod calm;
 mod errors;
 mod feeder;
 mod groups;
+mod idle;
 mod inspect;
 mod log;
 mod progress;
@@ -29,6 +30,7 @@ use tokio::sync::{Notify, watch};
 
 pub use asked::Asked;
 pub use errors::ErrorLog;
+pub use idle::{Activity, IdleReader};
 pub use inspect::{ClusterVersions, Connected, InspectError, Inspector};
 pub use log::{Limits, TaskLog};
 use raised::History;

@@ -20,6 +20,7 @@ use super::asked;
 use super::calm::Calm;
 use super::errors::ErrorLog;
 use super::feeder::{Feeder, OFF};
+use super::idle::{IdleReader, IdleWatch};
 use super::inspect::Inspector;
 use super::progress::progress;
 use super::series::sample;
@@ -96,6 +97,7 @@ impl Target {
 pub struct Watcher {
     feed: Arc<Feed>,
     inspector: Arc<Inspector>,
+    idle: IdleWatch,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -113,6 +115,7 @@ impl Watcher {
             ..Feed::default()
         });
         let inspector = Arc::new(Inspector::new(target.clone(), feed.clone(), settings.feed));
+        let idle = IdleWatch::start(target.clone(), feed.clone(), settings.feed);
         let cancel = CancellationToken::new();
         let task = tokio::spawn({
             let (feed, cancel) = (feed.clone(), cancel.clone());
@@ -137,6 +140,7 @@ impl Watcher {
         Self {
             feed,
             inspector,
+            idle,
             cancel,
             task,
         }
@@ -148,6 +152,11 @@ impl Watcher {
 
     pub fn inspector(&self) -> Arc<Inspector> {
         self.inspector.clone()
+    }
+
+    /// Tells whether the scheduler has work.
+    pub fn idle(&self) -> IdleReader {
+        self.idle.reader()
     }
 
     /// Cancelled when the watcher ends.

@@ -294,6 +294,7 @@ impl Recordings {
         self.0
             .notices
             .send(Notice {
+                offer: None,
                 level: NoticeLevel::Warning,
                 message,
             })

@@ -125,6 +125,19 @@ impl Membership {
         })
     }
 
+    /// Whether no other server uses the state folder now, or will come back to it.
+    pub fn is_alone(&self) -> bool {
+        let Ok(entries) = fs::read_dir(self.dir.instances()) else {
+            return false;
+        };
+        let paths = entries.flatten().map(|entry| entry.path());
+        let mut others = paths.filter(|path| path.extension().is_some_and(|extension| extension == "lock"));
+        !others.any(|path| {
+            let id = path.file_stem().and_then(|stem| stem.to_str());
+            id.is_some_and(|id| id != self.id && self.dir.instance_lives(id))
+        })
+    }
+
     /// Leaves for good. Whoever is told [`Departure::Last`] ends what is shared.
     ///
     /// Call it when this server no longer supervises anything: a second server may take over at once.
@@ -237,7 +250,9 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let dir = StateDir::open(temp.path()).unwrap();
         let first = Membership::join(&dir, "first", None).await.unwrap();
+        assert!(first.is_alone());
         let second = Membership::join(&dir, "second", None).await.unwrap();
+        assert!(!first.is_alone() && !second.is_alone());
         assert!(matches!(first.leave().await.unwrap(), Departure::Others));
         assert!(matches!(second.leave().await.unwrap(), Departure::Last(_)));
         assert_eq!(fs::read_dir(dir.instances()).unwrap().count(), 0);

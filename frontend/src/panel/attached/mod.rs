@@ -52,6 +52,8 @@ pub fn as_cluster(attached: &Attached) -> Cluster {
         live: attached.live,
         dashboard: None,
         life: Default::default(),
+        lease: None,
+        cost: None,
     }
 }
 

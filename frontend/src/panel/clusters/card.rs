@@ -9,6 +9,7 @@ use yew::prelude::*;
 use super::super::about::about_button;
 use super::super::context::{Panel, Sheet, use_panel};
 use super::super::form::number_text;
+use super::super::guard::strip::LeaseStrip;
 use super::super::more_panes::more_panes;
 use super::bokeh::BokehPlots;
 use super::scale::ScaleForm;
@@ -200,6 +201,7 @@ fn running(
     html! {
         <>
             {figures(cluster)}
+            <LeaseStrip cluster={Rc::clone(cluster)} />
             <div class="gh-actions gh-actions--panes">
                 {open("task-stream", Icon::TaskStream, "open-task-stream")}
                 {open("progress", Icon::Progress, "open-progress")}

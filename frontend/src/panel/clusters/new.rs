@@ -12,7 +12,9 @@ use super::super::context::{Sheet, use_panel};
 use super::super::draft::Draft;
 use super::super::fields::OptionField;
 use super::super::form::{ClusterDraft, ClusterErrors, Origin};
+use super::super::guard::fields::lease_section;
 use super::super::kernel::Kernel;
+use super::super::lease::LeaseDraft;
 use super::super::presets::{Presets, form_of};
 use super::super::scaling::ScaleDraft;
 use super::beside;
@@ -50,6 +52,7 @@ enum Act {
     Left(String),
     Label(String),
     Scale(ScaleDraft),
+    Lease(LeaseDraft),
     Attempt {
         sending: bool,
     },
@@ -112,6 +115,7 @@ impl Reducible for Form {
                 next.own = true;
                 next.draft.scale = scale;
             }
+            Act::Lease(lease) => next.draft.lease = Some(lease),
             Act::Attempt { sending } => {
                 next.attempts += 1;
                 next.refused = ClusterErrors::default();
@@ -216,7 +220,7 @@ pub fn ClusterForm(props: &ClusterFormProps) -> Html {
             let Ok(request) = request else { return };
             let (panel, form, options) = (panel.clone(), form.dispatcher(), Rc::clone(&options));
             spawn_local(async move {
-                match panel.store.api().create_cluster(&request).await {
+                match panel.create_cluster(&request).await {
                     Ok(created) => {
                         panel.drafts.keep_cluster(None);
                         panel.drafts.keep_made(created.name);
@@ -256,6 +260,10 @@ pub fn ClusterForm(props: &ClusterFormProps) -> Html {
             let (draft, unfit) = form.presets.fill(origin, &options.options, options.max_workers);
             form.dispatch(Act::Fill(draft, unfit));
         })
+    };
+    let on_lease = {
+        let form = form.dispatcher();
+        Callback::from(move |lease| form.dispatch(Act::Lease(lease)))
     };
     let on_reset = {
         let (on_fill, form) = (on_fill.clone(), form.dispatcher());
@@ -357,6 +365,7 @@ pub fn ClusterForm(props: &ClusterFormProps) -> Html {
                     }
                     .view()}
                 </fieldset>
+                {lease_section(&form_id, panel.store.state().guard.as_deref(), form.draft.lease.as_ref(), on_lease, form.sending)}
             </div>
             // Outside of what scrolls: it must be seen wherever the form was left.
             <div aria-live="assertive">{wrong.unwrap_or_default()}</div>

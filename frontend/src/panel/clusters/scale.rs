@@ -163,7 +163,7 @@ pub fn ScaleForm(props: &ScaleFormProps) -> Html {
             outcome.set(Outcome::Waiting);
             let (panel, outcome, close, name) = (panel.clone(), outcome.clone(), close.clone(), name.clone());
             wasm_bindgen_futures::spawn_local(async move {
-                match panel.store.api().set_scaling(&name, &scaling).await {
+                match panel.set_scaling(&name, &scaling).await {
                     Ok(answer) => match answer.warning {
                         Some(warning) => outcome.set(Outcome::Warning(warning)),
                         None => close.emit(()),

@@ -188,6 +188,8 @@ mod tests {
             }),
             live: LiveState::Live,
             dashboard: None,
+            lease: None,
+            cost: None,
             life: Life {
                 asked,
                 ..Life::default()

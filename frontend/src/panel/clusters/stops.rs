@@ -213,6 +213,8 @@ mod tests {
             summary: None,
             live: LiveState::Off,
             dashboard: None,
+            lease: None,
+            cost: None,
             life: protocol::life::Life {
                 problem: problem.map(str::to_owned),
                 ..Default::default()

@@ -1,0 +1,247 @@
+//! The guard of a real server: what a site's gateway is asked when it ends, and a lease that runs out on a real cluster.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::Server;
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+/// A gateway with these clusters, all running; the next one that is made is `made`.
+async fn gateway(names: &[&str], made: &str) -> MockServer {
+    let gateway = MockServer::start().await;
+    let answer = |body: Value| ResponseTemplate::new(200).set_body_json(body);
+    let reports: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| {
+            let report = json!({"name": name, "status": "RUNNING", "start_time": 1_000, "options": {"idle_timeout": 90}});
+            ((*name).to_owned(), report)
+        })
+        .collect();
+    let options = json!({"cluster_options": [{
+        "field": "idle_timeout", "label": "Idle timeout", "default": 0,
+        "spec": {"type": "float", "min": 0, "max": null},
+    }]});
+    for (at, body) in [
+        ("/api/v1/clusters/", Value::Object(reports)),
+        ("/api/v1/options", options),
+        ("/api/version", json!({"version": "2026.3.0"})),
+    ] {
+        Mock::given(method("GET"))
+            .and(path(at))
+            .respond_with(answer(body))
+            .mount(&gateway)
+            .await;
+    }
+    Mock::given(method("POST"))
+        .and(path("/api/v1/clusters/"))
+        .respond_with(ResponseTemplate::new(201).set_body_json(json!({"name": made})))
+        .mount(&gateway)
+        .await;
+    gateway
+}
+
+async fn ends(gateway: &MockServer, name: &str, times: u64) {
+    Mock::given(method("DELETE"))
+        .and(path(format!("/api/v1/clusters/{name}")))
+        .respond_with(ResponseTemplate::new(204))
+        .expect(times)
+        .named(name.to_owned())
+        .mount(gateway)
+        .await;
+}
+
+fn settings(folder: &tempfile::TempDir, text: &str) -> String {
+    let path = folder.path().join("gatehouse.yaml");
+    std::fs::write(&path, text).expect("written");
+    path.to_string_lossy().into_owned()
+}
+
+async fn send(server: &Server, method: &str, path: &str, body: Value) -> (u16, Value) {
+    let answer = server
+        .request(method, path)
+        .json(&body)
+        .send()
+        .await
+        .expect("an answer");
+    let status = answer.status().as_u16();
+    (status, answer.json().await.unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_say_what_ends_with_the_server() {
+    let gateway = gateway(&["mine", "kept", "notebook", "adopted"], "mine").await;
+    let mut server = Server::start_with(&["--gateway", &gateway.uri()]);
+    let (status, _) = send(&server, "POST", "api/v1/clusters", json!({})).await;
+    assert_eq!(status, 201);
+    for (name, times) in [("mine", 1), ("kept", 0), ("notebook", 0), ("adopted", 1)] {
+        ends(&gateway, name, times).await;
+    }
+    let leased = |name: &str, at_end: &str| {
+        let (path, body) = (
+            format!("api/v1/clusters/{name}/lease"),
+            json!({"stops": true, "at_end": at_end}),
+        );
+        (path, body)
+    };
+    server
+        .wait("api/v1/clusters", "leases", |list| {
+            let all = list.as_array()?;
+            (all.len() == 4 && all.iter().all(|cluster| !cluster["lease"].is_null())).then_some(())
+        })
+        .await;
+    let notebook = server.json("api/v1/clusters/notebook").await["lease"].clone();
+    assert_eq!(notebook["terms"]["at_end"], "keep", "{notebook}");
+    assert_eq!(notebook["terms"]["stops"], false, "{notebook}");
+    assert_eq!(
+        notebook["enforced_by"], "gateway",
+        "its own idle timeout: {notebook}"
+    );
+    assert!(
+        notebook["note"]
+            .as_str()
+            .is_some_and(|note| note.contains("1 min 30 s")),
+        "{notebook}"
+    );
+    for (name, at_end) in [("kept", "keep"), ("adopted", "stop")] {
+        let (path, body) = leased(name, at_end);
+        let (status, lease) = send(&server, "PUT", &path, body).await;
+        assert_eq!(
+            (status, &lease["terms"]["at_end"]),
+            (200, &json!(at_end)),
+            "{lease}"
+        );
+    }
+    assert!(server.end().success());
+    gateway.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_is_refused_with_the_field() {
+    let gateway = gateway(&["one"], "one").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let text =
+        "cost: {currency: EUR, worker_hour: 2, scheduler_hour: 1, budget: {day: 5}}\nguard: {warn: 60 s}\n";
+    let config = settings(&folder, text);
+    let mut server = Server::start_with(&["--gateway", &gateway.uri(), "--config", &config]);
+    server
+        .wait("api/v1/clusters/one", "the lease", |cluster| {
+            cluster["lease"].is_object().then_some(())
+        })
+        .await;
+    let short = json!({"idle_s": 60, "stops": true, "at_end": "stop"});
+    let (status, error) = send(&server, "PUT", "api/v1/clusters/one/lease", short.clone()).await;
+    assert_eq!(
+        (status, &error["field"]),
+        (422, &json!("lease.idle_s")),
+        "{error}"
+    );
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|words| words.contains("longer than 1 min")),
+        "{error}"
+    );
+    let (status, error) = send(&server, "POST", "api/v1/clusters", json!({"lease": short})).await;
+    assert_eq!(status, 422, "{error}");
+    let (status, error) = send(
+        &server,
+        "PUT",
+        "api/v1/clusters/two/lease",
+        json!({"stops": true, "at_end": "stop"}),
+    )
+    .await;
+    assert_eq!(status, 404, "{error}");
+    let (status, error) = send(
+        &server,
+        "PUT",
+        "api/v1/clusters/one/lease",
+        json!({"stops": true}),
+    )
+    .await;
+    assert_eq!(status, 422, "{error}");
+
+    // One cluster costs 1 an hour; with two workers it would be 5 more.
+    let many = json!({"scaling": {"mode": "manual", "workers": 2}});
+    let (status, error) = send(&server, "POST", "api/v1/clusters", many.clone()).await;
+    assert_eq!((status, &error["code"]), (409, &json!("over_budget")), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|words| words.contains("6.00 EUR an hour")),
+        "{error}"
+    );
+    let (status, made) = send(&server, "POST", "api/v1/clusters?over_budget=true", many).await;
+    assert_eq!(status, 201, "{made}");
+    let sent: Vec<Value> = gateway
+        .received_requests()
+        .await
+        .expect("requests")
+        .iter()
+        .filter(|request| request.method.as_str() == "POST")
+        .map(|request| request.body_json().expect("json"))
+        .collect();
+    // The gateway stands in for us after twice the default's hour.
+    assert_eq!(sent, [json!({"cluster_options": {"idle_timeout": 7200.0}})]);
+    ends(&gateway, "one", 1).await;
+    assert!(server.end().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_cluster_is_stopped_after_it_was_told_of() {
+    idles(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idleness_is_seen_without_the_feed_too() {
+    idles(&["--scheduler-feed", "off"]).await;
+}
+
+async fn idles(args: &[&str]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = settings(&folder, "guard: {idle: never, warn: 4 s}\n");
+    let server = Server::start_with(&[&["--config", &config], args].concat());
+    let name = server.cluster(1).await;
+    let one = format!("api/v1/clusters/{name}");
+    let began = Instant::now();
+    let terms = json!({"idle_s": 8, "stops": true, "at_end": "keep"});
+    let (status, lease) = send(&server, "PUT", &format!("{one}/lease"), terms).await;
+    assert_eq!(status, 200, "{lease}");
+    assert!(
+        lease["note"]
+            .as_str()
+            .is_some_and(|note| note.contains("gateway on this machine ends with the last Gatehouse")),
+        "keeping can't be promised: {lease}"
+    );
+    server
+        .wait(&one, "the word", |cluster| {
+            (cluster["lease"]["told"] == true).then_some(())
+        })
+        .await;
+    let glance = server.json("api/v1/glance").await;
+    assert_eq!(glance["told"][0]["offer"]["act"], "keep", "{glance}");
+    server
+        .wait("api/v1/guard", "the deed", |guard| {
+            let stopped = &guard["deeds"][0];
+            (stopped["what"] == "stopped" && stopped["cluster"] == name.as_str()).then_some(())
+        })
+        .await;
+    assert!(
+        began.elapsed() >= Duration::from_secs(4),
+        "told before it was stopped"
+    );
+    server
+        .wait("api/v1/clusters", "its end", |list| {
+            list.as_array()?.is_empty().then_some(())
+        })
+        .await;
+    let guard = server.json("api/v1/guard").await;
+    assert!(
+        guard["usage"]["month"]["worker_hours"]
+            .as_f64()
+            .is_some_and(|hours| hours > 0.0),
+        "{guard}"
+    );
+}
