@@ -63,6 +63,8 @@ class User:
         done = self.client(name).map(nap, [0] * results, pure=False)
         self.client(name).gather(done)
         self.held += [*done, *self.client(name).map(nap, [600] * busy, pure=False)]
+        # What the client sends goes out a moment later.
+        time.sleep(0.5)
 
     def load(self, name, tasks, seconds):
         """Gives it work and does not wait for it."""
