@@ -73,12 +73,6 @@ class User:
     def let_go(self):
         self.held = []
 
-    def close(self):
-        self.held = []
-        for client in self.clients.values():
-            client.close()
-        self.clients = {}
-
 
 def main():
     user = User()
