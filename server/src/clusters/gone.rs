@@ -82,7 +82,7 @@ pub(super) fn sentence(unreadable: &[(String, &'static str)]) -> Option<String> 
     };
     Some(format!(
         "The gateway's report on cluster {name} can't be read: {reason}. What is shown of it is what was known before, if \
-         anything; see it in a notebook with Gateway().list_clusters().{others}"
+         anything; whoever runs the gateway can tell more.{others}"
     ))
 }
 
