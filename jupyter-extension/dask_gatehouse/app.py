@@ -34,7 +34,7 @@ class GatehouseApp(ExtensionApp):
 
     binary = Unicode(help="The program `gatehouse`; found by itself where empty.").tag(config=True)
     state_dir = Unicode(help="Folder of Gatehouse's state; the user's own where empty.").tag(config=True)
-    config_file = Unicode(help="Configuration of the embedded gateway, `gatehouse.yaml`.").tag(config=True)
+    config_file = Unicode(help="The settings, `gatehouse.yaml`.").tag(config=True)
     gateway = Unicode(help="Address of the gateway to use instead of the one of Dask's configuration.").tag(config=True)
     assets = Unicode(help="Folder of the standalone panel's files.").tag(config=True)
     extra_args = List(Unicode(), help="More arguments for `gatehouse serve`.").tag(config=True)

@@ -306,7 +306,7 @@ await scenario('form', async t => {
       t.equal(await value('note'), 'typed again', 'what was used last');
       t.equal(await value('environment_vars'), 'GREETING: hello\nN: "1.10"', 'its variables');
       t.ok(await field('scale-mode-adaptive').isChecked(), 'its scaling');
-      await field('preset').selectOption({ label: "The gateway's defaults" });
+      await field('preset').selectOption({ label: "Gateway's defaults" });
       t.equal(await value('note'), 'of alice', "the gateway's default for this user");
       t.ok(!(await field('options-warning').isVisible()), 'nothing to warn of');
     }

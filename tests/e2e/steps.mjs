@@ -81,7 +81,7 @@ export async function setOption(page, field, value) {
  */
 export async function createCluster(page, { options = {}, label } = {}) {
   if (await openForm(page)) {
-    await part(page, 'preset').selectOption("The gateway's defaults");
+    await part(page, 'preset').selectOption("Gateway's defaults");
   }
   for (const [field, value] of Object.entries(options)) {
     await setOption(page, field, value);

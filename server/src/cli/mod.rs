@@ -34,7 +34,7 @@ pub struct ServeArgs {
     /// Folder for what must survive a restart [default: gatehouse in $XDG_STATE_HOME or ~/.local/state].
     #[arg(long, env = "GATEHOUSE_STATE_DIR")]
     state_dir: Option<PathBuf>,
-    /// Settings of the embedded gateway (gatehouse.yaml).
+    /// Settings (gatehouse.yaml): the embedded gateway, recordings, notes on options.
     #[arg(long, env = "GATEHOUSE_CONFIG")]
     config: Option<PathBuf>,
     /// Python that runs the embedded gateway and, without JupyterLab, the jobs' kernels.

@@ -112,7 +112,7 @@ pub fn PresetBar(props: &PresetBarProps) -> Html {
             <div class="gh-preset-row">
                 <div class="gh-select">
                     <select id={id.clone()} ref={chooser.clone()} class="gh-input" {onchange} disabled={busy} data-testid="preset">
-                        {option(DEFAULTS, "The gateway's defaults".to_owned(), props.origin == Origin::Defaults)}
+                        {option(DEFAULTS, "Gateway's defaults".to_owned(), props.origin == Origin::Defaults)}
                         if props.presets.last.is_some() {
                             {option(LAST, "What was used last".to_owned(), props.origin == Origin::Last)}
                         }
