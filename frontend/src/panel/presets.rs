@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use super::draft::draft_of;
 use super::form::{ClusterDraft, Origin};
+use super::lease::LeaseDraft;
 use super::scaling::ScaleDraft;
+use crate::state::guard::terms;
 use crate::state::json;
 
 /// A form that has a name.
@@ -104,6 +106,10 @@ fn fit(form: &Value, specs: &[OptionSpec], limit: Option<u32>) -> (ClusterDraft,
             Err(reason) => unfit.push(format!("{reason}.")),
         }
     }
+    if form["lease"].is_object() {
+        // Whether its limits leave time to tell is the server's to say, which knows how long that takes.
+        draft.lease = Some(LeaseDraft::of(&terms(&form["lease"]), 0));
+    }
     if let Some(scaling) = scaling(&form["scaling"]) {
         let scale = ScaleDraft::of(&scaling, 1);
         match scale.accept(limit) {
@@ -156,6 +162,7 @@ mod tests {
         let form = json!({
             "options": {"profile": "Big", "priority": 3, "spot": true, "timeout": 2.5, "environment_vars": {"A": "1: x"}},
             "scaling": {"mode": "adaptive", "minimum": 1, "maximum": 3},
+            "lease": {"idle_s": 1800, "lifetime_s": null, "stops": false, "at_end": "keep"},
         });
         let (draft, unfit) = presets(form.clone()).fill(Origin::Preset("1".into()), &specs(), Some(4));
         assert_eq!(unfit, [""; 0]);

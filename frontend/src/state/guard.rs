@@ -7,15 +7,7 @@ use serde_json::Value;
 pub fn guard(tree: &Value) -> Guard {
     let usage = &tree["usage"];
     Guard {
-        defaults: LeaseTerms {
-            idle_s: tree["defaults"]["idle_s"].as_u64(),
-            lifetime_s: tree["defaults"]["lifetime_s"].as_u64(),
-            stops: tree["defaults"]["stops"].as_bool().unwrap_or(true),
-            at_end: match tree["defaults"]["at_end"].as_str() {
-                Some("keep") => AtEnd::Keep,
-                _ => AtEnd::Stop,
-            },
-        },
+        defaults: terms(&tree["defaults"]),
         warn_s: tree["warn_s"].as_u64().unwrap_or_default(),
         keep_note: text(&tree["keep_note"]),
         usage: Usage {
@@ -36,6 +28,19 @@ pub fn guard(tree: &Value) -> Guard {
             what: text(&deed["what"]).unwrap_or_default(),
             message: text(&deed["message"]).unwrap_or_default(),
         }),
+    }
+}
+
+/// Reads the terms of a lease; what is missing is no limit, and a stop.
+pub fn terms(tree: &Value) -> LeaseTerms {
+    LeaseTerms {
+        idle_s: tree["idle_s"].as_u64(),
+        lifetime_s: tree["lifetime_s"].as_u64(),
+        stops: tree["stops"].as_bool().unwrap_or(true),
+        at_end: match tree["at_end"].as_str() {
+            Some("keep") => AtEnd::Keep,
+            _ => AtEnd::Stop,
+        },
     }
 }
 

@@ -146,6 +146,7 @@ async fn what_was_used_last_is_a_form_without_its_label() {
         options: form(json!({"profile": "Small Worker"})),
         label: Some("this one".to_owned()),
         scaling: Some(Scaling::Manual { workers: 2 }),
+        lease: None,
     };
     presets.used(form_of(&request)).await;
     presets
