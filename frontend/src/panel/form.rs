@@ -56,7 +56,7 @@ impl ClusterDraft {
         &self,
         specs: &[OptionSpec],
         max_workers: Option<u32>,
-    ) -> Result<CreateCluster, ClusterErrors> {
+    ) -> Result<CreateCluster, Box<ClusterErrors>> {
         let mut errors = ClusterErrors::default();
         let mut options = OptionValues::new();
         for spec in specs {
@@ -86,7 +86,7 @@ impl ClusterDraft {
             None
         });
         if errors != ClusterErrors::default() {
-            return Err(errors);
+            return Err(errors.into());
         }
         Ok(CreateCluster {
             options,
