@@ -115,8 +115,8 @@ impl Clusters {
         let shown = |spent: &Spent| Spent {
             amount: spent.amount.map(|amount| rounded(amount, 1e3)),
             per_hour,
-            worker_hours: rounded(spent.worker_hours, 1e2),
-            memory_hours: rounded(spent.memory_hours, 1e2),
+            worker_hours: rounded(spent.worker_hours, 1e4),
+            memory_hours: rounded(spent.memory_hours, 1e4),
         };
         Usage {
             currency: Some(cost.unit()).filter(|unit| !unit.is_empty()),

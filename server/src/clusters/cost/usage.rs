@@ -65,8 +65,13 @@ fn count_one(
             ))
         })
         .optional()?;
-    let (mut from, workers, memory) =
-        last.unwrap_or((present.started_at, present.workers, present.memory_gib));
+    // What lies before the days that are kept is not counted at all.
+    let earliest = now - i64::from(KEPT_DAYS) * 86_400_000;
+    let (mut from, workers, memory) = last.unwrap_or((
+        present.started_at.max(earliest),
+        present.workers,
+        present.memory_gib,
+    ));
     if from > now {
         return Ok(());
     }
