@@ -128,6 +128,12 @@ async fn a_cluster_gets_what_was_chosen_and_survives_its_gateway() {
         reason.contains("its scheduler has ended") && reason.contains("encodings"),
         "{reason}"
     );
+    let tails = server.embedded.log_tails(&name, true);
+    assert_eq!(tails.len(), 1, "{tails:?}");
+    assert!(
+        tails[0].of == "scheduler" && tails[0].text.contains("PYTHONHOME"),
+        "{tails:?}"
+    );
 
     // A scheduler that dies is noticed, and the reason is kept.
     let name = server.cluster(json!({})).await;
@@ -136,6 +142,12 @@ async fn a_cluster_gets_what_was_chosen_and_survives_its_gateway() {
         .into_iter()
         .find(|(_, arguments)| arguments.contains("dask_scheduler"))
         .unwrap();
+    let tails = server.embedded.log_tails(&name, false);
+    assert!(
+        tails.iter().any(|tail| tail.text.contains("Scheduler at")),
+        "{tails:?}"
+    );
+    assert_eq!(server.embedded.log_tails("../nowhere", false), []);
     kill(scheduler);
     server.reaches(&name, ClusterStatus::Failed).await;
     let reason = server.embedded.failure_reason(&name).unwrap();

@@ -30,7 +30,11 @@ impl Doomed {
             add(figure("tasks_running"), "task", " under way");
             let bytes = format!(" in memory ({})", format::bytes(figure("bytes")));
             add(figure("tasks_in_memory"), "result", &bytes);
-            add(figure("clients"), "client", " connected, such as notebooks");
+            add(
+                figure("clients"),
+                "client",
+                " connected (a notebook, for example)",
+            );
         }
         if self.jobs > 0 {
             losses.push(format!(
@@ -79,7 +83,7 @@ impl Doomed {
         let what = match (&self.stake, self.doubt()) {
             (None, _) => "its start is given up".to_owned(),
             (_, Some(doubt)) if losses.is_empty() => doubt,
-            (_, _) if losses.is_empty() => "nothing is lost".to_owned(),
+            (_, _) if losses.is_empty() => "nothing".to_owned(),
             (_, Some(doubt)) => format!("{}. {doubt}", losses.join(", ")),
             (_, None) => losses.join(", "),
         };
@@ -99,7 +103,7 @@ pub fn question(doomed: &[Doomed]) -> (String, String) {
     let count = format::count(doomed.len() as u64, "cluster");
     (
         format!("Shut down {count}?"),
-        format!("This is lost:\n{}", lines.join("\n")),
+        format!("What is lost with each:\n{}", lines.join("\n")),
     )
 }
 
@@ -129,7 +133,7 @@ mod tests {
         assert_eq!(
             text,
             "This is lost:\n\u{2022} 12 tasks under way\n\u{2022} 1 result in memory (1.5 MiB)\n\u{2022} 2 clients \
-             connected, such as notebooks\n\u{2022} 1 job running on it"
+             connected (a notebook, for example)\n\u{2022} 1 job running on it"
         );
     }
 

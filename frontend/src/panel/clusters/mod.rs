@@ -91,6 +91,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                 }
                 {choosing.button()}
                 {Button::new("New cluster").icon(Icon::Plus).tone(Tone::Primary).on(new_cluster.clone()).testid("new-cluster").class("gh-push").view()}
+                {choosing.bar()}
             </header>
             if shown.is_empty() && attached.is_empty() {
                 <div class="gh-empty" data-testid="no-clusters">
@@ -109,7 +110,6 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                     }
                 </div>
             }
-            {choosing.bar()}
             <ul class="gh-cards">
                 {for shown.into_iter().map(|cluster| {
                     let name = AttrValue::from(cluster.name.clone());
