@@ -41,7 +41,10 @@ impl Kernel {
                 title: active.title,
                 field: None,
                 value: None,
-                reason: Some(error.message),
+                reason: Some(format!(
+                    "the environment of its kernel could not be found out. {}",
+                    error.message
+                )),
                 warning: None,
             },
         })
