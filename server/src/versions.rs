@@ -22,6 +22,9 @@ const COMPARED: [&str; 9] = [
 /// Names of workers that a column or a note lists.
 const NAMED: usize = 20;
 
+/// Letters of a worker's name that a column's title has room for: a gateway's workers have hexadecimal ones.
+const SHORT: usize = 10;
+
 /// Versions of one side, `python` among them.
 pub type Packages = BTreeMap<String, String>;
 
@@ -53,7 +56,8 @@ pub fn table(cluster: &ClusterVersions, kernel: Option<KernelSide>) -> VersionTa
     )];
     for (workers, packages) in groups(cluster) {
         let title = match workers.as_slice() {
-            [only] => format!("Worker {only}"),
+            [only] if only.len() <= SHORT => format!("Worker {only}"),
+            [_] => "1 worker".to_owned(),
             several => format!("{} workers", several.len()),
         };
         let workers = workers.into_iter().take(NAMED).collect();
@@ -406,6 +410,8 @@ mod tests {
             worker.packages.insert("toolz".to_owned(), worker.python.clone());
         }
         cluster.workers.insert("2".to_owned(), versions("3.12.0", &ALL));
+        let long = "f4bd3cb029c54d6e".to_owned();
+        cluster.workers.insert(long.clone(), versions("3.13.0", &ALL));
         cluster.silent = vec!["3".to_owned()];
         let table = table(&cluster, None);
         let shown: Vec<_> = table
@@ -418,7 +424,8 @@ mod tests {
             [
                 ("Scheduler", String::new()),
                 ("2 workers", "0 1".to_owned()),
-                ("Worker 2", "2".to_owned())
+                ("Worker 2", "2".to_owned()),
+                ("1 worker", long)
             ]
         );
         assert_eq!(verdict(&table, "python").0, Agreement::Breaks);

@@ -18,6 +18,10 @@ const EVERY: Duration = Duration::from_secs(60);
 /// The package without which there is no `Gateway()` to go astray.
 const CLIENT: &str = "dask-gateway";
 
+/// The key that says where the gateway is, and those that mostly follow from it: nothing more to say beside it.
+const ADDRESS: &str = "gateway.address";
+const FOLLOWS: [&str; 2] = ["gateway.proxy-address", "gateway.public-address"];
+
 /// Somebody who reads the notes, until it is dropped.
 pub struct Reader(Kernels);
 
@@ -107,7 +111,14 @@ impl Kernels {
     /// What `Gateway()` does otherwise there, in sentences; reads files.
     fn compare(&self, spec: &KernelSpec) -> Vec<String> {
         match differences(&self.0.ours, &self.0.sources, spec) {
-            Ok(differences) => differences.iter().map(ToString::to_string).collect(),
+            Ok(differences) => {
+                let elsewhere = differences.iter().any(|difference| difference.key == ADDRESS);
+                differences
+                    .iter()
+                    .filter(|difference| !(elsewhere && FOLLOWS.contains(&difference.key)))
+                    .map(ToString::to_string)
+                    .collect()
+            }
             Err(error) => vec![format!("Gateway() fails in this kernel: {error}")],
         }
     }
