@@ -4,7 +4,7 @@ use protocol::rest::{ApiError, CreateCluster, MAX_LABEL, OptionKind, OptionSpec,
 use serde_json::Value;
 
 use super::by_name::ByName;
-use super::lease::{LeaseDraft, LeaseError};
+use super::lease::LeaseDraft;
 use super::mapping;
 use super::scaling::{ScaleDraft, ScaleError};
 use crate::state::json;
@@ -164,7 +164,8 @@ pub struct ClusterDraft {
 pub struct ClusterErrors {
     pub options: ByName<String>,
     pub scale: Option<ScaleError>,
-    pub lease: Option<LeaseError>,
+    /// Whether the lease is wrong; its fields say how.
+    pub lease: bool,
     pub label: Option<String>,
     /// What concerns no field that is shown.
     pub whole: Option<String>,
@@ -209,10 +210,7 @@ impl ClusterDraft {
             None
         });
         let lease = self.lease.as_ref().map(LeaseDraft::accept).transpose();
-        let lease = lease.unwrap_or_else(|error| {
-            errors.lease = Some(error);
-            None
-        });
+        errors.lease = lease.is_err();
         if errors != ClusterErrors::default() {
             return Err(errors);
         }
@@ -220,7 +218,7 @@ impl ClusterDraft {
             options,
             label: (!label.is_empty()).then(|| label.to_owned()),
             scaling,
-            lease,
+            lease: lease.unwrap_or_default(),
         })
     }
 }
