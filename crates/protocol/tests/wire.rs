@@ -1,6 +1,7 @@
 //! What goes over the wire, as snapshots: a change here breaks panels and servers of different versions.
 
 use protocol::events::{Event, Notice, NoticeLevel};
+use protocol::guard::{AtEnd, Enforcer, Lease, LeaseTerms, Limit, Offer, OfferedAct, Spent};
 use protocol::live::{
     Action, Frame, Health, Hello, Lane, Moment, Packet, Prefix, Request, TaskBatch, Topics,
 };
@@ -53,6 +54,26 @@ fn cluster() -> Cluster {
         }),
         live: LiveState::Live,
         dashboard: Some("clusters/0123abcd/status".into()),
+        lease: Some(Lease {
+            terms: LeaseTerms {
+                idle_s: Some(3600),
+                lifetime_s: None,
+                stops: true,
+                at_end: AtEnd::Stop,
+            },
+            enforced_by: Enforcer::Gatehouse,
+            note: "Gatehouse stops it while Gatehouse runs.".into(),
+            idle_since: Some(1_795_334_600_000),
+            due_at: Some(1_795_338_200_000),
+            limit: Some(Limit::Idle),
+            told: false,
+        }),
+        cost: Some(Spent {
+            amount: Some(1.25),
+            per_hour: Some(0.5),
+            worker_hours: 2.5,
+            memory_hours: 10.0,
+        }),
     }
 }
 
@@ -83,7 +104,12 @@ fn events() {
         Event::Notice {
             notice: Notice {
                 level: NoticeLevel::Warning,
-                message: "Scaled to 3 instead.".into()
+                message: "Scaled to 3 instead.".into(),
+                offer: Some(Offer {
+                    cluster: "0123abcd".into(),
+                    act: OfferedAct::Keep,
+                    until: None,
+                }),
             }
         },
     ]);
