@@ -100,13 +100,13 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
     async () => {
       const terms = { idle_s: WARN + 3, lifetime_s: null, stops: true, at_end: 'stop' };
       const adaptive = { mode: 'adaptive', minimum: 0, maximum: 1 };
-      const [busy, idle] = await Promise.all([
-        make({ label: 'busy', lease: terms, scaling: { mode: 'manual', workers: 1 } }),
-        make({ label: 'adaptive', lease: terms, scaling: adaptive })
-      ]);
+      const busy = await make({ label: 'busy', scaling: { mode: 'manual', workers: 1 } });
       const oracle = await panel.Oracle.open(t, { gateway: gateway.connection(), cluster: busy });
       await oracle.ask('keep_busy');
+      await t.until(async () => (await api('GET', `clusters/${busy}`)).body.summary.tasks_processing > 0);
+      t.equal((await api('PUT', `clusters/${busy}/lease`, terms)).status, 200, 'a limit for a busy one');
       const began = Date.now();
+      const idle = await make({ label: 'adaptive', lease: terms, scaling: adaptive });
       await becomes(idle, 'GONE', 40_000);
       await sleep(Math.max(0, began + 3000 * (WARN + 3) - Date.now()));
       t.equal(await on(busy), 'RUNNING', 'the busy one, after three times its limit');

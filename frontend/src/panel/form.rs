@@ -5,7 +5,7 @@ use protocol::rest::{ApiError, CreateCluster, MAX_LABEL, OptionSpec, OptionValue
 use super::by_name::ByName;
 pub use super::draft::number_text;
 use super::draft::{Draft, accept, draft};
-use super::lease::{LeaseDraft, LeaseError};
+use super::lease::LeaseDraft;
 use super::scaling::{ScaleDraft, ScaleError};
 
 /// What the form was filled with.
@@ -36,7 +36,8 @@ pub struct ClusterDraft {
 pub struct ClusterErrors {
     pub options: ByName<String>,
     pub scale: Option<ScaleError>,
-    pub lease: Option<LeaseError>,
+    /// Whether the lease is wrong; its fields say how.
+    pub lease: bool,
     pub label: Option<String>,
     /// What concerns no field that is shown.
     pub whole: Option<String>,
@@ -56,7 +57,7 @@ impl ClusterDraft {
         &self,
         specs: &[OptionSpec],
         max_workers: Option<u32>,
-    ) -> Result<CreateCluster, Box<ClusterErrors>> {
+    ) -> Result<CreateCluster, ClusterErrors> {
         let mut errors = ClusterErrors::default();
         let mut options = OptionValues::new();
         for spec in specs {
@@ -81,18 +82,15 @@ impl ClusterDraft {
             None
         });
         let lease = self.lease.as_ref().map(LeaseDraft::accept).transpose();
-        let lease = lease.unwrap_or_else(|error| {
-            errors.lease = Some(error);
-            None
-        });
+        errors.lease = lease.is_err();
         if errors != ClusterErrors::default() {
-            return Err(errors.into());
+            return Err(errors);
         }
         Ok(CreateCluster {
             options,
             label: (!label.is_empty()).then(|| label.to_owned()),
             scaling,
-            lease,
+            lease: lease.unwrap_or_default(),
         })
     }
 }

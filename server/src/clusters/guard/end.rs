@@ -32,6 +32,11 @@ impl Clusters {
             .collect();
         let ending: Vec<String> = {
             let mut book = self.book();
+            // A lease outlives its cluster for a moment; a cluster that was just made is remembered before it is listed.
+            let ending = ending
+                .into_iter()
+                .filter(|name| book.reports.contains_key(name) || book.remembered.contains_key(name));
+            let ending: Vec<String> = ending.collect();
             let fresh = ending
                 .into_iter()
                 .filter(|name| book.stopping.insert(name.clone()));
