@@ -44,8 +44,13 @@ impl Clusters {
         Ok(present)
     }
 
-    /// Counts once more those that ran at the last count and do not any more.
-    pub(super) async fn count_ended(&self, counted: &mut Vec<Present>) -> Result<(), StoreError> {
+    /// Counts once more those that ran at the last count and do not any more. Says whether a whole count is due: something
+    /// ended, or runs that was never counted.
+    pub(super) async fn count_ended(
+        &self,
+        counted: &mut Vec<Present>,
+        uptime: Duration,
+    ) -> Result<bool, StoreError> {
         let ended: Vec<Present> = {
             let book = self.book();
             let runs = |present: &mut Present| {
@@ -55,10 +60,12 @@ impl Clusters {
             counted.extract_if(.., |present| !runs(present)).collect()
         };
         if ended.is_empty() {
-            return Ok(());
+            let known = |present: &Present| counted.iter().any(|known| known.cluster == present.cluster);
+            return Ok(!self.present(uptime).iter().all(known));
         }
         let unit = self.0.guard.cost.unit();
-        count(&self.0.store, self.0.client.address(), &unit, now_ms(), ended).await
+        count(&self.0.store, self.0.client.address(), &unit, now_ms(), ended).await?;
+        Ok(true)
     }
 
     fn totals(&self) -> std::sync::MutexGuard<'_, Totals> {

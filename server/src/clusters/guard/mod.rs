@@ -211,10 +211,10 @@ impl Clusters {
                 Step::Wait | Step::Stop(_) => self.tell_here(cluster, row, rounds),
             }
         }
-        self.count_ended(&mut rounds.counted).await?;
-        if rounds.count_in == 0 {
+        let uptime = rounds.began.elapsed();
+        if self.count_ended(&mut rounds.counted, uptime).await? || rounds.count_in == 0 {
             rounds.count_in = COUNT_EVERY;
-            rounds.counted = self.count_usage(rounds.began.elapsed()).await?;
+            rounds.counted = self.count_usage(uptime).await?;
         }
         rounds.count_in -= 1;
         self.0.dirty.notify_one();
