@@ -102,6 +102,7 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
       const adaptive = { mode: 'adaptive', minimum: 0, maximum: 1 };
       const busy = await make({ label: 'busy', scaling: { mode: 'manual', workers: 1 } });
       const oracle = await panel.Oracle.open(t, { gateway: gateway.connection(), cluster: busy });
+      await panel.workerCount(page, busy, 1);
       await oracle.ask('keep_busy');
       await t.until(async () => (await api('GET', `clusters/${busy}`)).body.summary.tasks_processing > 0);
       t.equal((await api('PUT', `clusters/${busy}/lease`, terms)).status, 200, 'a limit for a busy one');
