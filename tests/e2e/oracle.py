@@ -183,6 +183,7 @@ class Oracle:
 
     def keep_busy(self):
         """Gives the workers more to do than they have threads, until `let_go`."""
+        self.client.upload_file(mixed_work.__file__)
         self.busy = mixed_work.keep_busy(self.client)
         return len(self.busy)
 
