@@ -83,6 +83,9 @@ pub fn wrong(specs: &[OptionSpec], errors: &ClusterErrors, refused: &ClusterErro
     if errors.scale.is_some() {
         names.push("Scaling");
     }
+    if errors.lease {
+        names.push("Stop by itself");
+    }
     if names.is_empty() {
         return Html::default();
     }

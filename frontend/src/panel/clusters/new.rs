@@ -115,7 +115,10 @@ impl Reducible for Form {
                 next.own = true;
                 next.draft.scale = scale;
             }
-            Act::Lease(lease) => next.draft.lease = Some(lease),
+            Act::Lease(lease) => {
+                next.own = true;
+                next.draft.lease = Some(lease);
+            }
             Act::Attempt { sending } => {
                 next.attempts += 1;
                 next.refused = ClusterErrors::default();
