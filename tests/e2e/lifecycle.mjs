@@ -74,7 +74,7 @@ async function atHome(t) {
     await t.until(
       async () => {
         table = await panel.inspect(pane);
-        return table.rows?.length > 20;
+        return table.rows?.length > 8;
       },
       { what: () => 'rows of the pane' }
     );

@@ -29,17 +29,19 @@ struct Told {
     workers: Vec<(String, String, f64, u64)>,
     /// Whether the scheduler's own view was part of it.
     whole: bool,
+    /// Workers that were asked for.
+    asked: Option<u32>,
 }
 
 impl Told {
-    fn resembles(&self, workers: &[Worker], whole: bool) -> bool {
+    fn resembles(&self, workers: &[Worker], whole: bool, asked: Option<u32>) -> bool {
         let same = |(told, now): (&(String, String, f64, u64), &Worker)| {
             told.0 == now.address
                 && told.1 == now.status
                 && (told.2 - now.cpu).abs() < CPU
                 && told.3.abs_diff(now.memory.process) < MEMORY
         };
-        self.whole == whole
+        (self.whole, self.asked) == (whole, asked)
             && self.workers.len() == workers.len()
             && self.workers.iter().zip(workers).all(same)
     }
@@ -52,10 +54,16 @@ impl Calm {
     }
 
     /// Whether these figures are to be told now; then they count as told. `whole`: whether the scheduler's own view is part
-    /// of them.
-    pub(super) fn is_due(&mut self, workers: &[Worker], whole: bool, now: Instant) -> bool {
+    /// of them; `asked`: how many workers were asked for.
+    pub(super) fn is_due(
+        &mut self,
+        workers: &[Worker],
+        whole: bool,
+        asked: Option<u32>,
+        now: Instant,
+    ) -> bool {
         let rests = self.worked_at.is_none_or(|at| now - at >= AFTER);
-        let waits = |told: &Told| now - told.at < EVERY && told.resembles(workers, whole);
+        let waits = |told: &Told| now - told.at < EVERY && told.resembles(workers, whole, asked);
         if rests && self.told.as_ref().is_some_and(waits) {
             return false;
         }
@@ -64,6 +72,7 @@ impl Calm {
             at: now,
             workers: workers.iter().map(figures).collect(),
             whole,
+            asked,
         });
         true
     }
@@ -98,7 +107,7 @@ mod tests {
         for n in 0..20 {
             let now = start + half_seconds(n);
             calm.worked(now);
-            assert!(calm.is_due(&workers, true, now), "{n}");
+            assert!(calm.is_due(&workers, true, None, now), "{n}");
         }
     }
 
@@ -121,31 +130,32 @@ mod tests {
     #[test]
     fn what_happens_without_a_task_is_told_at_once() {
         let (mut calm, now) = (Calm::default(), Instant::now());
-        assert!(calm.is_due(&[worker("a", 2.0, 100)], false, now));
-        assert!(!calm.is_due(&[worker("a", 3.0, 200)], false, now));
+        assert!(calm.is_due(&[worker("a", 2.0, 100)], false, None, now));
+        assert!(!calm.is_due(&[worker("a", 3.0, 200)], false, None, now));
         assert!(
-            calm.is_due(&[worker("a", 3.0, 200)], true, now),
+            calm.is_due(&[worker("a", 3.0, 200)], true, None, now),
             "the scheduler's own view came"
         );
         assert!(
-            calm.is_due(&[worker("a", 90.0, 200)], true, now),
+            calm.is_due(&[worker("a", 90.0, 200)], true, None, now),
             "somebody computes"
         );
         assert!(
-            calm.is_due(&[worker("a", 90.0, 1 << 30)], true, now),
+            calm.is_due(&[worker("a", 90.0, 1 << 30)], true, None, now),
             "memory grows"
         );
         assert!(
-            calm.is_due(&[worker("b", 90.0, 1 << 30)], true, now),
+            calm.is_due(&[worker("b", 90.0, 1 << 30)], true, None, now),
             "another worker"
         );
         let mut paused = worker("b", 90.0, 1 << 30);
         paused.status = "paused".to_owned();
-        assert!(calm.is_due(&[paused.clone()], true, now), "another state");
+        assert!(calm.is_due(&[paused.clone()], true, None, now), "another state");
         assert!(
-            calm.is_due(&[paused, worker("c", 0.0, 0)], true, now),
+            calm.is_due(&[paused, worker("c", 0.0, 0)], true, None, now),
             "a worker more"
         );
-        assert!(calm.is_due(&[], true, now), "no worker is left");
+        assert!(calm.is_due(&[], true, None, now), "no worker is left");
+        assert!(calm.is_due(&[], true, Some(2), now), "workers were asked for");
     }
 }

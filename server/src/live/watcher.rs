@@ -451,7 +451,8 @@ impl Watch {
         if let Some(tap) = &self.tap {
             tap.workers(now_us, &workers);
         }
-        if !self.calm.is_due(&workers, state.is_some(), now) {
+        let asked = self.feed.asked.borrow().workers;
+        if !self.calm.is_due(&workers, state.is_some(), asked, now) {
             return;
         }
         self.summarise(|summary| {
@@ -463,7 +464,6 @@ impl Watch {
             summary.memory_used = used >> 20 << 20;
             summary.cpu = workers.iter().map(|w| w.cpu).sum::<f64>().round();
         });
-        let asked = self.feed.asked.borrow().workers;
         self.feed.series_mut().push(Sample {
             asked,
             ..sample(now_us, &workers)
