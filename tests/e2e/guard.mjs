@@ -165,6 +165,8 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
       .filter({ hasText: /EUR · 39\.60\/h/ })
       .waitFor({ timeout: 40_000 });
     await panel.part(page, 'usage-today').filter({ hasText: 'EUR' }).waitFor();
+    // The server's question is its refusal.
+    t.expectErrors(page, /status of 409/);
     await panel.openScale(page, name);
     const card = panel.card(page, name);
     await panel.part(card, 'scale-workers').fill('2');

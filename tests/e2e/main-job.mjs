@@ -126,7 +126,7 @@ await scenario('main-job', async t => {
 
   await t.step('the dark theme reaches panel and panes', async () => {
     await theme(page, 'JupyterLab Dark');
-    await pixelsMatch(t, page, stream, await oracle.ask('records'));
+    await pixelsMatch(t, page, stream, await oracle.ask('records'), { dark: true });
     await t.shot(page, 'dark');
     await theme(page, 'JupyterLab Light');
   });

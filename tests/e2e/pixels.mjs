@@ -9,9 +9,9 @@ const NAMED = { black: '#000000' };
 
 /**
  * Samples the canvas of the pane `root` where `records` (of the independent client) say that there is a rectangle or a gap.
- * Fails through `t` where a colour is another one.
+ * Fails through `t` where a colour is another one. On a `dark` page the darkest of Dask's colours are mixed with white.
  */
-export async function pixelsMatch(t, page, root, records) {
+export async function pixelsMatch(t, page, root, records, { dark = false } = {}) {
   const seen = await showAll(page, root, records);
   const lanes = placed(seen, records);
   const rectangles = spread(
@@ -28,9 +28,10 @@ export async function pixelsMatch(t, page, root, records) {
   const painted = await pixels(root, [...rectangles, ...gaps]);
   const wrong = [];
   rectangles.forEach((sample, i) => {
-    if (!near(painted.colors[i], rgb(sample.color))) {
+    const wanted = sample.color in NAMED || !dark ? rgb(sample.color) : onDark(rgb(sample.color));
+    if (!near(painted.colors[i], wanted)) {
       wrong.push(
-        `${sample.key} at (${sample.x.toFixed(1)}, ${sample.y.toFixed(1)}): ${painted.colors[i]}, not ${sample.color}`
+        `${sample.key} at (${sample.x.toFixed(1)}, ${sample.y.toFixed(1)}): ${painted.colors[i]}, not ${wanted} (${sample.color})`
       );
     }
   });
@@ -44,6 +45,19 @@ export async function pixelsMatch(t, page, root, records) {
   });
   t.equal(wrong.length, 0, `pixels of another colour:\n${wrong.join('\n')}`);
   return { rectangles: rectangles.length, gaps: gaps.length };
+}
+
+/** The first of 32 steps to white whose contrast with #111, as WCAG 2 measures it, is seen. */
+function onDark(color) {
+  const linear = part => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) =>
+    0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  for (let step = 0; ; step++) {
+    const mixed = color.map(part => part + Math.floor(((255 - part) * step) / 32));
+    if (step === 32 || luminance(mixed) >= 0.085) {
+      return mixed;
+    }
+  }
 }
 
 /** Of all records that are in view and wide enough, the place of the widest, in CSS pixels on the canvas. */

@@ -119,6 +119,7 @@ mod tests {
             calm.is_due(
                 &[worker("a", 2.0 + f64::from(n % 3), 100)],
                 true,
+                None,
                 start + half_seconds(*n),
             )
         };

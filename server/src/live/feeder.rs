@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
 
-use super::watcher::Target;
+use super::target::Target;
 
 /// Shorter than an answer of the watcher's: this one has nothing to wait for behind a big graph but the graph.
 const PAUSE: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use tracing::debug;
 
 use super::Feed;
 use super::feeder::is_refusal;
-use super::watcher::Target;
+use super::target::Target;
 use crate::clock;
 
 /// How often the scheduler is asked.

@@ -8,7 +8,7 @@ use protocol::inspect::{LogEntry, Logs, Profile, ProfileFrame, Story, TaskGroups
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::feeder::{OFF, is_refusal};
-use super::watcher::Target;
+use super::target::Target;
 use super::{Feed, groups};
 
 /// How long a browser is kept waiting.

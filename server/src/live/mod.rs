@@ -18,6 +18,7 @@ mod scrub;
 mod series;
 mod session;
 mod tap;
+mod target;
 mod task;
 mod watcher;
 mod workers;
@@ -38,8 +39,9 @@ pub use replay::Replay;
 use series::SampleLog;
 pub use session::serve;
 pub use tap::{Archive, Past, Tap};
+pub use target::{Settings, Target};
 pub use task::{Bar, Task};
-pub use watcher::{Settings, Target, Watcher};
+pub use watcher::Watcher;
 
 /// What is known of one scheduler, shared between its watcher and the sessions.
 #[derive(Debug)]

@@ -3,11 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dask_comm::{
-    Address, ClusterCert, CommError, Connection, Identity, SchedulerState, TaskStreamCursor, Timeouts,
-    Versions,
-};
-use dask_gateway::{ClusterTls, GatewayConfig};
+use dask_comm::{CommError, Connection, Identity, SchedulerState, TaskStreamCursor, Timeouts, Versions};
 use protocol::live::{Health, Sample};
 use protocol::rest::{ClusterSummary, LiveState};
 use tokio::sync::Notify;
@@ -24,8 +20,9 @@ use super::idle::{IdleReader, IdleWatch};
 use super::inspect::Inspector;
 use super::progress::progress;
 use super::series::sample;
+use super::target::{Settings, Target};
 use super::workers::Workers;
-use super::{Archive, Feed, Limits, Tap, Task, TaskLog};
+use super::{Archive, Feed, Tap, Task, TaskLog};
 use crate::clock;
 
 /// New task records are asked for at this rate while somebody looks, and at that one while nobody does. The scheduler
@@ -44,54 +41,6 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(600);
 
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(10);
-
-/// How schedulers are watched.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Whether the scheduler is asked for what only its `feed` gives: it runs a small expression there.
-    pub feed: bool,
-    /// What is kept in memory of each.
-    pub limits: Limits,
-}
-
-/// A scheduler, and what it takes to speak to it.
-#[derive(Clone, Debug)]
-pub struct Target {
-    pub(super) address: Address,
-    pub(super) cert: Option<ClusterCert>,
-}
-
-impl Target {
-    /// A scheduler that is reached directly and without a certificate.
-    pub fn direct(address: Address) -> Self {
-        Self { address, cert: None }
-    }
-
-    /// A scheduler that is reached directly, with a certificate.
-    pub fn secure(address: Address, cert: ClusterCert) -> Self {
-        Self {
-            address,
-            cert: Some(cert),
-        }
-    }
-
-    /// What lets us in, where it takes something.
-    pub fn certificate(&self) -> Option<&ClusterCert> {
-        self.cert.as_ref()
-    }
-
-    /// The scheduler of a gateway's cluster.
-    ///
-    /// # Errors
-    /// Where the certificate or the address can't be read.
-    pub fn gateway(config: &GatewayConfig, name: &str, tls: &ClusterTls) -> Result<Self, CommError> {
-        let proxy = config.proxy_address.as_deref().unwrap_or_default();
-        Ok(Self {
-            address: format!("gateway://{proxy}/{name}").parse()?,
-            cert: Some(ClusterCert::from_pem(tls.cert_pem(), tls.key_pem())?),
-        })
-    }
-}
 
 /// The running task of one scheduler.
 pub struct Watcher {

@@ -16,6 +16,10 @@ use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
 use crate::ui::widgets::{Button, Tone, banner, focus_first};
 
+/// How often the words follow the clock, milliseconds: when its time is nearly up, and before.
+const TOLD_MS: u32 = 1_000;
+const IDLE_MS: u32 = 10_000;
+
 #[derive(Clone, PartialEq, Properties)]
 pub struct LeaseStripProps {
     pub cluster: Rc<Cluster>,
@@ -30,12 +34,13 @@ pub fn LeaseStrip(props: &LeaseStripProps) -> Html {
     let busy = use_state_eq(|| false);
     let root = use_node_ref();
     let tick = use_force_update();
-    let moves = cluster
-        .lease
-        .as_ref()
-        .is_some_and(|lease| lease.due_at.is_some() || lease.idle_since.is_some());
-    use_effect_with(moves, move |moves| {
-        let timer = moves.then(|| Interval::new(1000, move || tick.force_update()));
+    // By the second only where each counts: a card that is painted all the time costs the browser more than all its plots.
+    let every = cluster.lease.as_ref().and_then(|lease| match lease.told {
+        true => Some(TOLD_MS),
+        false => (lease.due_at.is_some() || lease.idle_since.is_some()).then_some(IDLE_MS),
+    });
+    use_effect_with(every, move |every| {
+        let timer = every.map(|ms| Interval::new(ms, move || tick.force_update()));
         move || drop(timer)
     });
     let Some(lease) = &cluster.lease else {
