@@ -115,7 +115,9 @@ function panelCommands(trans: TranslationBundle): IPanelCommand[] {
     {
       verb: 'attach',
       label: trans.__('Attach to a Scheduler…'),
-      caption: trans.__('Watch a Dask scheduler by its address, such as that of a LocalCluster in a notebook'),
+      caption: trans.__(
+        'Watch a Dask scheduler by its address, such as that of a LocalCluster in a notebook'
+      ),
       icon: addIcon,
       shows: true
     },

@@ -4,6 +4,8 @@ import { Notification } from '@jupyterlab/apputils';
 import type { IStatusBar } from '@jupyterlab/statusbar';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Poll } from '@lumino/polling';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
 import type { GatehouseServer, IGlance } from './server';
@@ -28,7 +30,9 @@ export function addStatus(services: IStatusServices): void {
   bar.registerStatusItem('gatehouse:status', {
     item,
     align: 'left',
-    rank: 5
+    rank: 5,
+    isActive: () => item.clusters > 0,
+    activeStateChanged: item.changed
   });
   const poll = new Poll({
     name: 'gatehouse:glance',
@@ -51,7 +55,16 @@ class StatusItem extends Widget {
     this._button.dataset['testid'] = 'status-bar';
     this._button.addEventListener('click', () => _services.showPanel());
     this.node.append(this._button);
-    this.hide();
+  }
+
+  /** How many there are. */
+  get clusters(): number {
+    return this._clusters;
+  }
+
+  /** There are some now, or none any more. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
   }
 
   /** Shows what the server told. */
@@ -74,7 +87,8 @@ class StatusItem extends Widget {
     this._button.title = warned
       ? trans.__('A budget for clusters is nearly spent. Show Gatehouse.')
       : trans.__('Dask clusters. Show Gatehouse.');
-    this.setHidden(clusters === 0);
+    this._clusters = clusters;
+    this._changed.emit();
     for (const told of panelShows() ? [] : glance.told) {
       if (!this._told.has(told.id)) {
         this._told.add(told.id);
@@ -103,4 +117,6 @@ class StatusItem extends Widget {
 
   private readonly _button = document.createElement('button');
   private readonly _told = new Set<string>();
+  private readonly _changed = new Signal<this, void>(this);
+  private _clusters = 0;
 }

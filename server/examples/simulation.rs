@@ -91,6 +91,7 @@ async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
     let watcher = Watcher::start(
         Target::direct(address),
         Settings {
+            idle: false,
             feed: true,
             limits: settings.limits(),
         },

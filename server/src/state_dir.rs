@@ -110,7 +110,12 @@ impl StateDir {
     /// Whether the server of this name lives, or will be started again by a JupyterLab that does.
     pub fn instance_lives(&self, instance: &str) -> bool {
         let files = InstanceFiles::new(self, instance);
-        let held = File::open(&files.lock).is_ok_and(|lock| lock.try_lock().is_err());
+        // For writing: network file systems lock nothing that is only read. Where it can't be told, it lives: what would be
+        // ended for a dead one could be somebody's.
+        let held = match File::options().read(true).write(true).open(&files.lock) {
+            Ok(lock) => lock.try_lock().is_err(),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        };
         held || files.returns()
     }
 }

@@ -242,7 +242,7 @@ await scenario('attach', async t => {
 
   await t.step('both are there again after a restart of the server', async () => {
     const [server] = await t.processes('server');
-    t.expectErrors(page, /./);
+    t.expectErrors(page, /status of 50\d|WebSocket/);
     kill(server.pid, 'SIGKILL');
     await t.until(async () => (await t.processes('server')).some(({ pid }) => pid !== server.pid), {
       what: () => 'a new server'

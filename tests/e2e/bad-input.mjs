@@ -25,7 +25,7 @@ await scenario('bad-input', async t => {
     await page.context().close();
     return server;
   });
-  const page = await t.page(server.url, { expectErrors: /4\d\d/ });
+  const page = await t.page(server.url, { expectErrors: /(status of|response code:) 4\d\d/ });
   const api = panel.api(server);
 
   await t.step('an option out of range', async () => {
@@ -216,7 +216,7 @@ await scenario('bad-input', async t => {
 
   await t.step('a wrong password', async () => {
     const refused = await t.serve({ env: gateway.environment({ password: 'wrong' }) });
-    const page = await t.page(refused.url, { expectErrors: /4\d\d|502/ });
+    const page = await t.page(refused.url, { expectErrors: /(status of|response code:) (4\d\d|502)/ });
     await panel.gatewayState(page, 'unauthorized');
     const said = await panel.part(page, 'gateway-message').innerText();
     t.match(said, /password|credentials|sign/i, 'the message says what to do');

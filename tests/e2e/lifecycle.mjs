@@ -22,7 +22,7 @@ async function atHome(t) {
     stateDir: join(t.tmp, 'home-state'),
     args: ['--config', join(t.root, 'examples', 'gatehouse.yaml')]
   });
-  const page = await t.page(server.url, { expectErrors: /4\d\d/ });
+  const page = await t.page(server.url, { expectErrors: /(status of|response code:) 4\d\d/ });
   const api = panel.api(server);
   await panel.gatewayUp(page);
   const user = await User.open(t, server.ready.kernel_env);
@@ -238,7 +238,7 @@ async function onSite(t) {
   await gateway.start();
   const stateDir = join(t.tmp, 'site-state');
   let server = await t.serve({ stateDir, env: gateway.environment() });
-  let page = await t.page(server.url, { expectErrors: /4\d\d|502/ });
+  let page = await t.page(server.url, { expectErrors: /(status of|response code:) (4\d\d|502)/ });
   let api = panel.api(server);
   await panel.gatewayUp(page);
   const user = await User.open(t, {
@@ -276,7 +276,7 @@ async function onSite(t) {
     await page.context().close();
     await server.stop('SIGKILL');
     server = await t.serve({ stateDir, env: gateway.environment() });
-    page = await t.page(server.url, { expectErrors: /4\d\d|502/ });
+    page = await t.page(server.url, { expectErrors: /(status of|response code:) (4\d\d|502)/ });
     api = panel.api(server);
     await panel.clusterState(page, name, 'PENDING');
     await says(t, page, name, 'manual 2 once it runs');

@@ -252,7 +252,12 @@ impl Attachments {
             .0
             .recordings
             .record(&given.address, Some(given.label.clone()));
-        Ok(Watcher::start(target, self.0.live, self.0.dirty.clone(), tap))
+        // Nobody here would end it, so it need not say when it rests.
+        let live = live::Settings {
+            idle: false,
+            ..self.0.live
+        };
+        Ok(Watcher::start(target, live, self.0.dirty.clone(), tap))
     }
 
     /// Publishes the list; one in which only figures are new waits until these are due.

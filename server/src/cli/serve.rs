@@ -58,10 +58,13 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     }
     let python = python(&args)?;
     let address = bind(&args).await?;
-    let instance = args
-        .instance
-        .clone()
-        .unwrap_or_else(|| format!("standalone-{}", std::process::id()));
+    let instance = args.instance.clone().unwrap_or_else(|| {
+        format!(
+            "standalone-{}-{}",
+            std::process::id(),
+            &crate::state_dir::random_hex()[..8]
+        )
+    });
     let mut membership = Membership::join(&state_dir, &instance, args.parent_pid).await?;
 
     let embedded = match &config.address {
@@ -77,6 +80,7 @@ pub(super) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let store = Store::open(&state_dir.store()).await?;
     let live = crate::live::Settings {
         feed: args.scheduler_feed == Switch::On,
+        idle: true,
         limits: settings.recordings.limits(),
     };
     let (notices, _) = broadcast::channel(64);

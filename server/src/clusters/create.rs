@@ -1,6 +1,8 @@
 //! Asking for a new cluster.
 
-use protocol::rest::{CreateCluster, Scaling};
+use protocol::guard::LeaseTerms;
+use protocol::presets::FormValues;
+use protocol::rest::{CreateCluster, OptionValues, Scaling};
 use tracing::info;
 
 use super::label::check_label;
@@ -22,6 +24,24 @@ impl Clusters {
         }
         let mut options = self.checked(&request.options).await?;
         self.guard_by_gateway(&mut options, request.lease.as_ref()).await;
+        let (clusters, lease) = (self.clone(), request.lease);
+        // A browser that leaves drops this request, but what was asked of the gateway is remembered all the same: a cluster
+        // without its lease would end with nobody.
+        let made = tokio::spawn(async move { clusters.make(options, label, scaling, lease, form).await });
+        match made.await {
+            Ok(made) => made,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    async fn make(
+        &self,
+        options: OptionValues,
+        label: Option<String>,
+        scaling: Scaling,
+        lease: Option<LeaseTerms>,
+        form: FormValues,
+    ) -> Result<String, ClusterError> {
         let name = self.0.client.create(&options).await?;
         info!(cluster = %name, "created a cluster");
         {
@@ -30,11 +50,13 @@ impl Clusters {
             note.created_by = Some(self.0.instance.clone());
             note.label.clone_from(&label);
         }
-        self.0
+        let noted = self
+            .0
             .store
             .add_cluster(&name, label.as_deref(), &self.0.instance)
-            .await?;
-        self.lease_new(&name, request.lease).await?;
+            .await;
+        self.lease_new(&name, lease).await?;
+        noted?;
         if scaling != Scaling::Unknown {
             self.scale_when_it_runs(&name, scaling).await?;
         }

@@ -137,6 +137,12 @@ impl Clusters {
             match self.apply_scaling(&name, scaling.clone()).await {
                 Err(ClusterError::Gateway(error)) if error.is_passing() && tries > 0 => {
                     tokio::time::sleep(START_PAUSE).await;
+                    // Somebody has asked for something newer meanwhile.
+                    if let Ok(now) = waiting::of(&self.0.store, &name).await
+                        && now.as_ref() != Some(&scaling)
+                    {
+                        return;
+                    }
                 }
                 outcome => break outcome,
             }

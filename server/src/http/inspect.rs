@@ -81,7 +81,7 @@ pub(super) async fn groups(
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<Json<TaskGroups>, HttpError> {
-    let inspector = app.clusters.inspector(&name).await?;
+    let inspector = app.inspector(&name).await?;
     Ok(Json(inspector.groups().await?))
 }
 

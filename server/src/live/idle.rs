@@ -182,8 +182,9 @@ impl Asker {
     }
 
     fn judge(&self, work: Work) -> Activity {
-        let since_ms = clock::now_ms() - (work.quiet_s.max(0.0) * 1e3) as i64;
-        judge(work, since_ms, self.readings.borrow().activity)
+        let now_ms = clock::now_ms();
+        let since_ms = now_ms - (work.quiet_s.max(0.0) * 1e3) as i64;
+        judge(work, since_ms, now_ms, self.readings.borrow().activity)
     }
 
     fn tell(&self, activity: Activity) {
@@ -194,10 +195,14 @@ impl Asker {
     }
 }
 
-fn judge(work: Work, since_ms: i64, before: Activity) -> Activity {
+/// A scheduler that keeps no log of what it did says that it was quiet since its start: what was seen of it counts more.
+fn judge(work: Work, since_ms: i64, now_ms: i64, before: Activity) -> Activity {
     match before {
         _ if work.processing + work.waiting > 0 => Activity::Busy,
-        Activity::Idle { since_ms: known } if (since_ms - known).abs() <= JITTER_MS => before,
+        Activity::Idle { since_ms: known } if since_ms - known <= JITTER_MS => before,
+        Activity::Busy => Activity::Idle {
+            since_ms: since_ms.max(now_ms - EVERY.as_millis() as i64),
+        },
         _ => Activity::Idle { since_ms },
     }
 }
@@ -216,10 +221,10 @@ mod tests {
 
     #[test]
     fn what_waits_or_is_processed_is_work() {
-        assert_eq!(judge(work(1, 0), 5, Activity::Unknown), Activity::Busy);
-        assert_eq!(judge(work(0, 1), 5, Activity::Unknown), Activity::Busy);
+        assert_eq!(judge(work(1, 0), 5, 5, Activity::Unknown), Activity::Busy);
+        assert_eq!(judge(work(0, 1), 5, 5, Activity::Unknown), Activity::Busy);
         assert_eq!(
-            judge(work(0, 0), 5, Activity::Busy),
+            judge(work(0, 0), 5, 5, Activity::Busy),
             Activity::Idle { since_ms: 5 }
         );
     }
@@ -227,9 +232,12 @@ mod tests {
     #[test]
     fn a_moment_is_told_the_same_again_and_again() {
         let idle = |since_ms| Activity::Idle { since_ms };
-        assert_eq!(judge(work(0, 0), 10_900, idle(10_000)), idle(10_000));
+        assert_eq!(judge(work(0, 0), 10_900, 20_000, idle(10_000)), idle(10_000));
         // A task between two readings that nobody saw at work.
-        assert_eq!(judge(work(0, 0), 12_000, idle(10_000)), idle(12_000));
+        assert_eq!(judge(work(0, 0), 12_000, 20_000, idle(10_000)), idle(12_000));
+        // One without a log was busy a moment ago.
+        assert_eq!(judge(work(0, 0), 5, 20_000, Activity::Busy), idle(18_000));
+        assert_eq!(judge(work(0, 0), 5, 20_000, idle(18_000)), idle(18_000));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dask_comm::{CommError, Connection, Identity, PrefixStates, ProfileNode, Stake, Timeouts};
+use dask_comm::{CommError, Connection, ProfileNode, Stake, Timeouts};
 use protocol::inspect::{LogEntry, Logs, Profile, ProfileFrame, Story, TaskGroups, Transition};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -154,16 +154,6 @@ impl Inspector {
     /// Where the scheduler can't be reached or refuses the operation.
     pub async fn stake(&self) -> Result<Stake, InspectError> {
         Ok(self.connect().await?.stake().await?)
-    }
-
-    /// Workers and tasks in memory and at work, without the operation that a site may refuse.
-    ///
-    /// # Errors
-    /// Where the scheduler can't be reached or does not answer in time.
-    pub async fn plain_stake(&self) -> Result<(Identity, PrefixStates), InspectError> {
-        let identity = ask!(self, scheduler => scheduler.identity())?;
-        let states = ask!(self, scheduler => scheduler.get_task_prefix_states())?;
-        Ok((identity, states))
     }
 
     /// Only a worker that is there may be asked for: the scheduler would connect to any address.

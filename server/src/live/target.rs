@@ -10,6 +10,8 @@ use super::Limits;
 pub struct Settings {
     /// Whether the scheduler is asked for what only its `feed` gives: it runs a small expression there.
     pub feed: bool,
+    /// Whether it is asked when it works and when it does not, for somebody who would end it.
+    pub idle: bool,
     /// What is kept in memory of each.
     pub limits: Limits,
 }

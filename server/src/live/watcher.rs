@@ -46,7 +46,7 @@ const LAST_RETRY: Duration = Duration::from_secs(10);
 pub struct Watcher {
     feed: Arc<Feed>,
     inspector: Arc<Inspector>,
-    idle: IdleWatch,
+    idle: Option<IdleWatch>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -64,7 +64,9 @@ impl Watcher {
             ..Feed::default()
         });
         let inspector = Arc::new(Inspector::new(target.clone(), feed.clone(), settings.feed));
-        let idle = IdleWatch::start(target.clone(), feed.clone(), settings.feed);
+        let idle = settings
+            .idle
+            .then(|| IdleWatch::start(target.clone(), feed.clone(), settings.feed));
         let cancel = CancellationToken::new();
         let task = tokio::spawn({
             let (feed, cancel) = (feed.clone(), cancel.clone());
@@ -104,8 +106,8 @@ impl Watcher {
     }
 
     /// Tells whether the scheduler has work.
-    pub fn idle(&self) -> IdleReader {
-        self.idle.reader()
+    pub fn idle(&self) -> Option<IdleReader> {
+        self.idle.as_ref().map(IdleWatch::reader)
     }
 
     /// Cancelled when the watcher ends.

@@ -102,12 +102,12 @@ impl Choosing {
         let shut_down = {
             let (panel, set) = (self.panel.clone(), self.set.clone());
             let names: Vec<_> = chosen.iter().map(ToString::to_string).collect();
+            let kept: Rc<[AttrValue]> = chosen.to_vec().into();
             Callback::from(move |_: MouseEvent| {
-                let set = set.clone();
-                let under_way = Callback::from(move |under_way| {
-                    if under_way {
-                        set.set(None);
-                    }
+                // Who declines has chosen what they had chosen before.
+                let (set, kept) = (set.clone(), kept.clone());
+                let under_way = Callback::from(move |under_way: bool| {
+                    set.set((!under_way).then(|| kept.clone()));
                 });
                 panel.shut_down_these(names.clone(), under_way);
             })

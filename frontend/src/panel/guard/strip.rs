@@ -86,7 +86,7 @@ pub fn LeaseStrip(props: &LeaseStripProps) -> Html {
                 .testid("keep")
                 .view(),
             Some(_) => Button::new("Keep")
-                .title("Count its idle time anew")
+                .title("Tell me later again")
                 .busy(*busy)
                 .on(keep)
                 .tone(Tone::Quiet)
@@ -112,7 +112,7 @@ pub fn LeaseStrip(props: &LeaseStripProps) -> Html {
                     .expanded(*open).on(toggle).testid("lease-change").class("gh-button--tiny gh-lease-toggle").view()}
             </div>
             if *open {
-                <p class="gh-hint" data-testid="lease-note">{glyph(Icon::Info, 12)}{lease.note.clone()}</p>
+                <p class="gh-hint gh-lease-note" data-testid="lease-note">{glyph(Icon::Info, 12)}<span>{lease.note.clone()}</span></p>
                 <LeaseForm cluster={Rc::clone(cluster)} {on_close} />
             }
         </div>
@@ -128,6 +128,7 @@ fn words(lease: &Lease, now: i64) -> String {
         (Some(at), Some(Limit::Lifetime | Limit::Idle)) if lease.terms.stops => {
             Some(format!("stops in {}", format::duration(at - now)))
         }
+        (Some(at), Some(Limit::Lifetime)) => Some(format!("notice in {}", format::duration(at - now))),
         (Some(at), Some(Limit::Gateway)) => {
             Some(format!("gateway stops it in {}", format::duration(at - now)))
         }
@@ -155,6 +156,9 @@ fn told_words(lease: &Lease, now: i64) -> String {
         Some(Limit::Gateway) => format!("The gateway stops it in about {left}. Only work prevents that."),
         Some(Limit::Idle) if lease.terms.stops => format!("It idles and is stopped in {left}."),
         Some(Limit::Lifetime) if lease.terms.stops => format!("Its time is up: it is stopped in {left}."),
+        Some(Limit::Lifetime) => {
+            "It has run as long as it was meant to. Shut it down if nobody needs it.".to_owned()
+        }
         _ => "It has had no work for a while. Shut it down if nobody needs it.".to_owned(),
     }
 }

@@ -34,7 +34,7 @@ impl Clusters {
         let (unit, store) = (self.0.guard.cost.unit(), &self.0.store);
         let present = self.present(uptime);
         if !present.is_empty() {
-            count(store, self.0.client.address(), &unit, now, present.clone()).await?;
+            count(store, self.0.client.address(), &unit, now, present.clone(), true).await?;
         }
         let totals = totals(store, &unit, now).await?;
         let day = totals.day.clone();
@@ -64,7 +64,15 @@ impl Clusters {
             return Ok(!self.present(uptime).iter().all(known));
         }
         let unit = self.0.guard.cost.unit();
-        count(&self.0.store, self.0.client.address(), &unit, now_ms(), ended).await?;
+        count(
+            &self.0.store,
+            self.0.client.address(),
+            &unit,
+            now_ms(),
+            ended,
+            false,
+        )
+        .await?;
         Ok(true)
     }
 

@@ -24,20 +24,22 @@ pub(in crate::clusters) struct Present {
 }
 
 /// Counts what these clusters used until `now`, Unix time in milliseconds, each from where it was counted last. What was there
-/// in between is taken to be halfway between then and now, also where no server looked for a while.
+/// in between is taken to be halfway between then and now, also where no server looked for a while. Of clusters that are no longer
+/// `running`, only those are counted that were counted before: of the others another server has counted the end.
 pub(in crate::clusters) async fn count(
     store: &Store,
     gateway: &str,
     currency: &str,
     now: i64,
     clusters: Vec<Present>,
+    running: bool,
 ) -> Result<(), StoreError> {
     let (gateway, currency) = (gateway.to_owned(), currency.to_owned());
     store
         .call(move |db| {
             let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for present in &clusters {
-                count_one(&transaction, &gateway, &currency, now, present)?;
+                count_one(&transaction, &gateway, &currency, now, present, running)?;
             }
             transaction.execute(
                 "DELETE FROM usage WHERE day < date(?1 / 1000, 'unixepoch', 'localtime', ?2)",
@@ -54,6 +56,7 @@ fn count_one(
     currency: &str,
     now: i64,
     present: &Present,
+    running: bool,
 ) -> rusqlite::Result<()> {
     let last = db
         .prepare_cached("SELECT until, workers, memory_gib FROM usage_until WHERE cluster = ?1")?
@@ -66,6 +69,9 @@ fn count_one(
         })
         .optional()?;
     // What lies before the days that are kept is not counted at all.
+    if last.is_none() && !running {
+        return Ok(());
+    }
     let earliest = now - i64::from(KEPT_DAYS) * 86_400_000;
     let (mut from, workers, memory) = last.unwrap_or((
         present.started_at.max(earliest),
@@ -248,6 +254,7 @@ mod tests {
                 "EUR",
                 NOON + minutes * 60_000,
                 vec![present(workers)],
+                true,
             )
             .await
             .unwrap();
@@ -268,8 +275,8 @@ mod tests {
         for minutes in 0..=60 {
             let now = NOON + minutes * 60_000;
             let (a, b) = tokio::join!(
-                count(&first, "g", "EUR", now, vec![present(1.0)]),
-                count(&second, "g", "EUR", now + 7, vec![present(1.0)])
+                count(&first, "g", "EUR", now, vec![present(1.0)], true),
+                count(&second, "g", "EUR", now + 7, vec![present(1.0)], true)
             );
             a.unwrap();
             b.unwrap();
@@ -279,13 +286,15 @@ mod tests {
         let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
         assert_eq!(counted_until(&store, "g").await.unwrap(), Some(NOON + HOUR + 7));
         assert_eq!(counted_until(&store, "other").await.unwrap(), None);
-        count(&store, "g", "EUR", NOON + 3 * HOUR, vec![present(1.0)])
+        count(&store, "g", "EUR", NOON + 3 * HOUR, vec![present(1.0)], true)
             .await
             .unwrap();
         let totals = totals(&store, "EUR", NOON + 3 * HOUR).await.unwrap();
         assert!(close(totals.clusters["c"].worker_hours, 3.0), "{totals:?}");
         // A clock that went back counts nothing twice.
-        count(&store, "g", "EUR", NOON, vec![present(1.0)]).await.unwrap();
+        count(&store, "g", "EUR", NOON, vec![present(1.0)], true)
+            .await
+            .unwrap();
         let again = super::totals(&store, "EUR", NOON + 3 * HOUR).await.unwrap();
         assert_eq!(again.clusters, totals.clusters);
     }
@@ -295,7 +304,7 @@ mod tests {
         let (_folder, store) = fresh().await;
         let mut long = present(1.0);
         long.started_at = NOON - 30 * HOUR;
-        count(&store, "g", "EUR", NOON, vec![long]).await.unwrap();
+        count(&store, "g", "EUR", NOON, vec![long], true).await.unwrap();
         let days: Vec<f64> = store
             .call(|db| {
                 let mut statement = db.prepare("SELECT worker_s / 3600 FROM usage ORDER BY day")?;
@@ -316,7 +325,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_cluster_used_stays_when_it_is_gone() {
         let (_folder, store) = fresh().await;
-        count(&store, "g", "", NOON + HOUR, vec![present(1.0)])
+        count(&store, "g", "", NOON + HOUR, vec![present(1.0)], true)
             .await
             .unwrap();
         forget(&store, vec!["c".into()]).await.unwrap();

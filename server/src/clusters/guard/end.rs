@@ -20,7 +20,7 @@ impl Clusters {
     /// Asks for the end of the clusters whose leases say so: those of this server, and of servers that no longer live; with
     /// `everything`, of all that there are. Every request leaves before anything else is awaited, since whatever ends this
     /// server may end the whole container in a moment; the clusters' own end is not waited for. Returns the names that the
-    /// gateway could not be asked for. What was asked for once is not asked for again.
+    /// gateway could not be asked for. What was taken once is not asked for again.
     pub async fn stop_at_end(&self, everything: bool) -> Vec<String> {
         let lives = |owner: &str| (self.0.guard.lives)(owner);
         let rows: Vec<LeaseRow> = self.0.guard.rows().values().cloned().collect();
@@ -47,6 +47,8 @@ impl Clusters {
         }
         let asked = tokio::time::timeout(DELETE_PATIENCE, self.delete_all(ending.clone())).await;
         let failed = asked.unwrap_or_else(|_elapsed| ending.clone());
+        // They may be asked for once more while there is time.
+        self.book().stopping.retain(|name| !failed.contains(name));
         let write = async {
             for name in ending.iter().filter(|name| !failed.contains(name)) {
                 let message = format!(

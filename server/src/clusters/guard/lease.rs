@@ -94,7 +94,9 @@ impl LeaseRow {
     /// ran out meanwhile was to be told then, and nobody was there.
     pub(super) fn step(&self, seen: Seen, now: i64, warn_ms: i64, away_ms: i64) -> Step {
         let Some(due) = self.due(seen) else {
-            return if self.told_at.is_some() {
+            // A scheduler that can't be asked for a moment is no news: what the user was told holds.
+            let unknown = seen.activity == Activity::Unknown;
+            return if self.told_at.is_some() && !unknown {
                 Step::Forget
             } else {
                 Step::Wait
@@ -102,6 +104,14 @@ impl LeaseRow {
         };
         // What nobody acts on is told when it is so, and what is acted on before.
         let acted_on = due.limit == Limit::Gateway || self.terms.stops;
+        // A short limit is told half way, or each pause between two computations would be told.
+        let limit_s = match due.limit {
+            Limit::Idle => self.terms.idle_s,
+            Limit::Lifetime => self.terms.lifetime_s,
+            Limit::Gateway => seen.gateway_s,
+        };
+        let half = after(0, limit_s.unwrap_or(u64::MAX)) / 2;
+        let warn_ms = warn_ms.min(half);
         let tell_at = if acted_on {
             due.at.saturating_sub(warn_ms)
         } else {
@@ -113,7 +123,10 @@ impl LeaseRow {
             (None, Some(own)) if unguarded && own.at <= now => Step::Stop(own),
             (None, _) if now < tell_at => Step::Wait,
             (None, _) => Step::Tell(due),
-            (Some(_), _) if now < tell_at => Step::Forget,
+            // Another server may see its idleness begin later, which takes nothing back.
+            (Some(told), _) if now < tell_at && idle_since(seen).is_none_or(|since| since > told) => {
+                Step::Forget
+            }
             (Some(told), Some(own)) if now >= own.at.max(told.saturating_add(warn_ms)) => Step::Stop(own),
             (Some(_), _) => Step::Wait,
         }

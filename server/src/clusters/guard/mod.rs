@@ -100,6 +100,9 @@ struct Rounds {
     counted: Vec<cost::Present>,
     /// How long nobody guarded before this server began; known once the first round was made.
     away_ms: Option<i64>,
+    /// What ran out meanwhile may be acted on at once: the clusters of the first round, with the versions of their leases, until
+    /// it is known what they do.
+    unguarded: HashMap<String, i64>,
     missing: HashMap<String, Instant>,
     /// What panels of this server were told: when the lease says so, by cluster.
     told: HashMap<String, i64>,
@@ -143,6 +146,7 @@ impl Clusters {
             count_in: 0,
             counted: Vec::new(),
             away_ms: None,
+            unguarded: HashMap::new(),
             missing: HashMap::new(),
             told: HashMap::new(),
             failing: false,
@@ -182,6 +186,7 @@ impl Clusters {
                 let away = until.map_or(0, |until| now.saturating_sub(until));
                 self.settle_leases(&watched).await?;
                 rounds.away_ms = Some(away);
+                rounds.unguarded = self.guard_versions();
                 self.publish_guard().await?;
                 away
             }
@@ -191,17 +196,22 @@ impl Clusters {
             .filter(|cluster| cluster.running)
             .filter_map(|cluster| {
                 let row = self.0.guard.rows().get(&cluster.name).cloned()?;
-                let step = row.step(cluster.seen(), now, self.warn_ms(), away_ms);
-                Some((cluster, row, step))
+                let seen = cluster.seen();
+                let unguarded = rounds.unguarded.get(&cluster.name) == Some(&row.version);
+                let step = row.step(seen, now, self.warn_ms(), if unguarded { away_ms } else { 0 });
+                Some((cluster, row, step, seen.activity != Activity::Unknown))
             });
         let steps: Vec<_> = steps.collect();
-        let stops = steps.iter().filter_map(|(cluster, row, step)| match step {
+        for (cluster, ..) in steps.iter().filter(|(.., known)| *known) {
+            rounds.unguarded.remove(&cluster.name);
+        }
+        let stops = steps.iter().filter_map(|(cluster, row, step, _)| match step {
             Step::Stop(due) => Some(self.stop_overdue(cluster, row, *due, away_ms)),
             Step::Wait | Step::Forget | Step::Tell(_) => None,
         });
         let stops: Vec<_> = stops.collect();
         futures_util::future::join_all(stops).await;
-        for (cluster, row, step) in &steps {
+        for (cluster, row, step, _) in &steps {
             match step {
                 Step::Tell(due) => self.tell(cluster, row, *due, now, rounds).await?,
                 Step::Forget => {
@@ -219,6 +229,13 @@ impl Clusters {
         rounds.count_in -= 1;
         self.0.dirty.notify_one();
         Ok(())
+    }
+
+    fn guard_versions(&self) -> HashMap<String, i64> {
+        let rows = self.0.guard.rows();
+        rows.values()
+            .map(|row| (row.cluster.clone(), row.version))
+            .collect()
     }
 
     pub(super) fn warn_ms(&self) -> i64 {
@@ -240,7 +257,10 @@ impl Clusters {
                     .and_then(|n| n.created_by.clone()),
                 gateway_s: gateway::gateway_idle(&report.options),
                 started_at: report.start_time,
-                idle: book.watchers.get(&report.name).map(crate::live::Watcher::idle),
+                idle: book
+                    .watchers
+                    .get(&report.name)
+                    .and_then(crate::live::Watcher::idle),
             })
             .collect()
     }

@@ -26,7 +26,10 @@ impl Clusters {
     pub fn glance(&self) -> Glance {
         let list = self.list();
         let rows = self.0.guard.rows().clone();
-        let told = list.iter().filter_map(|cluster| {
+        let running = list
+            .iter()
+            .filter(|cluster| cluster.state == ClusterState::Running);
+        let told = running.filter_map(|cluster| {
             let row = rows.get(&cluster.name)?;
             let (told_at, due) = (row.told_at?, row.due(self.seen(&cluster.name)?)?);
             Some(Told {
