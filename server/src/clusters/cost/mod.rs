@@ -60,8 +60,15 @@ impl Clusters {
             counted.extract_if(.., |present| !runs(present)).collect()
         };
         if ended.is_empty() {
-            let known = |present: &Present| counted.iter().any(|known| known.cluster == present.cluster);
-            return Ok(!self.present(uptime).iter().all(known));
+            let mut strangers = false;
+            for present in self.present(uptime) {
+                match counted.iter_mut().find(|known| known.cluster == present.cluster) {
+                    // At its end it has the workers that it had last, not those of the last count.
+                    Some(known) => *known = present,
+                    None => strangers = true,
+                }
+            }
+            return Ok(strangers);
         }
         let unit = self.0.guard.cost.unit();
         count(
