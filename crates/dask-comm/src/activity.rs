@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use rmpv::Value;
 
-use crate::feed::pickled;
 use crate::scheduler::unexpected;
 use crate::value::{to_f64, to_u64};
 use crate::{CommError, Connection};
@@ -43,11 +42,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::feed`].
     pub async fn work_feed(mut self, interval: Duration) -> Result<(WorkFeed, Work), CommError> {
-        let args = [
-            ("function", Value::Binary(pickled(EXPRESSION))),
-            ("interval", interval.as_secs_f64().into()),
-        ];
-        let first = self.call("feed", args).await?;
+        let first = self.fed(EXPRESSION, interval).await?;
         let work = parse(&first).ok_or(unexpected("feed", "it does not tell what there is to do"))?;
         Ok((WorkFeed { connection: self }, work))
     }

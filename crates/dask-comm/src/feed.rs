@@ -92,7 +92,7 @@ impl Feed {
 }
 
 /// Pickle, protocol 0: `eval(expression)`. The expression is ASCII and holds no backslash and no line break.
-pub(crate) fn pickled(expression: &str) -> Vec<u8> {
+fn pickled(expression: &str) -> Vec<u8> {
     let mut bytes = b"cbuiltins\neval\n(V".to_vec();
     bytes.extend_from_slice(expression.as_bytes());
     bytes.extend_from_slice(b"\ntR.");

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use rmpv::Value;
 
-use crate::feed::pickled;
 use crate::scheduler::unexpected;
 use crate::value::to_u64;
 use crate::{CommError, Connection};
@@ -38,9 +37,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::feed`].
     pub async fn stake(mut self) -> Result<Stake, CommError> {
-        let function = Value::Binary(pickled(EXPRESSION));
-        let args = [("function", function), ("interval", AGAIN.as_secs_f64().into())];
-        let reply = self.call("feed", args).await?;
+        let reply = self.fed(EXPRESSION, AGAIN).await?;
         let stake = parse(&reply).ok_or(unexpected("feed", "it holds no figures of what there is"))?;
         self.close().await;
         Ok(stake)
