@@ -4,12 +4,12 @@ use std::fmt::Display;
 
 use plotters::prelude::*;
 use timeline::View;
-use web_sys::HtmlCanvasElement;
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
 use super::backend::Screen;
 use super::canvas::{clear, context};
-use super::scale::{Scale, zone_us};
-use super::theme::Theme;
+use super::scale::Scale;
+use super::theme::{Theme, css};
 use super::units::time_of_day;
 
 /// Least distance of labels, CSS pixels.
@@ -42,15 +42,6 @@ const CLOCK_STEPS: [i64; 20] = [
     28 * 24 * HOUR,
 ];
 
-/// Where the plot lies on its canvas, in the canvas's pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Plot {
-    pub left: i32,
-    pub top: i32,
-    pub width: i32,
-    pub height: i32,
-}
-
 /// Microseconds on a row of pixels, with ticks where a clock has them.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeAxis {
@@ -78,11 +69,15 @@ impl TimeAxis {
             to: self.view.t_of(f64::from(self.view.width().max(1))),
             ticks: self.multiples(self.step_us).into_iter().map(label).collect(),
             light: self
-                .multiples((self.step_us / 2).max(1))
+                .multiples(self.light_step())
                 .into_iter()
                 .map(|tick| tick as f64)
                 .collect(),
         }
+    }
+
+    fn light_step(&self) -> i64 {
+        (self.step_us / 2).max(1)
     }
 
     fn multiples(&self, step: i64) -> Vec<i64> {
@@ -91,6 +86,65 @@ impl TimeAxis {
         (first..=to.div_euclid(step))
             .map(|n| n * step - self.zone_us)
             .collect()
+    }
+    /// Its lines over a plot that begins where the canvas does.
+    pub fn draw_grid(&self, context: &CanvasRenderingContext2d, theme: &Theme, ratio: f64) {
+        let Some(canvas) = context.canvas() else { return };
+        let height = f64::from(canvas.height());
+        let line = ratio.round().max(1.0);
+        for (step, strength) in [(self.light_step(), 0.3), (self.step_us, 0.75)] {
+            context.set_fill_style_str(&css(&theme.border.mix(strength).to_rgba()));
+            for tick in self.multiples(step) {
+                // The labelled lines cover the light ones.
+                if step == self.step_us || (tick + self.zone_us) % self.step_us != 0 {
+                    context.fill_rect(self.view.x_of(tick).round(), 0.0, line, height);
+                }
+            }
+        }
+    }
+
+    /// Draws ticks and labels on a canvas below a plot that begins `left` pixels from the canvas's edge.
+    pub fn draw(
+        &self,
+        canvas: &HtmlCanvasElement,
+        left: i32,
+        theme: &Theme,
+        ratio: f64,
+    ) -> Result<(), String> {
+        let (Some(screen), Some(context)) = (Screen::new(canvas), context(canvas)) else {
+            return Err("no canvas to draw on".to_owned());
+        };
+        clear(&context);
+        let px = |css: f64| (css * ratio).round() as i32;
+        let (width, height) = (canvas.width() as i32, canvas.height() as i32);
+        let line = px(1.0).max(1);
+        let root = screen.into_drawing_area();
+        let mut chart = ChartBuilder::on(&root)
+            .margin_right(width - left - self.view.width() as i32)
+            .set_label_area_size(LabelAreaPosition::Left, left)
+            .set_label_area_size(LabelAreaPosition::Bottom, height - line)
+            .build_cartesian_2d(self.scale(), Scale::bare(1.0))
+            .map_err(said)?;
+        let text = (theme.font.as_str(), 11.0 * ratio);
+        chart
+            .configure_mesh()
+            .disable_mesh()
+            .disable_y_axis()
+            .x_labels(1000)
+            .axis_style(theme.border.stroke_width(line as u32))
+            .x_label_style(text.into_font().color(&theme.muted))
+            .set_tick_mark_size(LabelAreaPosition::Bottom, px(5.0))
+            .draw()
+            .map_err(said)?;
+        // Below a second the labels say no more than the second's fraction: its beginning stands in the corner.
+        if self.step_us < MINUTE {
+            let least = if self.step_us < SECOND { SECOND } else { MINUTE };
+            let begin = time_of_day(self.view.t0_us(), self.zone_us, least);
+            let corner = text.into_text_style(&root).color(&theme.muted);
+            root.draw_text(&begin, &corner, (px(10.0), line + px(10.0)))
+                .map_err(said)?;
+        }
+        root.present().map_err(said)
     }
 }
 
@@ -111,63 +165,6 @@ fn nice_step(least_us: f64) -> i64 {
         .into_iter()
         .find(|step| *step as f64 >= least_us)
         .unwrap_or(weeks)
-}
-
-/// Draws grid, ticks and labels around a plot that others fill.
-pub fn draw_time_axis(
-    canvas: &HtmlCanvasElement,
-    plot: Plot,
-    view: View,
-    theme: &Theme,
-    ratio: f64,
-) -> Result<(), String> {
-    let (Some(screen), Some(context)) = (Screen::new(canvas), context(canvas)) else {
-        return Err("no canvas to draw on".to_owned());
-    };
-    clear(&context);
-    let zone_us = zone_us();
-    let axis = TimeAxis::new(view, ratio, zone_us);
-    let px = |css: f64| (css * ratio).round() as i32;
-    let (width, height) = (canvas.width() as i32, canvas.height() as i32);
-    let root = screen.into_drawing_area();
-    let mut chart = ChartBuilder::on(&root)
-        .margin_top(plot.top)
-        .margin_right(width - plot.left - plot.width)
-        .set_label_area_size(LabelAreaPosition::Left, plot.left)
-        .set_label_area_size(LabelAreaPosition::Bottom, height - plot.top - plot.height)
-        .build_cartesian_2d(axis.scale(), Scale::bare(1.0))
-        .map_err(said)?;
-    let line = px(1.0).max(1) as u32;
-    let grid = theme.border.mix(0.75).stroke_width(line);
-    let label = (theme.font.as_str(), 11.0 * ratio)
-        .into_font()
-        .color(&theme.muted);
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .disable_y_axis()
-        .x_labels(1000)
-        .bold_line_style(grid)
-        .light_line_style(theme.border.mix(0.3).stroke_width(line))
-        .axis_style(theme.border.stroke_width(line))
-        .x_label_style(label)
-        .set_tick_mark_size(LabelAreaPosition::Bottom, px(5.0))
-        .draw()
-        .map_err(said)?;
-    // Below a second the labels say no more than the second's fraction: its beginning stands in the corner.
-    if axis.step_us < MINUTE {
-        let begin = time_of_day(
-            view.t0_us(),
-            zone_us,
-            if axis.step_us < SECOND { SECOND } else { MINUTE },
-        );
-        let corner = (theme.font.as_str(), 11.0 * ratio)
-            .into_text_style(&root)
-            .color(&theme.muted);
-        root.draw_text(&begin, &corner, (px(10.0), plot.top + plot.height + px(10.0)))
-            .map_err(said)?;
-    }
-    root.present().map_err(said)
 }
 
 /// What went wrong, in words.

@@ -6,7 +6,7 @@ use timeline::Rgba;
 use wasm_bindgen::{Clamped, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
-use super::canvas::{clear, context, offscreen, resize};
+use super::canvas::{context, offscreen, resize};
 
 /// A canvas of one pixel a row, from which rows are stretched.
 ///
@@ -61,7 +61,6 @@ impl Blitter {
         (from, span): (f64, f64),
         width: f64,
     ) -> Result<(), JsValue> {
-        clear(target);
         target.set_image_smoothing_enabled(false);
         for (row, strip) in (0..self.rows.get()).zip(strips) {
             target.draw_image_with_html_canvas_element_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(

@@ -36,7 +36,7 @@
 //! }
 //! ```
 //!
-//! The canvas is transparent where nothing ran; [`timeline::raster_row`] says what colour each pixel has.
+//! The canvas is transparent where nothing ran, but for the lines of the grid, one pixel wide; [`timeline::raster_row`] says what colour each pixel has.
 //!
 //! Every other plot has `frameStats()` and the numbers that it shows:
 //!

@@ -66,6 +66,9 @@ impl State {
 
 impl Scene {
     pub(super) fn heard(&self, gesture: Gesture) {
+        if matches!(gesture, Gesture::Pan { .. } | Gesture::Zoom { .. }) {
+            self.moves();
+        }
         let mut state = self.state.borrow_mut();
         let ratio = state.size.ratio;
         match gesture {

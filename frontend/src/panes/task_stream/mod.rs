@@ -45,7 +45,6 @@ struct Nodes {
     plot: NodeRef,
     axis: NodeRef,
     raster: NodeRef,
-    overlay: NodeRef,
     labels: NodeRef,
 }
 
@@ -56,7 +55,6 @@ impl Nodes {
             plot: self.plot.cast::<HtmlElement>()?,
             axis: self.axis.cast::<HtmlCanvasElement>()?,
             raster: self.raster.cast::<HtmlCanvasElement>()?,
-            overlay: self.overlay.cast::<HtmlCanvasElement>()?,
             labels: self.labels.cast::<HtmlElement>()?,
         })
     }
@@ -122,7 +120,7 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
                 <div class="gh-stream-gutter" aria-hidden="true">
                     <div ref={nodes.labels.clone()}>{ for rows.groups.iter().map(|group| label(group, &act)) }</div>
                 </div>
-                <canvas ref={nodes.axis.clone()} class="gh-canvas" data-testid="axis" aria-hidden="true" />
+                <canvas ref={nodes.axis.clone()} class="gh-canvas gh-stream-axis" data-testid="axis" aria-hidden="true" />
                 <div
                     ref={nodes.plot.clone()}
                     class={classes!("gh-stream-plot", summary.controls.selecting.then_some("gh-selecting"))}
@@ -132,7 +130,6 @@ pub fn TaskStreamPane(props: &PlotProps) -> Html {
                     aria-description={KEYS}
                 >
                     <canvas ref={nodes.raster.clone()} class="gh-canvas" data-testid="raster" />
-                    <canvas ref={nodes.overlay.clone()} class="gh-canvas" data-testid="overlay" />
                     <TipBox link={tips} />
                     {over_plot(&summary, &rows)}
                 </div>

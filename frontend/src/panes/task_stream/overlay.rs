@@ -6,7 +6,6 @@ use web_sys::CanvasRenderingContext2d;
 
 use crate::draw::backend::fitting;
 use crate::draw::blit::Strip;
-use crate::draw::canvas::clear;
 use crate::draw::theme::{Theme, css, luminance};
 use crate::state::live::Live;
 
@@ -37,9 +36,8 @@ pub struct Overlay<'a> {
     pub part: (f64, f64),
 }
 
-/// Paints it anew.
+/// Paints it over the rows.
 pub fn draw(overlay: &Overlay<'_>) {
-    clear(overlay.context);
     overlay.names();
     overlay.errors();
     overlay.brush();

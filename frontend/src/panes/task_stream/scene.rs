@@ -19,11 +19,12 @@ use super::state::{Shown, State};
 use super::story::{Place, Story};
 use super::summary::Summary;
 use super::tip::Tip;
-use crate::draw::axis::{Plot, draw_time_axis};
+use crate::draw::axis::TimeAxis;
 use crate::draw::blit::Blitter;
 use crate::draw::canvas::{Size, clear, context};
-use crate::draw::frame::{FrameRequest, FrameTimes};
+use crate::draw::frame::{FrameRequest, FrameTimes, now};
 use crate::draw::gesture::{Gesture, Gestures, Key};
+use crate::draw::scale::zone_us;
 use crate::draw::theme::{Theme, ThemeWatch};
 use crate::state::live::{Live, LiveClient, Subscription};
 use crate::state::socket::Task;
@@ -32,16 +33,17 @@ use crate::state::socket::Task;
 pub(super) const SLACK: f64 = 2.0;
 /// How long the pointer rests on a rectangle before its details are asked for, milliseconds.
 const REST_MS: u32 = 60;
+/// How long after the last step of a drag or a zoom the rectangle under the pointer is told of again, milliseconds.
+const CALM_MS: f64 = 120.0;
 /// The elements that a scene paints on and listens to.
 #[derive(Clone)]
 pub struct Parts {
-    /// Around everything; the axis canvas covers it.
+    /// Around everything; the axis canvas covers its lower end.
     pub body: HtmlElement,
-    /// The plot's area; raster and overlay canvas cover it.
+    /// The plot's area; the raster canvas covers it.
     pub plot: HtmlElement,
     pub axis: HtmlCanvasElement,
     pub raster: HtmlCanvasElement,
-    pub overlay: HtmlCanvasElement,
     /// The workers' names, moved along when rows scroll.
     pub labels: HtmlElement,
 }
@@ -94,7 +96,7 @@ pub struct Scene {
     pub(super) client: Rc<LiveClient>,
     pub(super) parts: Parts,
     pub(super) outputs: Outputs,
-    contexts: (CanvasRenderingContext2d, CanvasRenderingContext2d),
+    context: CanvasRenderingContext2d,
     blitter: Blitter,
     pub(super) state: RefCell<State>,
     theme_version: Cell<u32>,
@@ -103,6 +105,9 @@ pub struct Scene {
     frame: FrameRequest,
     pub times: FrameTimes,
     kept: RefCell<Option<Kept>>,
+    /// When the user last moved the window, milliseconds of the page's clock.
+    moved_at: Cell<f64>,
+    calming: RefCell<Option<Timeout>>,
     /// Record under the pointer, whose details are asked for when it rests there.
     resting: RefCell<Option<(u64, Timeout)>>,
     pub(super) settling: RefCell<Option<Timeout>>,
@@ -134,7 +139,7 @@ impl Drop for Kept {
 impl Scene {
     /// Begins to paint; `None` where the browser gives no canvas.
     pub fn start(client: Rc<LiveClient>, place: Place, parts: Parts, outputs: Outputs) -> Option<Rc<Self>> {
-        let contexts = (context(&parts.raster)?, context(&parts.overlay)?);
+        let context = context(&parts.raster)?;
         let blitter = Blitter::new()?;
         let theme = Theme::of(&parts.body);
         let scene = Rc::new_cyclic(|weak: &Weak<Self>| {
@@ -146,7 +151,7 @@ impl Scene {
                 place,
                 client,
                 outputs,
-                contexts,
+                context,
                 blitter,
                 theme_version: Cell::new(0),
                 news: Cell::new(true),
@@ -157,6 +162,8 @@ impl Scene {
                 }),
                 times: FrameTimes::default(),
                 kept: RefCell::default(),
+                moved_at: Cell::new(f64::NEG_INFINITY),
+                calming: RefCell::default(),
                 resting: RefCell::default(),
                 settling: RefCell::default(),
                 matter: RefCell::default(),
@@ -224,6 +231,30 @@ impl Scene {
         self.frame.request();
     }
 
+    /// The user moves the window: a tooltip about whatever slides along below the pointer would only flicker.
+    pub(super) fn moves(&self) {
+        self.moved_at.set(now());
+        if self.calming.borrow().is_none() {
+            self.calm_later(CALM_MS);
+        }
+    }
+
+    fn calm_later(&self, after_ms: f64) {
+        let weak = Weak::clone(&self.this);
+        let calm = move || {
+            let Some(scene) = weak.upgrade() else { return };
+            let left = scene.moved_at.get() + CALM_MS - now();
+            if left > 0.0 {
+                scene.calm_later(left);
+            } else {
+                scene.calming.take();
+                scene.request();
+            }
+        };
+        self.calming
+            .replace(Some(Timeout::new(after_ms.ceil() as u32, calm)));
+    }
+
     /// Fills the screen with the pane, or no longer.
     pub(super) fn full_screen(&self) {
         let document = gloo::utils::document();
@@ -285,7 +316,8 @@ impl Scene {
         }
         let summary = self.summary(&mut state, &live);
         let matter = Matter::of(&state, &live);
-        let tip = state.hit.zip(state.pointer).and_then(|((lane, hit), at)| {
+        let told = state.hit.filter(|_| self.calming.borrow().is_none());
+        let tip = told.zip(state.pointer).and_then(|((lane, hit), at)| {
             Tip::of(
                 &live,
                 lane,
@@ -296,7 +328,7 @@ impl Scene {
                 &state.colors,
             )
         });
-        let asked = state.hit.map(|(_, hit)| hit.rect.record);
+        let asked = told.map(|(_, hit)| hit.rect.record);
         drop((live, state));
         self.settle_later(matter);
         self.ask(asked);
@@ -364,57 +396,59 @@ impl Scene {
         let painted = state
             .picture
             .update(timeline, &view, &state.visible, &state.colors);
-        let raster = painted.changed || moved || now.strips != state.shown.strips;
-        if raster {
-            let width = f64::from(view.width());
+        let marked = |shown: &Shown| (shown.hit, shown.brush, shown.picked, shown.moment);
+        let strips = now.strips != state.shown.strips;
+        if painted.changed || moved || strips || marked(&now) != marked(&state.shown) {
             let loaded = if painted.changed {
                 self.blitter.load(state.picture.pixels(), view.width() as usize)
             } else {
                 Ok(())
             };
-            let columns = state.picture.columns(&view);
-            let drawn =
-                loaded.and_then(|()| self.blitter.draw(&self.contexts.0, &state.strips, columns, width));
-            if let Err(error) = drawn {
+            if let Err(error) = loaded.and_then(|()| self.paint_plot(state, live)) {
                 gloo::console::error!("the task stream could not be painted:", error);
             }
         }
         if !painted.exact {
             self.frame.request();
         }
-        if timeline.bounds().is_none() {
+        if now.blank {
             // No data, no time: the notice stands alone.
             if let Some(axis) = context(&self.parts.axis) {
                 clear(&axis);
             }
         } else if moved || state.shown.blank {
-            let plot = Plot {
-                left: size.px(f64::from(self.parts.plot.offset_left())),
-                top: size.px(f64::from(self.parts.plot.offset_top())),
-                width: self.parts.raster.width() as i32,
-                height: self.parts.raster.height() as i32,
-            };
-            if let Err(error) = draw_time_axis(&self.parts.axis, plot, view, &state.theme, size.ratio) {
+            let left = size.px(f64::from(self.parts.plot.offset_left()));
+            let axis = TimeAxis::new(view, size.ratio, zone_us());
+            if let Err(error) = axis.draw(&self.parts.axis, left, &state.theme, size.ratio) {
                 gloo::console::error!("the time axis could not be painted:", error);
             }
         }
-        let marked = |shown: &Shown| (shown.hit, shown.brush, shown.picked, shown.moment);
-        if raster || marked(&now) != marked(&state.shown) {
-            overlay::draw(&Overlay {
-                context: &self.contexts.1,
-                live,
-                view,
-                lanes: &state.visible,
-                strips: &state.strips,
-                hit: state.hit,
-                brush: state.brush,
-                picked: state.picked,
-                theme: &state.theme,
-                colors: &state.colors,
-                ratio: size.ratio,
-                part: state.part(),
-            });
-        }
         state.shown = now;
+    }
+    /// Grid, rows, and what lies over them.
+    fn paint_plot(&self, state: &State, live: &Live) -> Result<(), JsValue> {
+        let (view, size, context) = (state.camera.view(), state.size, &self.context);
+        clear(context);
+        if live.stream.timeline.bounds().is_some() {
+            TimeAxis::new(view, size.ratio, zone_us()).draw_grid(context, &state.theme, size.ratio);
+        }
+        let width = f64::from(view.width());
+        let columns = state.picture.columns(&view);
+        self.blitter.draw(context, &state.strips, columns, width)?;
+        overlay::draw(&Overlay {
+            context,
+            live,
+            view,
+            lanes: &state.visible,
+            strips: &state.strips,
+            hit: state.hit,
+            brush: state.brush,
+            picked: state.picked,
+            theme: &state.theme,
+            colors: &state.colors,
+            ratio: size.ratio,
+            part: state.part(),
+        });
+        Ok(())
     }
 }

@@ -174,9 +174,8 @@ impl State {
         let size = Size::of(&parts.plot);
         if !size.is_empty() && size != self.size {
             resize(&parts.raster, size.width, size.height, size.ratio);
-            resize(&parts.overlay, size.width, size.height, size.ratio);
             let whole = Size::of(&parts.body);
-            resize(&parts.axis, whole.width, whole.height, size.ratio);
+            resize(&parts.axis, whole.width, whole.height - size.height, size.ratio);
             self.camera.resize(parts.raster.width());
             self.size = size;
             if let Some((t0, t1)) = self.window.take() {
