@@ -1,6 +1,7 @@
 //! How figures and names are written: sizes, spans of time, short names.
 
 use protocol::life::UNBOUNDED;
+pub use protocol::names::{short_name, title};
 use protocol::rest::{ClusterState, JobState, Scaling};
 
 /// Units of sizes, each 1024 of the one before.
@@ -53,25 +54,6 @@ pub fn duration(ms: i64) -> String {
         60..3600 => format!("{} m {:02} s", s / 60, s % 60),
         3600..86400 => format!("{} h {:02} m", s / 3600, s % 3600 / 60),
         _ => format!("{} d {:02} h", s / 86400, s % 86400 / 3600),
-    }
-}
-
-/// What tells a cluster apart at a glance: the first 8 characters of its hexadecimal part, or its name where it has
-/// none. Kubernetes gateways put the namespace and a dot before it.
-pub fn short_name(name: &str) -> &str {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    if last.len() > 12 && last.bytes().all(|b| b.is_ascii_hexdigit()) {
-        &last[..8]
-    } else {
-        name
-    }
-}
-
-/// The user's label, or the short name.
-pub fn title<'a>(label: Option<&'a str>, name: &'a str) -> &'a str {
-    match label.map(str::trim) {
-        Some(label) if !label.is_empty() => label,
-        _ => short_name(name),
     }
 }
 
@@ -156,16 +138,6 @@ mod tests {
         assert_eq!(duration(724_000), "12 m 04 s");
         assert_eq!(duration(11_100_000), "3 h 05 m");
         assert_eq!(duration(187_200_000), "2 d 04 h");
-    }
-
-    #[test]
-    fn short_names_keep_what_differs() {
-        assert_eq!(short_name("a3e43b27295246aca9b6472c60f78b5e"), "a3e43b27");
-        assert_eq!(short_name("dev.a3e43b27295246aca9b6472c60f78b5e"), "a3e43b27");
-        assert_eq!(short_name("nightly"), "nightly");
-        assert_eq!(short_name("team.nightly"), "team.nightly");
-        assert_eq!(title(Some("  "), "a3e43b27295246aca9b6472c60f78b5e"), "a3e43b27");
-        assert_eq!(title(Some("etl"), "a3e43b27295246aca9b6472c60f78b5e"), "etl");
     }
 
     #[test]
