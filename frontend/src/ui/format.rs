@@ -57,6 +57,15 @@ pub fn duration(ms: i64) -> String {
     }
 }
 
+/// A limit in words: as [`duration`], without a second unit that says nothing, such as `1 h` or `1 h 30 m`.
+pub fn limit(seconds: u64) -> String {
+    let ms = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+    let whole = duration(ms);
+    whole
+        .split_once(" 00 ")
+        .map_or(whole.clone(), |(first, _)| first.to_owned())
+}
+
 /// What was asked of the cluster's size, or `None` where nobody knows.
 pub fn scaling(scaling: &Scaling) -> Option<String> {
     match *scaling {
@@ -138,6 +147,20 @@ mod tests {
         assert_eq!(duration(724_000), "12 m 04 s");
         assert_eq!(duration(11_100_000), "3 h 05 m");
         assert_eq!(duration(187_200_000), "2 d 04 h");
+    }
+
+    #[test]
+    fn limits_say_no_more_than_they_are() {
+        for (seconds, said) in [
+            (30, "30 s"),
+            (1800, "30 m"),
+            (3600, "1 h"),
+            (5400, "1 h 30 m"),
+            (172_800, "2 d"),
+        ] {
+            assert_eq!(limit(seconds), said);
+        }
+        assert!(limit(u64::MAX).ends_with('h'));
     }
 
     #[test]

@@ -133,10 +133,8 @@ fn words(lease: &Lease, now: i64) -> String {
             Some(format!("gateway stops it in {}", format::duration(at - now)))
         }
         _ => match lease.terms.idle_s {
-            Some(limit) if lease.terms.stops => {
-                Some(format!("stops after {} idle", format::duration(ms(limit))))
-            }
-            Some(limit) => Some(format!("notice after {} idle", format::duration(ms(limit)))),
+            Some(limit) if lease.terms.stops => Some(format!("stops after {} idle", format::limit(limit))),
+            Some(limit) => Some(format!("notice after {} idle", format::limit(limit))),
             None if lease.terms.lifetime_s.is_none() => Some("no limit".to_owned()),
             None => None,
         },
@@ -161,10 +159,6 @@ fn told_words(lease: &Lease, now: i64) -> String {
         }
         _ => "It has had no work for a while. Shut it down if nobody needs it.".to_owned(),
     }
-}
-
-fn ms(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)
 }
 
 fn cost_words(cost: &Spent, currency: Option<&str>) -> String {
@@ -212,8 +206,8 @@ mod tests {
     fn a_lease_is_said_in_few_words() {
         let idle = lease(true, Some((3_600_000, Limit::Idle)));
         assert_eq!(words(&idle, 60_000), "Idle 1 m 00 s · stops in 59 m 00 s");
-        assert_eq!(words(&lease(true, None), 0), "Stops after 1 h 00 m idle");
-        assert_eq!(words(&lease(false, None), 0), "Notice after 1 h 00 m idle");
+        assert_eq!(words(&lease(true, None), 0), "Stops after 1 h idle");
+        assert_eq!(words(&lease(false, None), 0), "Notice after 1 h idle");
         let mut none = lease(true, None);
         none.terms.idle_s = None;
         assert_eq!(words(&none, 0), "No limit");
