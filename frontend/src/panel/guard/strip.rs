@@ -157,7 +157,8 @@ fn told_words(lease: &Lease, now: i64) -> String {
         Some(Limit::Lifetime) => {
             "It has run as long as it was meant to. Shut it down if nobody needs it.".to_owned()
         }
-        _ => "It has had no work for a while. Shut it down if nobody needs it.".to_owned(),
+        Some(Limit::Idle) => "It has had no work for a while. Shut it down if nobody needs it.".to_owned(),
+        None => "It had no work when its scheduler was last heard.".to_owned(),
     }
 }
 

@@ -89,7 +89,8 @@ impl Clusters {
                 _ => due.at,
             }),
             limit: due.map(|due| due.limit),
-            told: row.told_at.is_some() && due.is_some(),
+            // As in `LeaseRow::step`: a scheduler that can't be asked for a moment takes nothing back.
+            told: row.told_at.is_some() && (due.is_some() || seen.activity == Activity::Unknown),
         })
     }
 }
