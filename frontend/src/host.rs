@@ -41,6 +41,8 @@ export interface Host {
   ): Promise<boolean>;
   /** Takes away what was offered on a cluster, if that still shows. */
   withdraw(cluster: string): void;
+  /** A cluster is called otherwise now. */
+  rename(cluster: string, title: string): void;
 }
 "#;
 
@@ -80,6 +82,9 @@ extern "C" {
 
     #[wasm_bindgen(method, structural, catch)]
     fn withdraw(this: &JsHost, cluster: &str) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn rename(this: &JsHost, cluster: &str, title: &str) -> Result<(), JsValue>;
 }
 
 #[wasm_bindgen]
@@ -139,6 +144,8 @@ pub trait Shell {
     ) -> LocalBoxFuture<'static, bool>;
     /// Takes away what was offered on a cluster, if that still shows.
     fn withdraw(&self, cluster: &str);
+    /// A cluster is called otherwise now; nothing to do where that is looked up with every change.
+    fn rename(&self, _cluster: &str, _title: &str) {}
 }
 
 /// A shared handle of the page around the panel.
@@ -261,6 +268,12 @@ impl Shell for JsShell {
     fn withdraw(&self, cluster: &str) {
         if let Err(error) = self.host.withdraw(cluster) {
             gloo::console::error!("a notice could not be taken away:", error);
+        }
+    }
+
+    fn rename(&self, cluster: &str, title: &str) {
+        if let Err(error) = self.host.rename(cluster, title) {
+            gloo::console::error!("a cluster's panes could not be renamed:", error);
         }
     }
 }

@@ -17,6 +17,8 @@ export interface IHostServices {
   consoles: IConsoleTracker | null;
   trans: TranslationBundle;
   openPane: (plot: string, cluster: string, title: string) => void;
+  /** Calls the panes of a cluster otherwise. */
+  rename: (cluster: string, title: string) => void;
 }
 
 /** The `Host` of the module: what it can have done by the page around it. */
@@ -115,6 +117,10 @@ export class LabHost implements Host {
   withdraw(cluster: string): void {
     this._offers.get(cluster)?.();
     this._offers.delete(cluster);
+  }
+
+  rename(cluster: string, title: string): void {
+    this._services.rename(cluster, title);
   }
 
   private _target():

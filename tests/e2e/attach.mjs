@@ -294,6 +294,15 @@ await scenario('attach', async t => {
     await oracle.close();
     await t.until(async () => (await clients.count()) === 0, { what: () => 'nobody connected any more' });
     await panel.home(page);
+    await panel.openPane(page, made, 'progress');
+    await panel.part(panel.card(page, made), 'label-edit').focus();
+    await page.keyboard.press('Enter');
+    await panel.part(panel.card(page, made), 'label-input').fill('renamed');
+    await page.keyboard.press('Enter');
+    await page
+      .locator('#jp-main-dock-panel .lm-TabBar-tab')
+      .filter({ hasText: 'Progress · renamed' })
+      .waitFor();
     await panel.shutDown(page, made);
     await panel.clusterGone(page, made);
   });

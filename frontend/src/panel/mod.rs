@@ -154,7 +154,7 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
 }
 
 /// What the page around the panel shows of clusters follows what the server told last: notices go when they do not hold any
-/// more.
+/// more, and panes are called as their clusters are.
 #[hook]
 fn use_followers(host: &Host, state: &State) {
     let clusters = || state.clusters.iter().flat_map(|list| list.iter());
@@ -169,6 +169,19 @@ fn use_followers(host: &Host, state: &State) {
             let before = before.replace(told.clone());
             for over in before.iter().filter(|name| !told.contains(name)) {
                 host.withdraw(over);
+            }
+        }
+    });
+    let titles: Vec<(String, String)> = clusters()
+        .map(|cluster| (cluster.name.clone(), state.title_of(&cluster.name).to_owned()))
+        .collect();
+    let before = use_mut_ref(Vec::new);
+    use_effect_with(titles, {
+        let host = host.clone();
+        move |titles| {
+            let before = before.replace(titles.clone());
+            for (cluster, title) in titles.iter().filter(|title| !before.contains(title)) {
+                host.rename(cluster, title);
             }
         }
     });
