@@ -287,8 +287,13 @@ await scenario('attach', async t => {
     await t.until(async () => (await clients.count()) === 1, {
       what: () => 'the one client that is connected'
     });
-    await panel.part(page, 'mismatch').first().waitFor();
-    await panel.part(page, 'versions-kernel').selectOption({ index: 0 });
+    // Not with the kernel that was chosen last: with that of the notebook.
+    await panel
+      .part(page, 'versions')
+      .locator('thead')
+      .filter({ hasText: 'Python 3' })
+      .waitFor({ timeout: 30_000 });
+    t.equal(await panel.part(page, 'versions-kernel').inputValue(), 'python3', 'the kernel');
     await panel.part(page, 'versions-equal').waitFor({ timeout: 30_000 });
     await t.shot(page, 'gateway-cluster');
     await oracle.close();

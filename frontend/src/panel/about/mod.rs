@@ -68,7 +68,7 @@ pub enum Msg {
 pub struct About {
     told: [Option<Answer>; 3],
     asking: [Option<Task>; 3],
-    /// What the user chose; the first of the list where nothing was.
+    /// The notebook's kernel or what the user chose; the first of the list where there is neither.
     chosen: Option<String>,
     /// Who comes and goes is seen without a click.
     _tick: Interval,
@@ -107,10 +107,14 @@ impl Component for About {
 
     fn create(ctx: &Context<Self>) -> Self {
         let link = ctx.link().clone();
+        let notebook = ctx.props().panel.host.active_kernel();
         let mut about = Self {
             told: [None, None, None],
             asking: [None, None, None],
-            chosen: Place::Browser.get(KERNEL),
+            // Whether the notebook at hand fits is the question that brings somebody here.
+            chosen: notebook
+                .map(|kernel| kernel.name)
+                .or_else(|| Place::Browser.get(KERNEL)),
             _tick: Interval::new(LOOK_MS, move || link.send_message(Msg::Tick)),
         };
         for question in [Question::Clients, Question::Kernels, Question::Versions] {
