@@ -20,7 +20,7 @@ use protocol::rest::{Cluster, ClusterState, GatewayState};
 use yew::prelude::*;
 
 pub use self::card::ClusterCard;
-use self::choose::Choosing;
+use self::choose::{Choosing, use_end};
 pub use self::opening::NewCluster;
 use super::attached::attached_cards;
 use super::context::{Sheet, use_panel};
@@ -49,6 +49,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
     let panel = use_panel();
     let dismissed = use_state(dismissed_names);
     let chosen = use_state_eq(|| None::<Rc<[AttrValue]>>);
+    use_end(&props.state, &chosen);
     let dismiss = {
         let dismissed = dismissed.setter();
         Callback::from(move |name: AttrValue| {
