@@ -60,12 +60,18 @@ await scenario('attach', async t => {
       await t.shot(page, 'kernel-note');
       await panel.part(page, 'kernel-note-dismiss').click();
       await note.waitFor({ state: 'detached' });
+      let told = false;
+      page.on('websocket', socket =>
+        socket.on('framereceived', ({ payload }) => {
+          told ||= /"event":"kernel_notes".*Elsewhere/s.test(payload);
+        })
+      );
       await page.reload();
       await notebook.open(page);
       await panel.openPanel(page);
       await panel.gatewayUp(page);
-      // The notes come with the first events.
-      await page.waitForTimeout(2000);
+      await t.until(() => told, { what: () => 'the notes, told once more' });
+      await page.waitForTimeout(500);
       t.equal(await note.count(), 0, 'notes after a reload');
     }
   );

@@ -262,6 +262,12 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
     await page.locator('#jp-main-statusbar').waitFor({ timeout: 60_000 });
     await t.until(() => panel.embeddedGateway(stateDir));
     const own = await panel.embeddedGateway(stateDir);
+    await page.waitForFunction(() =>
+      performance
+        .getEntriesByType('resource')
+        .some(({ name, responseStatus }) => /dask-gatehouse\/glance/.test(name) && responseStatus === 200)
+    );
+    t.ok(!(await panel.part(page, 'status-bar').isVisible()), 'nothing to say without clusters');
     const name = await fromPython(t, { connection: () => own });
     await panel
       .part(page, 'status-bar')
