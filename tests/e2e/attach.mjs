@@ -171,6 +171,7 @@ await scenario('attach', async t => {
     await panel.part(attachedCard(page, name), 'about').click();
     const view = panel.part(page, 'client-view');
     await view.waitFor({ timeout: 30_000 });
+    t.equal((await focused(page)).testid, 'back', 'where the keyboard is');
     t.match(await view.innerText(), /Direct/, 'how Python connects');
     const client = page.locator(`[data-testid="connected-client"][data-client="${local.client}"]`);
     await client.waitFor({ timeout: 30_000 });
@@ -202,6 +203,9 @@ await scenario('attach', async t => {
     await t.shot(page, 'about-differs-dark');
     await theme(page, 'JupyterLab Light');
     await panel.home(page);
+    await t.until(async () => (await focused(page)).cluster === name, {
+      what: () => 'the keyboard back on the card'
+    });
   });
 
   const secure = await t.step(
@@ -326,8 +330,12 @@ await scenario('attach', async t => {
       .filter({ hasText: /Trying again/ })
       .waitFor({ timeout: 60_000 });
     await t.shot(page, 'ended');
-    await panel.part(card, 'detach').click();
+    await panel.part(card, 'detach').focus();
+    await page.keyboard.press('Enter');
     await card.waitFor({ state: 'detached', timeout: 30_000 });
+    await t.until(async () => (await focused(page)).testid === 'attach', {
+      what: () => 'the keyboard on the way to attach once more'
+    });
     const recording = panel.part(page, 'recording').filter({ hasText: 'Notebook' });
     await recording.first().waitFor({ timeout: 30_000 });
     await panel.part(attachedCard(page, secure.cluster), 'detach').click();
@@ -361,6 +369,11 @@ async function kernelspec(t, name, spec) {
   const folder = join(t.tmp, 'home-1', '.local', 'share', 'jupyter', 'kernels', name);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'kernel.json'), JSON.stringify({ language: 'python', ...spec }));
+}
+
+/** The `data-` attributes of the element that has the keyboard. */
+function focused(page) {
+  return page.evaluate(() => ({ ...document.activeElement.dataset }));
 }
 
 function attachedCard(page, name) {

@@ -141,6 +141,9 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
     await page.keyboard.press('Enter');
     await panel.part(card, 'lease-told').waitFor({ state: 'detached' });
     await notice.waitFor({ state: 'detached', timeout: 3000 });
+    await t.until(() => page.evaluate(() => document.activeElement.dataset.testid === 'lease-change'), {
+      what: () => 'the keyboard on the line that says when it ends'
+    });
     t.ok((await lease(name)).due_at > before.due_at, 'it has more time');
     await notice.waitFor({ timeout: 30_000 });
     await becomes(name, 'GONE', 40_000);

@@ -14,7 +14,7 @@ use super::fields::LeaseForm;
 use super::{amount, hours};
 use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
-use crate::ui::widgets::{Button, Tone, banner, focus_first};
+use crate::ui::widgets::{Button, Tone, banner, focus_first, focus_stayed};
 
 /// How often the words follow the clock, milliseconds: when its time is nearly up, and before.
 const TOLD_MS: u32 = 1_000;
@@ -59,13 +59,19 @@ pub fn LeaseStrip(props: &LeaseStripProps) -> Html {
         })
     };
     let keep = {
-        let (panel, name, busy) = (panel.clone(), cluster.name.clone(), busy.setter());
-        Callback::from(move |_: MouseEvent| {
-            let (panel, name, busy) = (panel.clone(), name.clone(), busy.clone());
+        let (panel, name) = (panel.clone(), cluster.name.clone());
+        let (busy, root) = (busy.setter(), root.clone());
+        Callback::from(move |event: MouseEvent| {
+            let (panel, name) = (panel.clone(), name.clone());
+            let (busy, root) = (busy.clone(), root.clone());
             busy.set(true);
             spawn_local(async move {
                 if let Err(error) = panel.store.api().keep(&name).await {
                     panel.fail(&error.message);
+                }
+                // The button goes with what was told; what stays says when the cluster ends now.
+                if focus_stayed(&event) {
+                    focus_first(&root, ".gh-lease-toggle");
                 }
                 busy.set(false);
             });
