@@ -28,8 +28,21 @@ export interface Host {
   /** The kernel that the user works with, if there is one. */
   activeKernel(): ActiveKernel | null;
   notify(level: 'info' | 'warning' | 'error', message: string): void;
-  /** A notice with a button; whether it was pressed. `until` is Unix time in milliseconds, 0 where it may stay. */
-  offer(level: 'info' | 'warning' | 'error', message: string, action: string, until: number): Promise<boolean>;
+  /**
+   * A notice on a cluster, with a button; whether it was pressed. `until` is Unix time in milliseconds, 0 where it may
+   * stay.
+   */
+  offer(
+    level: 'info' | 'warning' | 'error',
+    message: string,
+    action: string,
+    until: number,
+    cluster: string
+  ): Promise<boolean>;
+  /** Takes away what was offered on a cluster, if that still shows. */
+  withdraw(cluster: string): void;
+  /** A cluster is called otherwise now. */
+  rename(cluster: string, title: string): void;
 }
 "#;
 
@@ -58,8 +71,20 @@ extern "C" {
     fn notify(this: &JsHost, level: &str, message: &str) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn offer(this: &JsHost, level: &str, message: &str, action: &str, until: f64)
-    -> Result<Promise, JsValue>;
+    fn offer(
+        this: &JsHost,
+        level: &str,
+        message: &str,
+        action: &str,
+        until: f64,
+        cluster: &str,
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn withdraw(this: &JsHost, cluster: &str) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn rename(this: &JsHost, cluster: &str, title: &str) -> Result<(), JsValue>;
 }
 
 #[wasm_bindgen]
@@ -107,15 +132,20 @@ pub trait Shell {
     fn active_kernel(&self) -> Option<ActiveKernel> {
         None
     }
-    /// A notice with a button: whether it was pressed before the notice went. `until` is when that has no more meaning, Unix
-    /// time in milliseconds.
+    /// A notice on a cluster, with a button: whether it was pressed before the notice went. `until` is when that has no more
+    /// meaning, Unix time in milliseconds.
     fn offer(
         &self,
         level: NoticeLevel,
         message: String,
         action: String,
         until: Option<i64>,
+        cluster: String,
     ) -> LocalBoxFuture<'static, bool>;
+    /// Takes away what was offered on a cluster, if that still shows.
+    fn withdraw(&self, cluster: &str);
+    /// A cluster is called otherwise now; nothing to do where that is looked up with every change.
+    fn rename(&self, _cluster: &str, _title: &str) {}
 }
 
 /// A shared handle of the page around the panel.
@@ -228,10 +258,23 @@ impl Shell for JsShell {
         message: String,
         action: String,
         until: Option<i64>,
+        cluster: String,
     ) -> LocalBoxFuture<'static, bool> {
         let host = Rc::clone(&self.host);
         let until = until.unwrap_or(0) as f64;
-        Box::pin(async move { consent(host.offer(word(level), &message, &action, until)).await })
+        Box::pin(async move { consent(host.offer(word(level), &message, &action, until, &cluster)).await })
+    }
+
+    fn withdraw(&self, cluster: &str) {
+        if let Err(error) = self.host.withdraw(cluster) {
+            gloo::console::error!("a notice could not be taken away:", error);
+        }
+    }
+
+    fn rename(&self, cluster: &str, title: &str) {
+        if let Err(error) = self.host.rename(cluster, title) {
+            gloo::console::error!("a cluster's panes could not be renamed:", error);
+        }
     }
 }
 

@@ -193,18 +193,24 @@ impl Shell for PageShell {
         message: String,
         action: String,
         until: Option<i64>,
+        cluster: String,
     ) -> LocalBoxFuture<'static, bool> {
         self.answered(|answer| {
             Act::Offer(
                 level,
                 message,
                 Offered {
+                    cluster,
                     action,
                     until,
                     answer,
                 },
             )
         })
+    }
+
+    fn withdraw(&self, cluster: &str) {
+        self.page.dispatch(Act::Withdraw(cluster.to_owned()));
     }
 }
 

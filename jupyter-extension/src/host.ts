@@ -17,6 +17,8 @@ export interface IHostServices {
   consoles: IConsoleTracker | null;
   trans: TranslationBundle;
   openPane: (plot: string, cluster: string, title: string) => void;
+  /** Calls the panes of a cluster otherwise. */
+  rename: (cluster: string, title: string) => void;
 }
 
 /** The `Host` of the module: what it can have done by the page around it. */
@@ -93,15 +95,32 @@ export class LabHost implements Host {
     level: 'info' | 'warning' | 'error',
     message: string,
     action: string,
-    until: number
+    until: number,
+    cluster: string
   ): Promise<boolean> {
+    // What was said of it before does not hold any more.
+    this.withdraw(cluster);
     return new Promise(resolve => {
-      Notification.emit(message, level, {
+      const id = Notification.emit(message, level, {
         // As long as it has a meaning.
         autoClose: until > 0 ? Math.max(0, until - Date.now()) : false,
         actions: [{ label: action, callback: () => resolve(true) }]
       });
+      this._offers.set(cluster, () => {
+        Notification.dismiss(id);
+        // Of what was answered already this changes nothing.
+        resolve(false);
+      });
     });
+  }
+
+  withdraw(cluster: string): void {
+    this._offers.get(cluster)?.();
+    this._offers.delete(cluster);
+  }
+
+  rename(cluster: string, title: string): void {
+    this._services.rename(cluster, title);
   }
 
   private _target():
@@ -118,6 +137,9 @@ export class LabHost implements Host {
     }
     return console ? { kind: 'console', panel: console } : null;
   }
+
+  /** What takes away the notice that offers something on a cluster, by its name. */
+  private readonly _offers = new Map<string, () => void>();
 }
 
 async function insertCell(panel: NotebookPanel, code: string): Promise<void> {

@@ -45,7 +45,14 @@ const plugin: JupyterFrontEndPlugin<void> = {
       const widget = open ?? addPane(app, panes, new PaneContent(context, pane), [notebooks, consoles]);
       app.shell.activateById(widget.id);
     };
-    const host = new LabHost({ app, baseUrl: server.baseUrl, notebooks, consoles, trans, openPane });
+    const rename = (cluster: string, title: string): void =>
+      panes.forEach(widget => {
+        if (widget.content.pane.cluster === cluster && widget.content.rename(title)) {
+          // The layout remembers the title.
+          void panes.save(widget);
+        }
+      });
+    const host = new LabHost({ app, baseUrl: server.baseUrl, notebooks, consoles, trans, openPane, rename });
     const context: IFrameContext = { host, server, trans };
 
     const panel = new Panel(context);

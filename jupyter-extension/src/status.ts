@@ -89,15 +89,22 @@ class StatusItem extends Widget {
       : trans.__('Dask clusters. Show Gatehouse.');
     this._clusters = clusters;
     this._changed.emit();
+    // What was told and does not hold any more has nothing left to offer.
+    for (const [id, notice] of this._told) {
+      if (!glance.told.some(told => told.id === id)) {
+        Notification.dismiss(notice);
+        this._told.delete(id);
+      }
+    }
     for (const told of panelShows() ? [] : glance.told) {
       if (!this._told.has(told.id)) {
-        this._told.add(told.id);
-        this._tell(told);
+        this._told.set(told.id, this._tell(told));
       }
     }
   }
 
-  private _tell({ message, offer }: IGlance['told'][number]): void {
+  /** Shows a notice; returns its id. */
+  private _tell({ message, offer }: IGlance['told'][number]): string {
     const { server, trans } = this._services;
     const act = async (): Promise<void> => {
       try {
@@ -109,14 +116,15 @@ class StatusItem extends Widget {
       }
     };
     const label = offer?.act === 'keep' ? trans.__('Keep') : trans.__('Shut down');
-    Notification.warning(message, {
+    return Notification.warning(message, {
       autoClose: offer?.until ? Math.max(0, offer.until - Date.now()) : false,
       actions: offer ? [{ label, callback: () => void act() }] : []
     });
   }
 
   private readonly _button = document.createElement('button');
-  private readonly _told = new Set<string>();
+  /** Notices that are shown, by what was told. */
+  private readonly _told = new Map<string, string>();
   private readonly _changed = new Signal<this, void>(this);
   private _clusters = 0;
 }

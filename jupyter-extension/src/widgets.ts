@@ -41,6 +41,9 @@ export const PLOTS = [
 ] as const;
 export type Plot = (typeof PLOTS)[number];
 
+/** Between the plot and the cluster in a pane's title, as the panel writes it. */
+const SEPARATOR = ' · ';
+
 /** A plot of Dask's own dashboard, by the last part of its path. */
 const BOKEH = /^bokeh:[\w.-]+$/;
 
@@ -190,9 +193,20 @@ export class PaneContent extends Frame<PanesModule> {
     readonly pane: IPane
   ) {
     super(context);
-    this.title.label = pane.title;
-    this.title.caption = pane.title;
+    this._setTitle(pane.title);
     this.title.icon = plotIcon(pane.plot);
+  }
+
+  /** Puts another name of its cluster into the title; whether that changed. */
+  rename(cluster: string): boolean {
+    const { title: before } = this.pane;
+    const end = before.indexOf(SEPARATOR);
+    const title = end < 0 ? before : before.slice(0, end) + SEPARATOR + cluster;
+    const changes = title !== before;
+    if (changes) {
+      this._setTitle(title);
+    }
+    return changes;
   }
 
   protected load(): Promise<PanesModule> {
@@ -202,5 +216,11 @@ export class PaneContent extends Frame<PanesModule> {
   protected mount(module: PanesModule, element: HTMLElement): number {
     const { plot, cluster } = this.pane;
     return module.mountPane(element, this.context.host.baseUrl, plot, cluster);
+  }
+
+  private _setTitle(title: string): void {
+    this.pane.title = title;
+    this.title.label = title;
+    this.title.caption = title;
   }
 }

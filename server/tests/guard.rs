@@ -1,10 +1,12 @@
-//! The guard of a real server: what a site's gateway is asked when it ends, and a lease that runs out on a real cluster.
+//! The guard of real servers: what a site's gateway is asked when one ends, one lease under the eyes of two, and a lease that
+//! runs out on a real cluster.
 
 mod common;
 
 use std::time::{Duration, Instant};
 
 use common::Server;
+use gatehouse::state_dir::{Departure, Membership, StateDir};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -188,6 +190,110 @@ async fn what_can_not_be_is_refused_with_the_field() {
     assert_eq!(sent, [json!({"cluster_options": {"idle_timeout": 7200.0}})]);
     ends(&gateway, "one", 1).await;
     assert!(server.end().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_act_once_on_a_lease_that_both_see() {
+    let gateway = gateway(&["shared"], "").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = settings(&folder, "guard: {idle: never, warn: 2 s}\n");
+    let uri = gateway.uri();
+    let args = ["--gateway", &uri, "--config", &config];
+    let mut one = Server::start_with(&args);
+    let mut two = one.beside("other", &args);
+    // It is listed as before: who asks for its end once more is counted.
+    ends(&gateway, "shared", 1).await;
+    // It began long ago, so its time is up as soon as the user was told.
+    let terms = json!({"lifetime_s": 4, "stops": true, "at_end": "keep"});
+    let place = "api/v1/clusters/shared/lease";
+    one.wait("api/v1/clusters/shared", "the cluster", |cluster| {
+        cluster["lease"].is_object().then_some(())
+    })
+    .await;
+    let (status, lease) = send(&one, "PUT", place, terms).await;
+    assert_eq!(status, 200, "{lease}");
+    for server in [&one, &two] {
+        server
+            .wait("api/v1/clusters/shared", "the word", |cluster| {
+                (cluster["lease"]["told"] == true).then_some(())
+            })
+            .await;
+    }
+    let what = |guard: &Value, what: &str| {
+        let deeds = guard["deeds"].as_array().map(Vec::as_slice).unwrap_or_default();
+        deeds.iter().filter(|deed| deed["what"] == what).count()
+    };
+    one.wait("api/v1/guard", "the deed", |guard| {
+        (what(guard, "stopped") > 0).then_some(())
+    })
+    .await;
+    // Three more rounds of both.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let guard = one.json("api/v1/guard").await;
+    assert_eq!((what(&guard, "told"), what(&guard, "stopped")), (1, 1), "{guard}");
+    assert!(one.end().success() && two.end().success());
+    gateway.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_its_client_drops_is_carried_through() {
+    let gateway = MockServer::start().await;
+    let made = json!({"made": {"name": "made", "status": "RUNNING", "start_time": 1_000, "options": {}}});
+    for (verb, place, body, after) in [
+        ("GET", "/api/v1/clusters/", made, 0),
+        ("GET", "/api/v1/options", json!({"cluster_options": []}), 0),
+        ("GET", "/api/version", json!({"version": "2026.3.0"}), 0),
+        ("POST", "/api/v1/clusters/", json!({"name": "made"}), 1500),
+    ] {
+        let answer = ResponseTemplate::new(200)
+            .set_body_json(body)
+            .set_delay(Duration::from_millis(after));
+        let mock = Mock::given(method(verb)).and(path(place)).respond_with(answer);
+        mock.mount(&gateway).await;
+    }
+    let mut server = Server::start_with(&["--gateway", &gateway.uri()]);
+    let body = json!({"label": "dropped", "lease": {"lifetime_s": 7777, "stops": false, "at_end": "stop"}});
+    let asked = server
+        .request("POST", "api/v1/clusters")
+        .json(&body)
+        .timeout(Duration::from_millis(500))
+        .send();
+    assert!(asked.await.expect_err("nobody waits for it").is_timeout());
+    let requests = gateway.received_requests().await.expect("requests");
+    let was_asked = requests.iter().any(|request| request.method.as_str() == "POST");
+    assert!(was_asked, "dropped before the gateway was asked");
+    // Listed before, it had the lease of a cluster that was made elsewhere.
+    let cluster = server
+        .wait("api/v1/clusters/made", "the lease that was chosen", |cluster| {
+            (cluster["lease"]["terms"]["lifetime_s"] == 7777).then(|| cluster.clone())
+        })
+        .await;
+    assert_eq!(cluster["label"], "dropped");
+    ends(&gateway, "made", 1).await;
+    assert!(server.end().success(), "it ends with the server that made it");
+    gateway.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_sees_who_lives_and_takes_no_lock_away() {
+    let gateway = gateway(&[], "").await;
+    let uri = gateway.uri();
+    let mut server = Server::start_with(&["--gateway", &uri]);
+    let dir = StateDir::open(&server.home.path().join("state")).expect("the folder");
+    for _ in 0..3 {
+        assert!(dir.instance_lives("test"), "asking lets go of nothing");
+    }
+    assert!(!dir.instance_lives("nobody"));
+    let member = Membership::join(&dir, "here", None).await.expect("joined");
+    assert!(!member.is_alone());
+    assert!(matches!(member.leave().await.expect("left"), Departure::Others));
+    server.kill();
+    assert!(!dir.instance_lives("test"), "its lock ended with it");
+    let heir = Membership::join(&dir, "test", None)
+        .await
+        .expect("its name is free");
+    assert!(heir.is_alone());
+    assert!(matches!(heir.leave().await.expect("left"), Departure::Last(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

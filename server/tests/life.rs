@@ -216,6 +216,7 @@ async fn a_size_asked_for_while_pending_is_asked_of_the_gateway_once_it_runs() {
         [json!({"count": 9})]
     );
     assert_eq!(cluster["life"]["problem"], limit);
+    assert_eq!(cluster["life"]["not_ended"], false);
     assert_eq!(cluster["scaling"], json!({"mode": "manual", "workers": 3}));
     assert_eq!(cluster["life"]["scaling_waits"], false);
     // A scheduler that was never reached is no reason to promise that nothing is lost.
@@ -255,7 +256,11 @@ async fn a_shutdown_that_the_gateway_refuses_stays_on_the_card() {
     assert_eq!(answer.status(), 502);
     let problem = server
         .wait("api/v1/clusters/a", "the problem", |cluster| {
-            cluster["life"]["problem"].as_str().map(str::to_owned)
+            let life = &cluster["life"];
+            life["problem"]
+                .as_str()
+                .filter(|_| life["not_ended"] == true)
+                .map(str::to_owned)
         })
         .await;
     assert!(

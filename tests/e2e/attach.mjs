@@ -60,12 +60,18 @@ await scenario('attach', async t => {
       await t.shot(page, 'kernel-note');
       await panel.part(page, 'kernel-note-dismiss').click();
       await note.waitFor({ state: 'detached' });
+      let told = false;
+      page.on('websocket', socket =>
+        socket.on('framereceived', ({ payload }) => {
+          told ||= /"event":"kernel_notes".*Elsewhere/s.test(payload);
+        })
+      );
       await page.reload();
       await notebook.open(page);
       await panel.openPanel(page);
       await panel.gatewayUp(page);
-      // The notes come with the first events.
-      await page.waitForTimeout(2000);
+      await t.until(() => told, { what: () => 'the notes, told once more' });
+      await page.waitForTimeout(500);
       t.equal(await note.count(), 0, 'notes after a reload');
     }
   );
@@ -165,6 +171,7 @@ await scenario('attach', async t => {
     await panel.part(attachedCard(page, name), 'about').click();
     const view = panel.part(page, 'client-view');
     await view.waitFor({ timeout: 30_000 });
+    t.equal((await focused(page)).testid, 'back', 'where the keyboard is');
     t.match(await view.innerText(), /Direct/, 'how Python connects');
     const client = page.locator(`[data-testid="connected-client"][data-client="${local.client}"]`);
     await client.waitFor({ timeout: 30_000 });
@@ -196,6 +203,9 @@ await scenario('attach', async t => {
     await t.shot(page, 'about-differs-dark');
     await theme(page, 'JupyterLab Light');
     await panel.home(page);
+    await t.until(async () => (await focused(page)).cluster === name, {
+      what: () => 'the keyboard back on the card'
+    });
   });
 
   const secure = await t.step(
@@ -287,13 +297,27 @@ await scenario('attach', async t => {
     await t.until(async () => (await clients.count()) === 1, {
       what: () => 'the one client that is connected'
     });
-    await panel.part(page, 'mismatch').first().waitFor();
-    await panel.part(page, 'versions-kernel').selectOption({ index: 0 });
+    // Not with the kernel that was chosen last: with that of the notebook.
+    await panel
+      .part(page, 'versions')
+      .locator('thead')
+      .filter({ hasText: 'Python 3' })
+      .waitFor({ timeout: 30_000 });
+    t.equal(await panel.part(page, 'versions-kernel').inputValue(), 'python3', 'the kernel');
     await panel.part(page, 'versions-equal').waitFor({ timeout: 30_000 });
     await t.shot(page, 'gateway-cluster');
     await oracle.close();
     await t.until(async () => (await clients.count()) === 0, { what: () => 'nobody connected any more' });
     await panel.home(page);
+    await panel.openPane(page, made, 'progress');
+    await panel.part(panel.card(page, made), 'label-edit').focus();
+    await page.keyboard.press('Enter');
+    await panel.part(panel.card(page, made), 'label-input').fill('renamed');
+    await page.keyboard.press('Enter');
+    await page
+      .locator('#jp-main-dock-panel .lm-TabBar-tab')
+      .filter({ hasText: 'Progress · renamed' })
+      .waitFor();
     await panel.shutDown(page, made);
     await panel.clusterGone(page, made);
   });
@@ -306,8 +330,12 @@ await scenario('attach', async t => {
       .filter({ hasText: /Trying again/ })
       .waitFor({ timeout: 60_000 });
     await t.shot(page, 'ended');
-    await panel.part(card, 'detach').click();
+    await panel.part(card, 'detach').focus();
+    await page.keyboard.press('Enter');
     await card.waitFor({ state: 'detached', timeout: 30_000 });
+    await t.until(async () => (await focused(page)).testid === 'attach', {
+      what: () => 'the keyboard on the way to attach once more'
+    });
     const recording = panel.part(page, 'recording').filter({ hasText: 'Notebook' });
     await recording.first().waitFor({ timeout: 30_000 });
     await panel.part(attachedCard(page, secure.cluster), 'detach').click();
@@ -341,6 +369,11 @@ async function kernelspec(t, name, spec) {
   const folder = join(t.tmp, 'home-1', '.local', 'share', 'jupyter', 'kernels', name);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'kernel.json'), JSON.stringify({ language: 'python', ...spec }));
+}
+
+/** The `data-` attributes of the element that has the keyboard. */
+function focused(page) {
+  return page.evaluate(() => ({ ...document.activeElement.dataset }));
 }
 
 function attachedCard(page, name) {

@@ -227,11 +227,13 @@ await scenario('form', async t => {
     await field('preset-name').fill('Taxi');
     await field('preset-name').press('Enter');
     await chosenPreset('Taxi');
+    await keyboardOn('preset');
     await field('preset-save-as').click();
     await field('preset-name').fill('TAXI');
     await field('preset-name').press('Enter');
     await field('preset-error').waitFor();
     t.match(await field('preset-error').innerText(), /“Taxi” already/, 'a name that is taken');
+    await keyboardOn('preset-name');
     await t.shot(page, 'preset-taken');
     await field('preset-name').press('Escape');
     t.ok(await field('new-cluster-form').isVisible(), 'Escape gives up the name, not the form');
@@ -296,6 +298,9 @@ await scenario('form', async t => {
       await t.until(async () => !(await presetChoices()).some(choice => /Taxi/.test(choice)), {
         what: presetChoices
       });
+      await chosenPreset('Your own values');
+      await keyboardOn('preset');
+      t.equal(await value('note'), 'typed again', 'what the form keeps of it');
       await page.context().close();
       await server.stop();
       server = await serve();
@@ -423,6 +428,15 @@ await scenario('form', async t => {
     kernelsOfNotebooks(t, gateway)
   );
   t.equal((await ask('GET', 'clusters/')).body, {}, 'clusters left');
+
+  /** Waits until the keyboard is on this element. */
+  async function keyboardOn(id) {
+    const on = () =>
+      page.evaluate(() => document.activeElement.dataset.testid ?? document.activeElement.tagName);
+    await t.until(async () => (await on()) === id, {
+      what: async () => `the keyboard on ${id}; it is on ${await on()}`
+    });
+  }
 
   async function presetChoices() {
     return field('preset').locator('option').allInnerTexts();

@@ -79,6 +79,7 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
     await notice.waitFor();
     await t.shot(page, 'told');
     const first = (await lease(name)).due_at;
+    t.match(await notice.innerText(), /Cluster idles idles/, 'its label');
     await panel.part(notice, 'notice-action').click();
     await panel.part(card, 'lease-told').waitFor({ state: 'detached' });
     await t.until(async () => (await deeds('kept')).includes(name));
@@ -134,9 +135,17 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
       what: () => 'the limit that comes first'
     });
     const before = await lease(name);
-    await panel.part(card, 'keep').click({ timeout: 30_000 });
+    const notice = panel.part(page, 'notice').filter({ hasText: 'Cluster short-lived is stopped in' });
+    await notice.waitFor({ timeout: 30_000 });
+    await panel.part(card, 'keep').focus();
+    await page.keyboard.press('Enter');
     await panel.part(card, 'lease-told').waitFor({ state: 'detached' });
+    await notice.waitFor({ state: 'detached', timeout: 3000 });
+    await t.until(() => page.evaluate(() => document.activeElement.dataset.testid === 'lease-change'), {
+      what: () => 'the keyboard on the line that says when it ends'
+    });
     t.ok((await lease(name)).due_at > before.due_at, 'it has more time');
+    await notice.waitFor({ timeout: 30_000 });
     await becomes(name, 'GONE', 40_000);
     const refused = await api('PUT', `clusters/${name}/lease`, { stops: true, at_end: 'stop' });
     // While it stops, or when it is gone.
@@ -150,6 +159,7 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
     t.equal([terms.stops, terms.at_end, enforced_by], [false, 'keep', 'nobody'], 'its lease');
     const notice = panel.part(page, 'notice').filter({ hasText: 'has had no work for 6 s' });
     await notice.waitFor({ timeout: 30_000 });
+    t.match(await notice.innerText(), new RegExp(`Cluster ${name.slice(0, 8)} has`), 'its short name');
     await sleep(1000 * (WARN + 5));
     t.equal(await on(name), 'RUNNING', 'long after the notice');
     await t.shot(page, 'notebook-told');
@@ -255,6 +265,12 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
     await page.locator('#jp-main-statusbar').waitFor({ timeout: 60_000 });
     await t.until(() => panel.embeddedGateway(stateDir));
     const own = await panel.embeddedGateway(stateDir);
+    await page.waitForFunction(() =>
+      performance
+        .getEntriesByType('resource')
+        .some(({ name, responseStatus }) => /dask-gatehouse\/glance/.test(name) && responseStatus === 200)
+    );
+    t.ok(!(await panel.part(page, 'status-bar').isVisible()), 'nothing to say without clusters');
     const name = await fromPython(t, { connection: () => own });
     await panel
       .part(page, 'status-bar')
@@ -262,13 +278,17 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
       .waitFor({ timeout: 60_000 });
     const told = page.locator('.jp-toast-message, .Toastify__toast').filter({ hasText: 'no work for 6 s' });
     await told.first().waitFor({ timeout: 60_000 });
+    const first = await told.first().elementHandle();
     await t.shot(page, 'status-bar');
     await panel.part(page, 'status-bar').click();
     await panel.gatewayUp(page);
     await panel.clusterState(page, name, 'RUNNING');
+    await panel.part(panel.card(page, name), 'keep').click();
 
     const mine = await panel.createCluster(page, { label: 'mine' });
     await panel.clusterState(page, mine, 'RUNNING');
+    // The status bar's word goes when it is no longer so, and the panel has the next one.
+    await first.waitForElementState('hidden', { timeout: 20_000 });
     await panel.part(panel.card(page, mine), 'lease-change').click();
     await t.shot(page, 'lab-light');
     const before = await panel.census(t);
@@ -285,6 +305,8 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
     await sleep(4000);
     await panel.clusterState(page, mine, 'RUNNING');
     await panel.clusterState(page, name, 'RUNNING');
+    await panel.part(panel.card(page, name), 'keep').click({ timeout: 30_000 });
+    await told.first().waitFor({ state: 'detached', timeout: 5000 });
     await page.context().close();
 
     process.kill(-lab.pid, 'SIGTERM');

@@ -383,6 +383,8 @@ async function inLab(t) {
       await panel.clusterState(page, name, 'RUNNING');
     }
     await t.shot(page, 'lab-three');
+    await panel.part(page, 'select-clusters').click();
+    await panel.part(page, 'chosen').waitFor();
     await page.keyboard.press('Control+Shift+C');
     await page.locator('.lm-CommandPalette-input').fill('Shut Down All Clusters');
     await page.locator('.lm-CommandPalette-item[data-command="gatehouse:shut-down-all"]').click();
@@ -404,6 +406,12 @@ async function inLab(t) {
       await panel.clusterGone(page, name);
     }
     await panel.part(page, 'no-clusters').waitFor();
+    const next = await panel.createCluster(page, { label: 'next' });
+    t.equal(
+      await panel.part(panel.card(page, next), 'cluster-select').count(),
+      0,
+      'marks to choose by, when those that were to be chosen from are gone'
+    );
   });
   await page.context().close();
   await lab.stop();

@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod kernels;
 pub mod life;
 pub mod live;
+pub mod names;
 pub mod presets;
 pub mod recordings;
 pub mod rest;

@@ -21,6 +21,8 @@ pub struct Life {
     pub scaling_waits: bool,
     /// What went wrong with the last change, or keeps it from being watched: a sentence.
     pub problem: Option<String>,
+    /// Whether `problem` is that it could not be shut down.
+    pub not_ended: bool,
     /// Whether `GET api/v1/clusters/{name}/tails` has logs of it.
     pub tails: bool,
 }

@@ -59,6 +59,7 @@ fn cluster() -> Cluster {
             asked: Some(3),
             scaling_waits: false,
             problem: None,
+            not_ended: false,
             tails: true,
         },
         lease: Some(Lease {

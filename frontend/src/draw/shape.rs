@@ -17,6 +17,8 @@ const ROUND: f64 = 3.0;
 const ARC: [f64; 4] = [0.0, 0.134, 0.5, 1.0];
 /// Distance of the lines of a hatch, CSS pixels.
 const HATCH: f64 = 6.0;
+/// Length of a dash and of the pause behind it, CSS pixels.
+const DASH: (f64, f64) = (6.0, 4.0);
 /// Size of labels, CSS pixels.
 pub const LABEL: f64 = 11.0;
 
@@ -59,6 +61,8 @@ pub enum Shape {
         color: RGBAColor,
         width: f64,
     },
+    /// A level line of dashes: where it begins, and how long it is.
+    Dashes((f64, f64), f64, RGBAColor),
     Fill(Vec<(f64, f64)>, RGBAColor),
     /// Around a middle, with a radius.
     Disc(f64, f64, f64, RGBAColor),
@@ -138,6 +142,7 @@ impl Painter<'_> {
             Shape::Bar(area, color, left, right) => self.bar(area, color, *left, *right),
             Shape::Hatch(area, color) => self.hatch(area, color),
             Shape::Line { points, color, width } => self.line(self.points(points), color, *width),
+            Shape::Dashes(from, length, color) => self.dashes(*from, *length, color),
             Shape::Fill(points, color) => self.fill(self.points(points), color),
             Shape::Disc(x, y, radius, color) => self
                 .root
@@ -168,6 +173,17 @@ impl Painter<'_> {
     fn line(&self, points: Vec<(i32, i32)>, color: &RGBAColor, width: f64) -> Result<(), String> {
         let style = color.stroke_width(self.px(width).max(1) as u32);
         self.root.draw(&PathElement::new(points, style)).map_err(said)
+    }
+
+    fn dashes(&self, (x, y): (f64, f64), length: f64, color: &RGBAColor) -> Result<(), String> {
+        let (dash, pause) = DASH;
+        let mut at = 0.0;
+        while at < length {
+            let end = length.min(at + dash);
+            self.line(self.points(&[(x + at, y), (x + end, y)]), color, 1.0)?;
+            at = end + pause;
+        }
+        Ok(())
     }
 
     fn fill(&self, points: Vec<(i32, i32)>, color: &RGBAColor) -> Result<(), String> {

@@ -62,8 +62,8 @@ struct Kept {
     cluster: Option<ClusterDraft>,
     code: String,
     options: Option<Rc<Options>>,
-    /// The cluster that was just made: its card takes the keyboard when it comes.
-    made: String,
+    /// The card that takes the keyboard when it comes.
+    next: String,
 }
 
 impl PartialEq for Drafts {
@@ -91,16 +91,17 @@ impl Drafts {
         self.0.borrow().options.clone()
     }
 
-    pub fn keep_made(&self, name: String) {
-        self.0.borrow_mut().made = name;
+    /// Gives the keyboard to the card of a cluster, once it is there: it was just made, or is what the user comes back to.
+    pub fn focus_card(&self, name: String) {
+        self.0.borrow_mut().next = name;
     }
 
-    /// Whether this cluster was just made here; once.
-    pub fn take_made(&self, name: &str) -> bool {
-        let made = &mut self.0.borrow_mut().made;
-        let is_it = made == name;
+    /// Whether this cluster's card is to take the keyboard; once.
+    pub fn takes_focus(&self, name: &str) -> bool {
+        let next = &mut self.0.borrow_mut().next;
+        let is_it = next == name;
         if is_it {
-            made.clear();
+            next.clear();
         }
         is_it
     }

@@ -17,6 +17,8 @@ pub enum Origin {
     Last,
     /// The preset of this id.
     Preset(String),
+    /// A preset that was deleted since: the values are the user's own.
+    Own,
 }
 
 /// Everything typed into the form for a new cluster.

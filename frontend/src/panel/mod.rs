@@ -95,6 +95,8 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
         }
     });
 
+    use_followers(&props.host, &state);
+
     let lost = matches!(state.link, Link::Lost { .. });
     let body = match &*sheet {
         Sheet::Home => html! {
@@ -149,6 +151,40 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
             </div>
         </ContextProvider<Panel>>
     }
+}
+
+/// What the page around the panel shows of clusters follows what the server told last: notices go when they do not hold any
+/// more, and panes are called as their clusters are.
+#[hook]
+fn use_followers(host: &Host, state: &State) {
+    let clusters = || state.clusters.iter().flat_map(|list| list.iter());
+    let told: Vec<String> = clusters()
+        .filter(|cluster| cluster.lease.as_ref().is_some_and(|lease| lease.told))
+        .map(|cluster| cluster.name.clone())
+        .collect();
+    let before = use_mut_ref(Vec::new);
+    use_effect_with(told, {
+        let host = host.clone();
+        move |told| {
+            let before = before.replace(told.clone());
+            for over in before.iter().filter(|name| !told.contains(name)) {
+                host.withdraw(over);
+            }
+        }
+    });
+    let titles: Vec<(String, String)> = clusters()
+        .map(|cluster| (cluster.name.clone(), state.title_of(&cluster.name).to_owned()))
+        .collect();
+    let before = use_mut_ref(Vec::new);
+    use_effect_with(titles, {
+        let host = host.clone();
+        move |titles| {
+            let before = before.replace(titles.clone());
+            for (cluster, title) in titles.iter().filter(|title| !before.contains(title)) {
+                host.rename(cluster, title);
+            }
+        }
+    });
 }
 
 /// Does what a command says, asking for the cluster where that is not clear.

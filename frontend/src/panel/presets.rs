@@ -58,7 +58,7 @@ impl Presets {
         limit: Option<u32>,
     ) -> (ClusterDraft, Vec<String>) {
         let form = match &origin {
-            Origin::Defaults => None,
+            Origin::Defaults | Origin::Own => None,
             Origin::Last => self.last.as_ref(),
             Origin::Preset(id) => self.get(id).map(|preset| &preset.form),
         };

@@ -37,7 +37,11 @@ pub struct TimeSeries {
     legend: &'static [(&'static str, &'static str)],
 }
 
-const LIMIT: (&str, &str) = ("var(--jp-ui-font-color2)", "line: all that there is");
+/// Dashed, as its line is: the colour alone is nearly that of what is spilled.
+const LIMIT: (&str, &str) = (
+    "repeating-linear-gradient(90deg, var(--jp-ui-font-color2) 0 4px, transparent 4px 6px) center / 100% 2px no-repeat",
+    "all that there is",
+);
 const AT: Column = ("Time", Unit::Time);
 
 pub static CPU: TimeSeries = TimeSeries {
@@ -288,11 +292,9 @@ impl Plot for TimeSeries {
         }
         if limit > 0.0 {
             let level = y.place(limit, base, -plot.h);
-            picture.shapes.push(Shape::Line {
-                points: vec![(plot.x, level), (plot.x + plot.w, level)],
-                color: room.theme.muted,
-                width: 1.0,
-            });
+            picture
+                .shapes
+                .push(Shape::Dashes((plot.x, level), plot.w, room.theme.muted));
         }
         if let Some(at_us) = data.live.at.map(|at_us| at_us as f64)
             && (x.from..=x.to).contains(&at_us)

@@ -53,6 +53,8 @@ pub struct Toast {
 /// What a notice offers to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offered {
+    /// Name of the cluster that it is about.
+    pub cluster: String,
     pub action: String,
     /// When it has no more meaning, Unix time in milliseconds.
     pub until: Option<i64>,
@@ -106,6 +108,8 @@ pub enum Act {
     Tile(bool),
     Toast(NoticeLevel, String),
     Offer(NoticeLevel, String, Offered),
+    /// What was offered on a cluster has no meaning any more.
+    Withdraw(String),
     Dismiss(u32),
     Ask {
         title: String,
@@ -216,6 +220,10 @@ impl Reducible for Page {
             Act::Tile(tiled) => next.tiled = tiled,
             Act::Toast(level, message) => next.toast(level, message, None),
             Act::Offer(level, message, offered) => next.toast(level, message, Some(offered)),
+            Act::Withdraw(cluster) => next.toasts.retain(|toast| {
+                let offered = toast.offered.as_ref();
+                offered.is_none_or(|offered| offered.cluster != cluster)
+            }),
             Act::Dismiss(id) => next.toasts.retain(|toast| toast.id != id),
             Act::Ask {
                 title,

@@ -1,6 +1,7 @@
 //! How figures and names are written: sizes, spans of time, short names.
 
 use protocol::life::UNBOUNDED;
+pub use protocol::names::{short_name, title};
 use protocol::rest::{ClusterState, JobState, Scaling};
 
 /// Units of sizes, each 1024 of the one before.
@@ -64,23 +65,13 @@ pub fn age(ms: i64) -> String {
     }
 }
 
-/// What tells a cluster apart at a glance: the first 8 characters of its hexadecimal part, or its name where it has
-/// none. Kubernetes gateways put the namespace and a dot before it.
-pub fn short_name(name: &str) -> &str {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    if last.len() > 12 && last.bytes().all(|b| b.is_ascii_hexdigit()) {
-        &last[..8]
-    } else {
-        name
-    }
-}
-
-/// The user's label, or the short name.
-pub fn title<'a>(label: Option<&'a str>, name: &'a str) -> &'a str {
-    match label.map(str::trim) {
-        Some(label) if !label.is_empty() => label,
-        _ => short_name(name),
-    }
+/// A limit in words: as [`duration`], without a second unit that says nothing, such as `1 h` or `1 h 30 m`.
+pub fn limit(seconds: u64) -> String {
+    let ms = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+    let whole = duration(ms);
+    whole
+        .split_once(" 00 ")
+        .map_or(whole.clone(), |(first, _)| first.to_owned())
 }
 
 /// What was asked of the cluster's size, or `None` where nobody knows.
@@ -168,13 +159,17 @@ mod tests {
     }
 
     #[test]
-    fn short_names_keep_what_differs() {
-        assert_eq!(short_name("a3e43b27295246aca9b6472c60f78b5e"), "a3e43b27");
-        assert_eq!(short_name("dev.a3e43b27295246aca9b6472c60f78b5e"), "a3e43b27");
-        assert_eq!(short_name("nightly"), "nightly");
-        assert_eq!(short_name("team.nightly"), "team.nightly");
-        assert_eq!(title(Some("  "), "a3e43b27295246aca9b6472c60f78b5e"), "a3e43b27");
-        assert_eq!(title(Some("etl"), "a3e43b27295246aca9b6472c60f78b5e"), "etl");
+    fn limits_say_no_more_than_they_are() {
+        for (seconds, said) in [
+            (30, "30 s"),
+            (1800, "30 m"),
+            (3600, "1 h"),
+            (5400, "1 h 30 m"),
+            (172_800, "2 d"),
+        ] {
+            assert_eq!(limit(seconds), said);
+        }
+        assert!(limit(u64::MAX).ends_with('h'));
     }
 
     #[test]

@@ -380,6 +380,13 @@ pub fn focus_is_lost() -> bool {
     active.is_none_or(|active| active.tag_name() == "BODY")
 }
 
+/// Whether the keyboard is where it was when that was clicked, or nowhere because it is gone or can't be used.
+pub fn focus_stayed(clicked: &MouseEvent) -> bool {
+    let target = clicked.target_dyn_into::<web_sys::Node>();
+    let active = gloo::utils::document().active_element();
+    focus_is_lost() || active.is_some_and(|active| active.contains(target.as_ref()))
+}
+
 /// Puts the keyboard on an element.
 pub fn focus(element: &NodeRef) {
     if let Some(element) = element.cast::<web_sys::HtmlElement>() {
@@ -389,9 +396,20 @@ pub fn focus(element: &NodeRef) {
 
 /// Puts the keyboard where the user goes on: the first element below `root` that `selector` finds.
 pub fn focus_first(root: &NodeRef, selector: &str) {
-    let found = root
-        .cast::<web_sys::Element>()
-        .and_then(|root| root.query_selector(selector).ok().flatten());
+    focus_below(root.cast(), selector);
+}
+
+/// Puts the keyboard on the way back out of the sheet around `inside`, where there is nothing to type into.
+pub fn focus_back(inside: &NodeRef) {
+    let inside = inside.cast::<web_sys::Element>();
+    focus_below(
+        inside.and_then(|inside| inside.closest(".gh-sheet").ok().flatten()),
+        "button",
+    );
+}
+
+fn focus_below(root: Option<web_sys::Element>, selector: &str) {
+    let found = root.and_then(|root| root.query_selector(selector).ok().flatten());
     if let Some(element) = found.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
         // Not focusable only while hidden, and then there is nothing to type into.
         element.focus().ok();

@@ -140,7 +140,7 @@ impl Attachments {
         let label = label(&request, &address)?;
         let text = address.to_string();
         self.refuse_another(&text)?;
-        let reached = target::target(address.clone(), files.as_ref())?;
+        let reached = target::target(address.clone(), files.as_ref()).await?;
         target::probe(&address, &reached).await?;
         let given = Given {
             id: uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
@@ -238,16 +238,18 @@ impl Attachments {
                 .get(&given.id)
                 .is_some_and(|entry| entry.watcher.is_ok());
             if !watched {
-                let watcher = self.watch(&given);
+                let watcher = self.watch(&given).await;
                 self.entries().insert(given.id.clone(), Entry { given, watcher });
             }
         }
     }
 
-    fn watch(&self, given: &Given) -> Result<Watcher, String> {
-        let target = target::address(&given.address)
-            .and_then(|address| target::target(address, given.files.as_ref()))
-            .map_err(|error| error.to_string())?;
+    async fn watch(&self, given: &Given) -> Result<Watcher, String> {
+        let told = |error: AttachError| error.to_string();
+        let address = target::address(&given.address).map_err(told)?;
+        let target = target::target(address, given.files.as_ref())
+            .await
+            .map_err(told)?;
         let tap = self
             .0
             .recordings

@@ -1,7 +1,7 @@
 //! From what the user typed to a scheduler that answers, with a sentence for each way in which it may not.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dask_comm::{Address, ClusterCert, CommError, Connection, Timeouts, TlsProblem};
@@ -129,13 +129,13 @@ fn absolute(field: &'static str, typed: &str) -> Result<String, AttachError> {
 }
 
 /// How the scheduler is reached; reads the certificate's files.
-pub(super) fn target(address: Address, files: Option<&Files>) -> Result<Target, AttachError> {
+pub(super) async fn target(address: Address, files: Option<&Files>) -> Result<Target, AttachError> {
     let Some(files) = files else {
         return Ok(Target::direct(address));
     };
-    let ca = read("ca_file", &files.ca)?;
-    let cert = read("cert_file", &files.cert)?;
-    let key = read("key_file", &files.key)?;
+    let ca = read("ca_file", &files.ca).await?;
+    let cert = read("cert_file", &files.cert).await?;
+    let key = read("key_file", &files.key).await?;
     let cert = ClusterCert::with_authority(&ca, &cert, &key).map_err(|error| match error {
         CommError::Certificate { reason } => {
             let field = match reason.as_str() {
@@ -150,21 +150,25 @@ pub(super) fn target(address: Address, files: Option<&Files>) -> Result<Target, 
     Ok(Target::secure(address, cert))
 }
 
-fn read(field: &'static str, path: &str) -> Result<Vec<u8>, AttachError> {
+async fn read(field: &'static str, path: &str) -> Result<Vec<u8>, AttachError> {
     let wrong = |why: String| {
         invalid(
             field,
             format!("{path} can\u{2019}t be read on the machine of Gatehouse: {why}."),
         )
     };
-    let found = std::fs::metadata(Path::new(path)).map_err(|error| wrong(in_words(&error)))?;
+    let found = tokio::fs::metadata(path)
+        .await
+        .map_err(|error| wrong(in_words(&error)))?;
     if !found.is_file() {
         return Err(wrong("it is not a file".to_owned()));
     }
     if found.len() > FILE_LIMIT {
         return Err(wrong("it is too large for a certificate".to_owned()));
     }
-    std::fs::read(path).map_err(|error| wrong(in_words(&error)))
+    tokio::fs::read(path)
+        .await
+        .map_err(|error| wrong(in_words(&error)))
 }
 
 fn in_words(error: &std::io::Error) -> String {
@@ -331,8 +335,8 @@ mod tests {
         assert_eq!((whole.cert.as_str(), whole.key.as_str()), ("/c", "/c"));
     }
 
-    #[test]
-    fn a_file_that_is_wrong_is_named_and_not_shown() {
+    #[tokio::test]
+    async fn a_file_that_is_wrong_is_named_and_not_shown() {
         let temp = tempfile::tempdir().unwrap();
         let path = |name: &str| temp.path().join(name).to_string_lossy().into_owned();
         std::fs::write(path("text"), "secret words").unwrap();
@@ -349,7 +353,7 @@ mod tests {
                 cert: path("text"),
                 key: path("text"),
             };
-            let (field, message) = refused(target(address("tls://h:1").unwrap(), Some(&files)));
+            let (field, message) = refused(target(address("tls://h:1").unwrap(), Some(&files)).await);
             assert_eq!(field, "ca_file", "{message}");
             assert!(
                 message.contains(words) && !message.contains("secret words"),

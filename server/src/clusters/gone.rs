@@ -6,7 +6,7 @@ use std::time::Duration;
 use dask_gateway::{ClusterReport, ClusterStatus, GatewayError};
 use tracing::warn;
 
-use super::{Clusters, waiting};
+use super::{Book, Clusters, waiting};
 
 /// The list of all others waits for this.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -16,7 +16,8 @@ impl Clusters {
     /// that is not known. One that is over for a while is not added.
     pub(super) async fn follow_up(&self, reports: &mut BTreeMap<String, ClusterReport>, now_ms: i64) {
         let missing: Vec<ClusterReport> = {
-            let book = self.book();
+            let mut book = self.book();
+            book.unanswered.retain(|name, _| !reports.contains_key(name));
             let all = book.reports.values();
             all.filter(|old| !reports.contains_key(&old.name))
                 .cloned()
@@ -39,7 +40,10 @@ impl Clusters {
 
     async fn what_became_of(&self, old: ClusterReport, now_ms: i64) -> ClusterReport {
         match tokio::time::timeout(PATIENCE, self.0.client.get(&old.name)).await {
-            Ok(Ok(report)) => report,
+            Ok(Ok(report)) => {
+                self.book().unanswered.remove(&old.name);
+                report
+            }
             Ok(Err(GatewayError::NotFound { .. })) => ClusterReport {
                 status: ClusterStatus::Stopped,
                 stop_time: Some(now_ms),
@@ -48,20 +52,25 @@ impl Clusters {
                 ..old
             },
             // It may well run: it is asked about again with the next list.
-            Ok(Err(error)) => {
-                warn!(cluster = %old.name, %error, "what became of a cluster can't be asked");
-                old
-            }
-            Err(_elapsed) => {
-                warn!(cluster = %old.name, "the gateway does not say in time what became of a cluster");
-                old
-            }
+            Ok(Err(error)) => self.unanswered(old, error.to_string()),
+            Err(_elapsed) => self.unanswered(old, "the gateway does not answer in time".to_owned()),
         }
+    }
+
+    fn unanswered(&self, old: ClusterReport, why: String) -> ClusterReport {
+        if self.book().is_new_answer(&old.name, &why) {
+            warn!(cluster = %old.name, why, "what became of a cluster can't be asked");
+        }
+        old
     }
 
     /// Drops what is remembered of a cluster that is gone.
     pub(super) async fn forget(&self, name: &str) {
-        self.book().remembered.remove(name);
+        {
+            let mut book = self.book();
+            book.remembered.remove(name);
+            book.unanswered.remove(name);
+        }
         let store = &self.0.store;
         if let Err(error) = store.forget_cluster(name).await {
             warn!(cluster = %name, %error, "what is remembered of a cluster that is gone can't be forgotten");
@@ -69,6 +78,15 @@ impl Clusters {
         if let Err(error) = waiting::drop(store, name).await {
             warn!(cluster = %name, %error, "the size that waits for a cluster that is gone can't be forgotten");
         }
+    }
+}
+
+impl Book {
+    /// Takes note of why nobody says what became of a cluster. Whether that was not so a moment ago: it is asked with
+    /// every list.
+    fn is_new_answer(&mut self, name: &str, why: &str) -> bool {
+        let before = self.unanswered.insert(name.to_owned(), why.to_owned());
+        before.as_deref() != Some(why)
     }
 }
 
@@ -89,6 +107,15 @@ pub(super) fn sentence(unreadable: &[(String, &'static str)]) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_answer_is_logged_once() {
+        let mut book = Book::default();
+        assert!(book.is_new_answer("a", "No."));
+        assert!(!book.is_new_answer("a", "No."));
+        assert!(book.is_new_answer("a", "Not now."));
+        assert!(book.is_new_answer("b", "No."));
+    }
 
     #[test]
     fn reports_that_cannot_be_read_are_named() {

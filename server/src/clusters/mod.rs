@@ -85,6 +85,8 @@ struct Book {
     dismissed: HashSet<String>,
     /// Clusters that were asked to stop: their end is no news.
     stopping: HashSet<String>,
+    /// Clusters of which nobody says what became of them, and why.
+    unanswered: HashMap<String, String>,
 }
 
 impl Book {

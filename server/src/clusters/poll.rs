@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dask_gateway::{ClusterReport, ClusterStatus, GatewayError, Listing};
 use protocol::events::{Figures, NoticeLevel};
+use protocol::names::title;
 use protocol::rest::{GatewayKind, GatewayState, GatewayStatus, Scaling};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -371,8 +372,8 @@ async fn changed(state: &mut Option<watch::Receiver<EmbeddedState>>) {
     std::future::pending().await
 }
 
-/// What the user calls the cluster.
+/// What the user calls the cluster, as on its card.
 pub(super) fn short(book: &super::Book, name: &str) -> String {
-    let label = book.remembered.get(name).and_then(|note| note.label.clone());
-    label.unwrap_or_else(|| name.to_owned())
+    let note = book.remembered.get(name);
+    title(note.and_then(|note| note.label.as_deref()), name).to_owned()
 }

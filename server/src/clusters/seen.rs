@@ -19,6 +19,8 @@ pub(super) struct Seen {
     gone_at: Option<i64>,
     /// What went wrong with the last change, in a sentence.
     pub(super) problem: Option<String>,
+    /// Whether that is what its shutdown came to.
+    pub(super) not_ended: bool,
 }
 
 /// What was seen of all clusters that are listed, by name.
@@ -34,6 +36,15 @@ impl Lives {
     pub(super) fn set_problem(&mut self, name: &str, problem: Option<String>) {
         if let Some(seen) = self.0.get_mut(name) {
             seen.problem = problem;
+            seen.not_ended = false;
+        }
+    }
+
+    /// Notes why it could not be shut down.
+    pub(super) fn set_not_ended(&mut self, name: &str, problem: String) {
+        if let Some(seen) = self.0.get_mut(name) {
+            seen.problem = Some(problem);
+            seen.not_ended = true;
         }
     }
 
@@ -52,6 +63,7 @@ impl Lives {
                         seen.ran_from = Some(now_ms);
                     } else {
                         seen.problem = None;
+                        seen.not_ended = false;
                     }
                 }
                 None => {
@@ -67,6 +79,7 @@ impl Lives {
                             .flatten(),
                         gone_at: over.then_some(now_ms + LINGER_MS),
                         problem: None,
+                        not_ended: false,
                     };
                     self.0.insert(name.clone(), seen);
                 }
@@ -128,9 +141,18 @@ mod tests {
         lives.take(&list(ClusterStatus::Running, None), 5_000);
         lives.set_problem("a", Some("No.".to_owned()));
         lives.take(&list(ClusterStatus::Running, None), 6_000);
-        assert_eq!(lives.get("a").expect("seen").problem.as_deref(), Some("No."));
+        let said = |lives: &Lives| {
+            let seen = lives.get("a").expect("seen");
+            (seen.problem.clone(), seen.not_ended)
+        };
+        assert_eq!(said(&lives), (Some("No.".to_owned()), false));
+        lives.set_not_ended("a", "It goes on.".to_owned());
+        assert_eq!(said(&lives), (Some("It goes on.".to_owned()), true));
+        lives.set_problem("a", Some("No.".to_owned()));
+        assert!(!said(&lives).1, "another word is not of its shutdown");
+        lives.set_not_ended("a", "It goes on.".to_owned());
         lives.take(&list(ClusterStatus::Stopping, None), 7_000);
-        assert_eq!(lives.get("a").expect("seen").problem, None);
+        assert_eq!(said(&lives), (None, false));
         lives.take(&BTreeMap::new(), 8_000);
         assert!(lives.get("a").is_none());
     }

@@ -22,10 +22,8 @@ impl Clusters {
             warn!(cluster = %name, %error, "a cluster could not be stopped");
             let mut book = self.book();
             book.stopping.remove(name);
-            book.lives.set_problem(
-                name,
-                Some(format!("It could not be shut down: {error} Then try again.")),
-            );
+            let problem = format!("It could not be shut down: {error} Then try again.");
+            book.lives.set_not_ended(name, problem);
             drop(book);
             self.0.dirty.notify_one();
             return Err(error.into());

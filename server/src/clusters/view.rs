@@ -62,6 +62,7 @@ fn cluster(book: &Book, origin: &GatewayOrigin, report: &ClusterReport) -> Clust
             asked,
             scaling_waits: waits.is_some(),
             problem: seen.and_then(|seen| seen.problem.clone()),
+            not_ended: seen.is_some_and(|seen| seen.not_ended),
             tails: matches!(origin, GatewayOrigin::Embedded(_)) && state != ClusterState::Stopped,
         },
         lease: None,

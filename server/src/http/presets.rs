@@ -77,30 +77,18 @@ pub(super) async fn for_kernel(
     State(app): State<App>,
     Asked(query): Asked<KernelQuery>,
 ) -> Result<Json<KernelAdvice>, HttpError> {
-    let name = query.kernel;
-    let advice = match app.kernels.versions(&name).await {
-        Ok(found) => {
-            let listed = app.kernels.list().await.unwrap_or_default();
-            let shown = listed.into_iter().find(|kernel| kernel.name == name);
-            let shown = shown.map_or(name, |kernel| kernel.display_name);
-            app.clusters.advise(&shown, &found).await?
-        }
-        Err(error @ KernelError::NotFound(_)) => return Err(HttpError::not_found(error.to_string())),
-        Err(error @ KernelError::Jupyter(_)) => {
-            return Err(HttpError::new(
-                StatusCode::BAD_GATEWAY,
-                "jupyter",
-                error.to_string(),
-            ));
-        }
+    let listed = app.kernels.find(&query.kernel).await?;
+    let kernel = listed.shown.display_name.clone();
+    let advice = match app.kernels.versions_of(&listed).await {
+        Ok(found) => app.clusters.advise(&kernel, &found).await?,
         // It runs elsewhere, perhaps with all that it needs: nothing to warn of.
         Err(error @ KernelError::NoInterpreter { .. }) => KernelAdvice {
-            kernel: name,
+            kernel,
             reason: Some(error.to_string()),
             ..KernelAdvice::default()
         },
-        Err(error @ (KernelError::NotPython { .. } | KernelError::Interpreter { .. })) => KernelAdvice {
-            kernel: name,
+        Err(error) => KernelAdvice {
+            kernel,
             warning: Some(error.to_string()),
             ..KernelAdvice::default()
         },

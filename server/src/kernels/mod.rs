@@ -107,15 +107,6 @@ impl Kernels {
         client.kernelspecs().await.map_err(|error| jupyter(&error))
     }
 
-    /// The versions in a kernel's environment, by the name of its kernelspec; its interpreter is run for it, unless that
-    /// was done a moment ago.
-    ///
-    /// # Errors
-    /// Each of [`KernelError`].
-    pub async fn versions(&self, name: &str) -> Result<KernelVersions, KernelError> {
-        self.versions_of(&self.find(name).await?).await
-    }
-
     /// A kernel by the name of its kernelspec.
     ///
     /// # Errors
@@ -128,10 +119,10 @@ impl Kernels {
             .ok_or_else(|| KernelError::NotFound(name.to_owned()))
     }
 
-    /// As [`Kernels::versions`], of a kernel that was found.
+    /// The versions in a kernel's environment; its interpreter is run for it, unless that was done a moment ago.
     ///
     /// # Errors
-    /// As [`Kernels::versions`].
+    /// [`KernelError::NotPython`], [`KernelError::NoInterpreter`] or [`KernelError::Interpreter`].
     pub(crate) async fn versions_of(&self, listed: &ListedKernel) -> Result<KernelVersions, KernelError> {
         let shown = &listed.shown.display_name;
         if !listed.is_python() {

@@ -160,7 +160,7 @@ mod tests {
     use wiremock::matchers::{header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
-    use super::super::KernelError;
+    use super::super::{KernelError, KernelVersions};
     use super::*;
     use crate::jobs::JupyterSource;
 
@@ -201,6 +201,10 @@ mod tests {
         let ours = GatewayConfig::of_python(&sources).unwrap();
         let kernels = Kernels::new(source, real(), sources, ours).unwrap();
         (jupyter, kernels)
+    }
+
+    async fn versions(kernels: &Kernels, name: &str) -> Result<KernelVersions, KernelError> {
+        kernels.versions_of(&kernels.find(name).await?).await
     }
 
     fn spec(name: &str, language: &str, python: &str, env: &Value) -> Value {
@@ -285,7 +289,7 @@ mod tests {
             ("r", "not Python"),
             ("gone", "/nowhere/bin/python"),
         ] {
-            let error = kernels.versions(name).await.unwrap_err().to_string();
+            let error = versions(&kernels, name).await.unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
         let alone = Kernels::new(
@@ -311,9 +315,9 @@ mod tests {
         let python = bare.to_string_lossy().into_owned();
         let (_jupyter, kernels) =
             kernels(json!({ "bare": spec("bare", "python", &python, &json!({})) })).await;
-        let first = kernels.versions("bare").await.unwrap();
+        let first = versions(&kernels, "bare").await.unwrap();
         assert_eq!(first.python, "3.12.1");
         std::fs::write(&bare, "#!/bin/sh\nexit 1\n").unwrap();
-        assert_eq!(kernels.versions("bare").await.unwrap(), first, "remembered");
+        assert_eq!(versions(&kernels, "bare").await.unwrap(), first, "remembered");
     }
 }

@@ -49,20 +49,27 @@ impl Server {
 
     /// Starts a server in an environment with these variables.
     pub(crate) fn start_in(args: &[&str], env: &[(String, String)]) -> Self {
-        Self::start_at(
-            Arc::new(tempfile::tempdir().expect("a temporary folder")),
-            args,
-            env,
-        )
+        let home = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        Self::start_at(home, "test", args, env)
+    }
+
+    /// Starts another server of the same user, with the same state folder.
+    pub(crate) fn beside(&self, instance: &str, args: &[&str]) -> Self {
+        Self::start_at(Arc::clone(&self.home), instance, args, &[])
     }
 
     /// Ends the server and starts it again where it was.
     pub(crate) fn restarted(mut self) -> Self {
         self.end();
-        Self::start_at(Arc::clone(&self.home), &[], &[])
+        Self::start_at(Arc::clone(&self.home), "test", &[], &[])
     }
 
-    fn start_at(home: Arc<tempfile::TempDir>, args: &[&str], env: &[(String, String)]) -> Self {
+    fn start_at(
+        home: Arc<tempfile::TempDir>,
+        instance: &str,
+        args: &[&str],
+        env: &[(String, String)],
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -81,7 +88,7 @@ impl Server {
                 "0",
                 "--ready-json",
                 "--instance",
-                "test",
+                instance,
                 "--python",
             ])
             .arg(python())
@@ -183,6 +190,12 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("the server did not end on SIGTERM");
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("waited");
     }
 
     /// Command lines of the processes that belong to this server's state folder.

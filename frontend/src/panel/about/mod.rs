@@ -13,7 +13,7 @@ use super::context::{Panel, Sheet};
 use crate::state::kept::Place;
 use crate::state::socket::{Task, segment};
 use crate::ui::icons::Icon;
-use crate::ui::widgets::{Button, Tone, banner, sheet, spinner};
+use crate::ui::widgets::{Button, Tone, banner, focus_back, sheet, spinner};
 
 /// Between two looks at who is connected, milliseconds.
 const LOOK_MS: u32 = 5_000;
@@ -68,8 +68,9 @@ pub enum Msg {
 pub struct About {
     told: [Option<Answer>; 3],
     asking: [Option<Task>; 3],
-    /// What the user chose; the first of the list where nothing was.
+    /// The notebook's kernel or what the user chose; the first of the list where there is neither.
     chosen: Option<String>,
+    body: NodeRef,
     /// Who comes and goes is seen without a click.
     _tick: Interval,
 }
@@ -107,10 +108,15 @@ impl Component for About {
 
     fn create(ctx: &Context<Self>) -> Self {
         let link = ctx.link().clone();
+        let notebook = ctx.props().panel.host.active_kernel();
         let mut about = Self {
             told: [None, None, None],
             asking: [None, None, None],
-            chosen: Place::Browser.get(KERNEL),
+            // Whether the notebook at hand fits is the question that brings somebody here.
+            chosen: notebook
+                .map(|kernel| kernel.name)
+                .or_else(|| Place::Browser.get(KERNEL)),
+            body: NodeRef::default(),
             _tick: Interval::new(LOOK_MS, move || link.send_message(Msg::Tick)),
         };
         for question in [Question::Clients, Question::Kernels, Question::Versions] {
@@ -149,8 +155,18 @@ impl Component for About {
         true
     }
 
+    fn rendered(&mut self, _: &Context<Self>, first: bool) {
+        if first {
+            focus_back(&self.body);
+        }
+    }
+
     fn view(&self, ctx: &Context<Self>) -> Html {
-        let AboutProps { panel, title, .. } = ctx.props();
+        let AboutProps {
+            panel,
+            cluster,
+            title,
+        } = ctx.props();
         let refresh = Button::new("Look again")
             .only_icon(Icon::Refresh)
             .tone(Tone::Quiet)
@@ -159,13 +175,20 @@ impl Component for About {
             .class("gh-push")
             .view();
         let base_url = panel.host.base_url();
+        let on_close = {
+            let (drafts, cluster) = (panel.drafts.clone(), cluster.clone());
+            panel.go.reform(move |()| {
+                drafts.focus_card(cluster.clone());
+                Sheet::Home
+            })
+        };
         sheet(
             "about-sheet",
             "Client & versions".into(),
-            &panel.go.reform(|()| Sheet::Home),
+            &on_close,
             refresh,
             html! {
-                <div class="gh-sheet-body gh-about">
+                <div class="gh-sheet-body gh-about" ref={self.body.clone()}>
                     {told(&self.told[Question::Clients as usize], "clients-error", &|view| clients(view, title, &base_url))}
                     <section aria-label="Versions" data-testid="versions-part">
                         <h3>

@@ -16,14 +16,14 @@ use super::more_panes::more_panes;
 use crate::plots;
 use crate::ui::format;
 use crate::ui::icons::Icon;
-use crate::ui::widgets::{Button, Elapsed, Tone, meter};
+use crate::ui::widgets::{Button, Elapsed, Tone, focus_first, focus_is_lost, focus_stayed, meter};
 
-/// The cards, and the way to one more. A function: a component would cost kilobytes and keep nothing.
-pub fn attached_cards(panel: &Panel, attached: &[Rc<Attached>]) -> Html {
+/// The cards, and the way to one more, below `section`. A function: a component would cost kilobytes and keep nothing.
+pub fn attached_cards(panel: &Panel, attached: &[Rc<Attached>], section: &NodeRef) -> Html {
     html! {
         <>
             if !attached.is_empty() {
-                <ul class="gh-cards">{for attached.iter().map(|attached| card(panel, attached))}</ul>
+                <ul class="gh-cards">{for attached.iter().map(|attached| card(panel, attached, section))}</ul>
             }
             {Button::new("Attach to a scheduler\u{2026}")
                 .icon(Icon::Plus)
@@ -31,7 +31,7 @@ pub fn attached_cards(panel: &Panel, attached: &[Rc<Attached>]) -> Html {
                 .title("Watch a scheduler by its address, such as that of a LocalCluster in a notebook")
                 .on(panel.go.reform(|_: MouseEvent| Sheet::Attach))
                 .testid("attach")
-                .class("gh-start gh-flush")
+                .class("gh-start gh-flush gh-attach")
                 .view()}
         </>
     }
@@ -57,23 +57,38 @@ pub fn as_cluster(attached: &Attached) -> Cluster {
     }
 }
 
-fn detach(panel: &Panel, attached: &Rc<Attached>) -> Callback<MouseEvent> {
-    let (panel, attached) = (panel.clone(), Rc::clone(attached));
-    Callback::from(move |_| {
-        let (panel, attached) = (panel.clone(), Rc::clone(&attached));
+/// Gives the keyboard to the card below `section` that the user comes back to, where that is one of these.
+pub fn take_focus(panel: &Panel, attached: &[Rc<Attached>], section: &NodeRef) {
+    for attached in attached {
+        if panel.drafts.takes_focus(&attached.name) && focus_is_lost() {
+            focus_first(section, &format!("[data-cluster=\"{}\"]", attached.name));
+        }
+    }
+}
+
+fn detach(panel: &Panel, attached: &Rc<Attached>, section: &NodeRef) -> Callback<MouseEvent> {
+    let (panel, attached, section) = (panel.clone(), Rc::clone(attached), section.clone());
+    Callback::from(move |event| {
+        let (panel, attached, section) = (panel.clone(), Rc::clone(&attached), section.clone());
         spawn_local(async move {
             match panel.store.api().detach(&attached.id).await {
-                Ok(()) => panel.info(&format!(
-                    "{} is no longer watched; it goes on as before.",
-                    attached.label
-                )),
+                Ok(()) => {
+                    panel.info(&format!(
+                        "{} is no longer watched; it goes on as before.",
+                        attached.label
+                    ));
+                    // The card goes; what would bring it back stays.
+                    if focus_stayed(&event) {
+                        focus_first(&section, ".gh-attach");
+                    }
+                }
                 Err(error) => panel.fail(&error.message),
             }
         });
     })
 }
 
-fn card(panel: &Panel, attached: &Rc<Attached>) -> Html {
+fn card(panel: &Panel, attached: &Rc<Attached>, section: &NodeRef) -> Html {
     let (class, state) = match attached.live {
         LiveState::Live => ("gh-chip--running", "Attached"),
         LiveState::Busy => ("gh-chip--running", "Busy"),
@@ -107,6 +122,7 @@ fn card(panel: &Panel, attached: &Rc<Attached>) -> Html {
     html! {
         <li
             key={attached.id.clone()}
+            tabindex="-1"
             class="gh-card gh-card--attached"
             aria-label={format!("Attached scheduler {label}, {state}")}
             data-testid="attached-card"
@@ -134,7 +150,7 @@ fn card(panel: &Panel, attached: &Rc<Attached>) -> Html {
             {about_button(panel, &attached.name)}
             <div class="gh-card-row">
                 <span class="gh-note">{"Watched, never changed"}</span>
-                {Button::new("Detach").tone(Tone::Quiet).title("Watch it no longer; the scheduler goes on").on(detach(panel, attached)).testid("detach").view()}
+                {Button::new("Detach").tone(Tone::Quiet).title("Watch it no longer; the scheduler goes on").on(detach(panel, attached, section)).testid("detach").view()}
             </div>
         </li>
     }

@@ -43,7 +43,7 @@ pub fn ClusterCard(props: &ClusterCardProps) -> Html {
     use_effect_with((cluster.state, cluster.name.clone()), {
         let (drafts, root) = (panel.drafts.clone(), root.clone());
         move |(_, name)| {
-            if drafts.take_made(name) && focus_is_lost() {
+            if drafts.takes_focus(name) && focus_is_lost() {
                 focus(&root);
             }
         }

@@ -15,6 +15,20 @@ use crate::ui::widgets::{Button, Tone};
 /// Names that are chosen; `None` while nothing is being chosen.
 type Chosen = Option<Rc<[AttrValue]>>;
 
+/// Ends choosing with the last cluster that could be chosen: it would go on with the next one that comes.
+#[hook]
+pub fn use_end(state: &State, chosen: &UseStateHandle<Chosen>) {
+    let over = stoppable(state).next().is_none();
+    use_effect_with((over, chosen.is_some()), {
+        let set = chosen.setter();
+        move |(over, _)| {
+            if *over {
+                set.set(None);
+            }
+        }
+    });
+}
+
 /// What is being chosen, of what is there now.
 pub struct Choosing {
     panel: Panel,

@@ -20,9 +20,9 @@ use protocol::rest::{Cluster, ClusterState, GatewayState};
 use yew::prelude::*;
 
 pub use self::card::ClusterCard;
-use self::choose::Choosing;
+use self::choose::{Choosing, use_end};
 pub use self::opening::NewCluster;
-use super::attached::attached_cards;
+use super::attached::{attached_cards, take_focus};
 use super::context::{Sheet, use_panel};
 use crate::state::events::{Link, State};
 use crate::state::kept::Place;
@@ -49,6 +49,13 @@ pub fn Clusters(props: &ClustersProps) -> Html {
     let panel = use_panel();
     let dismissed = use_state(dismissed_names);
     let chosen = use_state_eq(|| None::<Rc<[AttrValue]>>);
+    use_end(&props.state, &chosen);
+    let section = use_node_ref();
+    let attached = props.state.attached.clone().unwrap_or_default();
+    use_effect_with((), {
+        let (panel, attached, section) = (panel.clone(), Rc::clone(&attached), section.clone());
+        move |()| take_focus(&panel, &attached, &section)
+    });
     let dismiss = {
         let dismissed = dismissed.setter();
         Callback::from(move |name: AttrValue| {
@@ -73,14 +80,13 @@ pub fn Clusters(props: &ClustersProps) -> Html {
         return html! { <section class="gh-section">{loading(&props.state.link)}</section> };
     };
     let choosing = Choosing::new(&panel, &props.state, &chosen);
-    let attached = props.state.attached.clone().unwrap_or_default();
     let shown: Vec<_> = clusters
         .iter()
         .filter(|cluster| is_shown(cluster, &dismissed))
         .cloned()
         .collect();
     html! {
-        <section class="gh-section" aria-label="Clusters">
+        <section class="gh-section" aria-label="Clusters" ref={section.clone()}>
             <header class="gh-section-header">
                 <h2>{"Clusters"}</h2>
                 if !shown.is_empty() {
@@ -131,7 +137,7 @@ pub fn Clusters(props: &ClustersProps) -> Html {
                     }
                 })}
             </ul>
-            {attached_cards(&panel, &attached)}
+            {attached_cards(&panel, &attached, &section)}
         </section>
     }
 }

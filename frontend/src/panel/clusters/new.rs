@@ -226,7 +226,7 @@ pub fn ClusterForm(props: &ClusterFormProps) -> Html {
                 match panel.create_cluster(&request).await {
                     Ok(created) => {
                         panel.drafts.keep_cluster(None);
-                        panel.drafts.keep_made(created.name);
+                        panel.drafts.focus_card(created.name);
                         panel.go.emit(Sheet::Home);
                     }
                     Err(error) => form.dispatch(Act::Refused(ClusterErrors::of(&error, &options.options))),

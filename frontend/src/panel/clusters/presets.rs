@@ -20,6 +20,7 @@ use crate::ui::widgets::{Button, Tone, field_error, focus, focus_first, use_id};
 /// Values of the choices that are no preset.
 const DEFAULTS: &str = "defaults";
 const LAST: &str = "last";
+const OWN: &str = "own";
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct PresetBarProps {
@@ -60,20 +61,27 @@ pub fn PresetBar(props: &PresetBarProps) -> Html {
     let state = use_state(State::default);
     let chosen = match &props.origin {
         Origin::Preset(id) => props.presets.get(id),
-        Origin::Defaults | Origin::Last => None,
+        Origin::Defaults | Origin::Last | Origin::Own => None,
     };
-    use_effect_with(state.naming, {
-        let root = root.clone();
-        move |naming| {
-            if naming.is_some() {
-                focus_first(&root, "input");
+    // Its preset is gone, deleted here or in another window; what is in the form stays.
+    let own = chosen.is_none() && matches!(props.origin, Origin::Preset(_) | Origin::Own);
+    let was_busy = use_mut_ref(|| false);
+    use_effect_with((state.naming, state.busy), {
+        let (root, chooser) = (root.clone(), chooser.clone());
+        move |(naming, busy)| {
+            let was_busy = was_busy.replace(*busy);
+            // Not before the page shows it: what is disabled takes no keyboard.
+            match naming {
+                _ if *busy => {}
+                Some(_) => focus_first(&root, "input"),
+                None if was_busy => focus(&chooser),
+                None => {}
             }
         }
     });
     let ask = |change: Change| {
         let (panel, props, state) = (panel.clone(), props.clone(), state.clone());
-        let chooser = chooser.clone();
-        move || change.clone().send(&panel, &props, &state, &chooser)
+        move || change.clone().send(&panel, &props, &state)
     };
     let name_it = |naming: Naming, name: String| {
         let (state, on_wrong) = (state.clone(), props.on_wrong.clone());
@@ -120,6 +128,9 @@ pub fn PresetBar(props: &PresetBarProps) -> Html {
                             let mark = if preset.default { " (default)" } else { "" };
                             option(&preset.id, format!("{}{mark}", preset.name), chosen == Some(preset))
                         })}
+                        if own {
+                            {option(OWN, "Your own values".to_owned(), true)}
+                        }
                     </select>
                     {glyph(Icon::Chevron, 16)}
                 </div>
@@ -258,7 +269,7 @@ enum Change {
 
 impl Change {
     /// Does it, reads the presets anew and tells the form; asks first where something is lost.
-    fn send(self, panel: &Panel, props: &PresetBarProps, state: &UseStateHandle<State>, chooser: &NodeRef) {
+    fn send(self, panel: &Panel, props: &PresetBarProps, state: &UseStateHandle<State>) {
         if state.busy {
             return;
         }
@@ -266,7 +277,7 @@ impl Change {
             props.on_wrong.emit(());
             return;
         }
-        let (panel, props, chooser) = (panel.clone(), props.clone(), chooser.clone());
+        let (panel, props) = (panel.clone(), props.clone());
         let (before, state) = ((**state).clone(), state.setter());
         spawn_local(async move {
             if let Self::Delete(preset) = &self {
@@ -285,7 +296,6 @@ impl Change {
                 Ok((presets, origin)) => {
                     state.set(State::default());
                     props.on_presets.emit((presets, origin));
-                    focus(&chooser);
                 }
                 Err(error) => state.set(State {
                     busy: false,
@@ -320,8 +330,8 @@ impl Change {
         let answer = api.change(method, path, body).await?;
         let origin = match self {
             Self::New(_) => Some(Origin::Preset(Preset::read(&answer).id)),
-            // What is in the form stays, as nobody's.
-            Self::Delete(_) => Some(Origin::Defaults),
+            // What is in the form stays.
+            Self::Delete(_) => Some(Origin::Own),
             Self::Rename(..) | Self::Over(_) | Self::Default(..) => None,
         };
         let presets = Presets::read(&api.get("presets".to_owned()).await?);

@@ -112,7 +112,7 @@ pub fn stoppable(state: &State) -> impl Iterator<Item = &Rc<Cluster>> {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     over: usize,
-    /// Could not be asked to end; their cards say why.
+    /// Could not be shut down; their cards say why.
     failed: Vec<String>,
     /// Still listed, in whatever state.
     listed: usize,
@@ -130,7 +130,7 @@ fn tally(state: &State, followed: &[String]) -> Tally {
             ClusterState::Stopped | ClusterState::Failed => tally.over += 1,
             ClusterState::Stopping => {}
             ClusterState::Pending | ClusterState::Running => {
-                if cluster.life.problem.is_some() {
+                if cluster.life.not_ended {
                     tally.failed.push(name.clone());
                 }
             }
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    fn cluster(name: &str, state: ClusterState, problem: Option<&str>) -> Cluster {
+    fn cluster(name: &str, state: ClusterState, problem: Option<&str>, not_ended: bool) -> Cluster {
         Cluster {
             name: name.into(),
             label: None,
@@ -217,6 +217,7 @@ mod tests {
             cost: None,
             life: protocol::life::Life {
                 problem: problem.map(str::to_owned),
+                not_ended,
                 ..Default::default()
             },
         }
@@ -227,10 +228,16 @@ mod tests {
         let mut state = State::default();
         state.apply(Event::Clusters {
             clusters: vec![
-                cluster("stopping", ClusterState::Stopping, None),
-                cluster("stopped", ClusterState::Stopped, None),
-                cluster("kept", ClusterState::Running, Some("No gateway answers.")),
-                cluster("asked", ClusterState::Running, None),
+                cluster("stopping", ClusterState::Stopping, None, false),
+                cluster("stopped", ClusterState::Stopped, None, false),
+                cluster("kept", ClusterState::Running, Some("No gateway answers."), true),
+                // Its size was limited, which is another matter.
+                cluster(
+                    "asked",
+                    ClusterState::Running,
+                    Some("Scaling to 3 instead."),
+                    false,
+                ),
             ],
         });
         let followed = ["stopping", "stopped", "kept", "asked", "gone"].map(str::to_owned);

@@ -49,9 +49,13 @@ impl Panel {
                 OfferedAct::Keep => "Keep",
                 OfferedAct::Stop => "Shut down",
             };
-            let wanted = panel
-                .host
-                .offer(notice.level, notice.message, words.to_owned(), offer.until);
+            let wanted = panel.host.offer(
+                notice.level,
+                notice.message,
+                words.to_owned(),
+                offer.until,
+                offer.cluster.clone(),
+            );
             if wanted.await {
                 panel.accept_offer(&offer).await;
             }

@@ -14,7 +14,7 @@ use super::fields::LeaseForm;
 use super::{amount, hours};
 use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
-use crate::ui::widgets::{Button, Tone, banner, focus_first};
+use crate::ui::widgets::{Button, Tone, banner, focus_first, focus_stayed};
 
 /// How often the words follow the clock, milliseconds: when its time is nearly up, and before.
 const TOLD_MS: u32 = 1_000;
@@ -59,13 +59,19 @@ pub fn LeaseStrip(props: &LeaseStripProps) -> Html {
         })
     };
     let keep = {
-        let (panel, name, busy) = (panel.clone(), cluster.name.clone(), busy.setter());
-        Callback::from(move |_: MouseEvent| {
-            let (panel, name, busy) = (panel.clone(), name.clone(), busy.clone());
+        let (panel, name) = (panel.clone(), cluster.name.clone());
+        let (busy, root) = (busy.setter(), root.clone());
+        Callback::from(move |event: MouseEvent| {
+            let (panel, name) = (panel.clone(), name.clone());
+            let (busy, root) = (busy.clone(), root.clone());
             busy.set(true);
             spawn_local(async move {
                 if let Err(error) = panel.store.api().keep(&name).await {
                     panel.fail(&error.message);
+                }
+                // The button goes with what was told; what stays says when the cluster ends now.
+                if focus_stayed(&event) {
+                    focus_first(&root, ".gh-lease-toggle");
                 }
                 busy.set(false);
             });
@@ -133,10 +139,8 @@ fn words(lease: &Lease, now: i64) -> String {
             Some(format!("gateway stops it in {}", format::duration(at - now)))
         }
         _ => match lease.terms.idle_s {
-            Some(limit) if lease.terms.stops => {
-                Some(format!("stops after {} idle", format::duration(ms(limit))))
-            }
-            Some(limit) => Some(format!("notice after {} idle", format::duration(ms(limit)))),
+            Some(limit) if lease.terms.stops => Some(format!("stops after {} idle", format::limit(limit))),
+            Some(limit) => Some(format!("notice after {} idle", format::limit(limit))),
             None if lease.terms.lifetime_s.is_none() => Some("no limit".to_owned()),
             None => None,
         },
@@ -159,12 +163,9 @@ fn told_words(lease: &Lease, now: i64) -> String {
         Some(Limit::Lifetime) => {
             "It has run as long as it was meant to. Shut it down if nobody needs it.".to_owned()
         }
-        _ => "It has had no work for a while. Shut it down if nobody needs it.".to_owned(),
+        Some(Limit::Idle) => "It has had no work for a while. Shut it down if nobody needs it.".to_owned(),
+        None => "It had no work when its scheduler was last heard.".to_owned(),
     }
-}
-
-fn ms(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)
 }
 
 fn cost_words(cost: &Spent, currency: Option<&str>) -> String {
@@ -212,8 +213,8 @@ mod tests {
     fn a_lease_is_said_in_few_words() {
         let idle = lease(true, Some((3_600_000, Limit::Idle)));
         assert_eq!(words(&idle, 60_000), "Idle 1 m 00 s · stops in 59 m 00 s");
-        assert_eq!(words(&lease(true, None), 0), "Stops after 1 h 00 m idle");
-        assert_eq!(words(&lease(false, None), 0), "Notice after 1 h 00 m idle");
+        assert_eq!(words(&lease(true, None), 0), "Stops after 1 h idle");
+        assert_eq!(words(&lease(false, None), 0), "Notice after 1 h idle");
         let mut none = lease(true, None);
         none.terms.idle_s = None;
         assert_eq!(words(&none, 0), "No limit");

@@ -130,6 +130,27 @@ fn workers_that_nobody_is_known_to_have_asked_for_are_no_line() {
 }
 
 #[test]
+fn the_limit_looks_like_no_line_of_what_is_used() {
+    let live = live((0..10).map(|s| (s, 5)));
+    let theme = Theme::default();
+    let room = Room {
+        width: 600.0,
+        height: 300.0,
+        theme: &theme,
+    };
+    let shapes = MEMORY.picture(&data(&live, &View::default()), room).shapes;
+    let count = |which: fn(&Shape) -> bool| shapes.iter().filter(|shape| which(shape)).count();
+    assert_eq!(count(|shape| matches!(shape, Shape::Dashes(..))), 1);
+    assert_eq!(count(|shape| matches!(shape, Shape::Line { .. })), 3);
+    let looks: Vec<_> = MEMORY.legend().iter().map(|(look, _)| look).collect();
+    assert!(
+        looks
+            .iter()
+            .all(|look| looks.iter().filter(|other| other == &look).count() == 1)
+    );
+}
+
+#[test]
 fn a_pause_is_a_gap() {
     let steady = live((0..20).map(|s| (s, 5)));
     let broken = live((0..20).map(|s| (if s < 10 { s } else { s + 60 }, 5)));

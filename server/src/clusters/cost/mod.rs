@@ -6,10 +6,10 @@ mod usage;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use dask_gateway::ClusterStatus;
+use dask_gateway::{ClusterReport, ClusterStatus};
 use protocol::events::NoticeLevel;
 use protocol::guard::{Budget, Spent, Usage};
-use protocol::rest::{Cluster, ClusterState, CreateCluster, Scaling};
+use protocol::rest::{Cluster, ClusterState, ClusterSummary, CreateCluster, Scaling};
 
 pub use self::settings::{BudgetSettings, CostSettings, OptionRates, Rates};
 pub(super) use self::usage::{Present, Totals, counted_until, forget};
@@ -87,7 +87,8 @@ impl Clusters {
         self.0.guard.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn present(&self, uptime: Duration) -> Vec<Present> {
+    /// What `of` makes of each running cluster and of what its scheduler said last.
+    fn of_running<T>(&self, of: impl Fn(&ClusterReport, Option<ClusterSummary>) -> Option<T>) -> Vec<T> {
         let book = self.book();
         let running = book
             .reports
@@ -96,21 +97,26 @@ impl Clusters {
         running
             .filter_map(|report| {
                 let feed = book.watchers.get(&report.name).map(crate::live::Watcher::feed);
-                let summary = feed.and_then(|feed| feed.summary().borrow().clone());
-                // Its workers are not known yet: counted when they are, from where it was counted last.
-                if summary.is_none() && uptime < UNREACHED {
-                    return None;
-                }
-                let summary = summary.unwrap_or_default();
-                Some(Present {
-                    cluster: report.name.clone(),
-                    started_at: report.start_time?,
-                    workers: f64::from(summary.workers),
-                    memory_gib: summary.memory_limit as f64 / GIB,
-                    rates: self.0.guard.cost.rates(&report.options),
-                })
+                of(report, feed.and_then(|feed| feed.summary().borrow().clone()))
             })
             .collect()
+    }
+
+    fn present(&self, uptime: Duration) -> Vec<Present> {
+        self.of_running(|report, summary| {
+            // Its workers are not known yet: counted when they are, from where it was counted last.
+            if summary.is_none() && uptime < UNREACHED {
+                return None;
+            }
+            let summary = summary.unwrap_or_default();
+            Some(Present {
+                cluster: report.name.clone(),
+                started_at: report.start_time?,
+                workers: f64::from(summary.workers),
+                memory_gib: summary.memory_limit as f64 / GIB,
+                rates: self.0.guard.cost.rates(&report.options),
+            })
+        })
     }
 
     /// What a cluster used so far, rounded so that what nobody sees is not told.
@@ -150,19 +156,11 @@ impl Clusters {
 
     /// What an hour of everything that runs costs.
     fn per_hour(&self) -> f64 {
-        let book = self.book();
-        let running = book
-            .reports
-            .values()
-            .filter(|report| report.status == ClusterStatus::Running);
-        running
-            .filter_map(|report| {
-                let rates = self.0.guard.cost.rates(&report.options)?;
-                let feed = book.watchers.get(&report.name).map(crate::live::Watcher::feed);
-                let workers = feed.and_then(|feed| feed.summary().borrow().as_ref().map(|s| s.workers));
-                Some(rates.per_hour(workers.unwrap_or(0)))
-            })
-            .sum()
+        let prices = self.of_running(|report, summary| {
+            let rates = self.0.guard.cost.rates(&report.options)?;
+            Some(rates.per_hour(summary.map_or(0, |summary| summary.workers)))
+        });
+        prices.into_iter().sum()
     }
 
     async fn warn_of_budgets(&self, day: &str) -> Result<(), StoreError> {

@@ -23,8 +23,8 @@ use tracing::{info, warn};
 use self::lease::{Due, LeaseRow, Origin, Seen, Step};
 pub use self::settings::{GuardSettings, OthersSettings};
 pub(super) use self::view::EMBEDDED_KEEP;
-use super::Clusters;
 use super::cost::{self, CostSettings};
+use super::{Clusters, poll};
 use crate::clock::now_ms;
 use crate::live::{Activity, IdleReader};
 use crate::store::StoreError;
@@ -432,12 +432,7 @@ impl Clusters {
 
     /// What the user calls the cluster.
     fn called(&self, name: &str) -> String {
-        let label = self
-            .book()
-            .remembered
-            .get(name)
-            .and_then(|note| note.label.clone());
-        label.unwrap_or_else(|| name.to_owned())
+        poll::short(&self.book(), name)
     }
 
     fn seen(&self, name: &str) -> Option<Seen> {

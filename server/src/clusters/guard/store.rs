@@ -273,6 +273,23 @@ mod tests {
         assert!(!first_time(&second, "x".into()).await.unwrap());
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_servers_that_race_one_acts() {
+        let (folder, first) = fresh().await;
+        let second = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        for cluster in (0..50).map(|n| format!("c{n}")) {
+            put(&first, "g", lease(&cluster), true).await.unwrap();
+            let row = leases(&first, "g").await.unwrap();
+            let row = row.iter().find(|row| row.cluster == cluster).unwrap();
+            let race = async |store: &Store, now: i64| {
+                let told = told(store, row, Some(now)).await.unwrap();
+                (told, claim(store, row, now).await.unwrap())
+            };
+            let (a, b) = tokio::join!(race(&first, 1000), race(&second, 1001));
+            assert!(a.0 != b.0 && a.1 != b.1, "{cluster}: {a:?} {b:?}");
+        }
+    }
+
     #[tokio::test]
     async fn the_history_keeps_the_latest() {
         let (_folder, store) = fresh().await;

@@ -1,6 +1,7 @@
 //! Leases as panels show them, and the guard's sentences.
 
 use protocol::guard::{AtEnd, Enforcer, Glance, Lease, Limit, Offer, OfferedAct, Told};
+use protocol::names::title;
 use protocol::rest::{Cluster, ClusterState};
 
 use super::lease::{Due, LeaseRow, Origin, words};
@@ -35,7 +36,7 @@ impl Clusters {
             Some(Told {
                 id: format!("{} {told_at}", cluster.name),
                 message: told_words(
-                    cluster.label.as_deref().unwrap_or(&cluster.name),
+                    title(cluster.label.as_deref(), &cluster.name),
                     row,
                     due,
                     self.warn_ms(),
@@ -88,7 +89,8 @@ impl Clusters {
                 _ => due.at,
             }),
             limit: due.map(|due| due.limit),
-            told: row.told_at.is_some() && due.is_some(),
+            // As in `LeaseRow::step`: a scheduler that can't be asked for a moment takes nothing back.
+            told: row.told_at.is_some() && (due.is_some() || seen.activity == Activity::Unknown),
         })
     }
 }
