@@ -6,7 +6,8 @@ use crate::attached::Attached;
 use crate::guard::{Guard, Offer};
 use crate::kernels::KernelNote;
 use crate::recordings::Recording;
-use crate::rest::{Cluster, Job, Status};
+use crate::jobs::Job;
+use crate::rest::{Cluster, Status};
 
 /// The first message is always a `Snapshot`; each later one replaces what it names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

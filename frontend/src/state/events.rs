@@ -7,7 +7,8 @@ use protocol::events::{Event, Notice};
 use protocol::guard::Guard;
 use protocol::kernels::KernelNote;
 use protocol::recordings::{PANE_PREFIX, Recording};
-use protocol::rest::{Cluster, ClusterState, Job, Status};
+use protocol::jobs::Job;
+use protocol::rest::{Cluster, ClusterState, Status};
 
 use crate::ui::format;
 
@@ -178,7 +179,8 @@ fn newest_first(a: &Job, b: &Job) -> std::cmp::Ordering {
 
 #[cfg(test)]
 mod tests {
-    use protocol::rest::{JobState, LiveState, Scaling};
+    use protocol::jobs::JobState;
+    use protocol::rest::{LiveState, Scaling};
 
     use super::*;
 

@@ -3,8 +3,9 @@
 use gloo::net::http::{Method, RequestBuilder};
 use protocol::guard::LeaseTerms;
 use protocol::life::SetLabel;
+use protocol::jobs::{CreateJob, Job};
 use protocol::rest::{
-    Adapt, ApiError, CSRF_HEADER, CreateCluster, CreateJob, Created, Job, Options, Plot, Scale, Scaled,
+    Adapt, ApiError, CSRF_HEADER, CreateCluster, Created, Options, Plot, Scale, Scaled,
     Scaling, Status,
 };
 use serde::Serialize;

@@ -1,7 +1,8 @@
 //! How figures and names are written: sizes, spans of time, short names.
 
 use protocol::life::UNBOUNDED;
-use protocol::rest::{ClusterState, JobState, Scaling};
+use protocol::jobs::JobState;
+use protocol::rest::{ClusterState, Scaling};
 
 /// Units of sizes, each 1024 of the one before.
 pub const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
