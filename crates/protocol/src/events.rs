@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attached::Attached;
-use crate::guard::{Guard, Offer};
+use crate::guard::{Guard, Offer, Spent};
 use crate::kernels::KernelNote;
 use crate::recordings::Recording;
 use crate::jobs::Job;
-use crate::rest::{Cluster, Status};
+use crate::rest::{Cluster, ClusterSummary, Status};
 
 /// The first message is always a `Snapshot`; each later one replaces what it names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,11 @@ pub enum Event {
     /// The whole list, newest first: it is short, and a list can't be half applied.
     Clusters {
         clusters: Vec<Cluster>,
+    },
+    /// What figures became of clusters that are the same otherwise; a list of all of them each second would be most of
+    /// what a panel receives.
+    Figures {
+        figures: Vec<Figures>,
     },
     /// One job, new or changed.
     Job {
@@ -48,6 +53,45 @@ pub enum Event {
     Notice {
         notice: Notice,
     },
+}
+
+/// What changes of a cluster all the time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    pub name: String,
+    pub summary: Option<ClusterSummary>,
+    pub cost: Option<Spent>,
+}
+
+impl Figures {
+    /// The figures that changed from one list of clusters to the next; `None` where something else did, too.
+    pub fn between(old: &[Cluster], new: &[Cluster]) -> Option<Vec<Self>> {
+        let mut changed = Vec::new();
+        for (old, new) in old.iter().zip(new) {
+            if old == new {
+                continue;
+            }
+            let figures = Self {
+                name: new.name.clone(),
+                summary: new.summary.clone(),
+                cost: new.cost.clone(),
+            };
+            if figures.on(old) != *new {
+                return None;
+            }
+            changed.push(figures);
+        }
+        (old.len() == new.len()).then_some(changed)
+    }
+
+    /// The cluster with these figures.
+    pub fn on(&self, cluster: &Cluster) -> Cluster {
+        Cluster {
+            summary: self.summary.clone(),
+            cost: self.cost.clone(),
+            ..cluster.clone()
+        }
+    }
 }
 
 /// Something the user should know that belongs to no single request.

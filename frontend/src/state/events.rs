@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use protocol::attached::Attached;
-use protocol::events::{Event, Notice};
+use protocol::events::{Event, Figures, Notice};
 use protocol::guard::Guard;
 use protocol::kernels::KernelNote;
 use protocol::recordings::{PANE_PREFIX, Recording};
@@ -66,6 +66,7 @@ impl State {
             }
             Event::Status { status } => self.set_status(status),
             Event::Clusters { clusters } => self.set_clusters(clusters),
+            Event::Figures { figures } => self.set_figures(&figures),
             Event::Job { job } => {
                 let mut jobs: Vec<_> = self
                     .jobs
@@ -103,6 +104,15 @@ impl State {
             })
             .collect();
         self.clusters = Some(list);
+    }
+
+    fn set_figures(&mut self, figures: &[Figures]) {
+        let Some(clusters) = &self.clusters else { return };
+        let with = |old: &Rc<Cluster>| match figures.iter().find(|figures| figures.name == old.name) {
+            Some(figures) => Rc::new(figures.on(old)),
+            None => Rc::clone(old),
+        };
+        self.clusters = Some(clusters.iter().map(with).collect());
     }
 
     /// Those that did not change keep their `Rc`.
@@ -242,6 +252,26 @@ mod tests {
             before.cluster("b").unwrap()
         ));
         assert_eq!(state.running().count(), 2);
+    }
+
+    #[test]
+    fn figures_change_their_cluster_only() {
+        let mut state = State::default();
+        let clusters = vec![cluster("a", ClusterState::Running), cluster("b", ClusterState::Running)];
+        state.apply(Event::Clusters {
+            clusters: clusters.clone(),
+        });
+        let before = state.cluster("b").expect("b").clone();
+        let mut next = clusters.clone();
+        next[0].summary = Some(protocol::rest::ClusterSummary::default());
+        let figures = Figures::between(&clusters, &next).expect("nothing else changed");
+        assert_eq!(figures.len(), 1);
+        state.apply(Event::Figures { figures });
+        assert_eq!(**state.cluster("a").expect("a"), next[0]);
+        assert!(Rc::ptr_eq(&before, state.cluster("b").expect("b")));
+        next[1].state = ClusterState::Stopping;
+        assert_eq!(Figures::between(&clusters, &next), None);
+        assert_eq!(Figures::between(&clusters, &next[..1]), None);
     }
 
     #[test]

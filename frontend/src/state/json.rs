@@ -80,6 +80,9 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
             "clusters" => Event::Clusters {
                 clusters: Deserialize::deserialize(field("clusters"))?,
             },
+            "figures" => Event::Figures {
+                figures: Deserialize::deserialize(field("figures"))?,
+            },
             "job" => Event::Job {
                 job: Deserialize::deserialize(field("job"))?,
             },
@@ -392,6 +395,9 @@ mod tests {
             format!(r#"{{"event":"snapshot","status":{STATUS},"clusters":[{CLUSTER}],"jobs":[{JOB}]}}"#),
             format!(r#"{{"event":"status","status":{STATUS}}}"#),
             format!(r#"{{"event":"clusters","clusters":[{CLUSTER},{CLUSTER}]}}"#),
+            r#"{"event":"figures","figures":[{"name":"a","summary":{"workers":1,"threads":2,"memory_limit":8589934592,
+            "memory_used":1,"cpu":99,"tasks_processing":0,"tasks_in_memory":0},"cost":null}]}"#
+                .to_owned(),
             format!(r#"{{"event":"job","job":{JOB}}}"#),
             r#"{"event":"recordings","recordings":[{"id":"a","cluster":"c","label":null,"scheduler":"s","state":"ready",
             "started_at":1,"ended_at":null,"tasks":2,"lost":0,"bytes":3,"message":"m"}]}"#

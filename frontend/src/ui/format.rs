@@ -57,6 +57,14 @@ pub fn duration(ms: i64) -> String {
     }
 }
 
+/// A span of time as [`duration`] has it, without seconds beside minutes.
+pub fn age(ms: i64) -> String {
+    match ms / 60_000 {
+        minutes @ 1..60 => format!("{minutes} m"),
+        _ => duration(ms),
+    }
+}
+
 /// What tells a cluster apart at a glance: the first 8 characters of its hexadecimal part, or its name where it has
 /// none. Kubernetes gateways put the namespace and a dot before it.
 pub fn short_name(name: &str) -> &str {
@@ -155,6 +163,7 @@ mod tests {
         assert_eq!(duration(-5), "0 s");
         assert_eq!(duration(59_999), "59 s");
         assert_eq!(duration(724_000), "12 m 04 s");
+        assert_eq!([59_999, 724_000, 11_100_000].map(age), ["59 s", "12 m", "3 h 05 m"]);
         assert_eq!(duration(11_100_000), "3 h 05 m");
         assert_eq!(duration(187_200_000), "2 d 04 h");
     }

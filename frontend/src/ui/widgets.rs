@@ -187,6 +187,9 @@ pub struct ElapsedProps {
     /// Where it ended; it ticks while `None`.
     #[prop_or_default]
     pub until: Option<i64>,
+    /// Seconds are told in the first minute only: an open page whose text changes each second costs its browser something.
+    #[prop_or_default]
+    pub coarse: bool,
 }
 
 /// The time since a moment, ticking each second without repainting anything else.
@@ -200,7 +203,8 @@ pub fn Elapsed(props: &ElapsedProps) -> Html {
         move || drop(timer)
     });
     let now = props.until.unwrap_or_else(|| js_sys::Date::now() as i64);
-    html! { <span class="gh-figure">{format::duration(now - props.since)}</span> }
+    let ms = now - props.since;
+    html! { <span class="gh-figure">{if props.coarse { format::age(ms) } else { format::duration(ms) }}</span> }
 }
 
 /// A message across the panel: what happened and what to do.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dask_gateway::{ClusterReport, ClusterStatus, GatewayError, Listing};
-use protocol::events::NoticeLevel;
+use protocol::events::{Figures, NoticeLevel};
 use protocol::rest::{Cluster, GatewayKind, GatewayState, GatewayStatus, Scaling};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -150,7 +150,7 @@ impl Clusters {
         let mut list = view::clusters(&self.book(), &self.0.origin);
         self.dress(&mut list);
         self.0.list.send_if_modified(|old| {
-            let changed = **old != list && (figures || !same_but_figures(old, &list));
+            let changed = **old != list && (figures || Figures::between(old, &list).is_none());
             if changed {
                 *old = Arc::new(list);
             }
@@ -359,18 +359,6 @@ impl Clusters {
         book.reports = reports;
         (to_scale, ended)
     }
-}
-
-fn same_but_figures(old: &[Cluster], new: &[Cluster]) -> bool {
-    let same = |(old, new): (&Cluster, &Cluster)| {
-        let (summary, cost) = (new.summary.clone(), new.cost.clone());
-        Cluster {
-            summary,
-            cost,
-            ..old.clone()
-        } == *new
-    };
-    old.len() == new.len() && old.iter().zip(new).all(same)
 }
 
 /// Waits for a change of the embedded gateway's state; for ever where there is none.

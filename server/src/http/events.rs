@@ -3,7 +3,7 @@
 use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::Response;
-use protocol::events::{Event, Notice, NoticeLevel};
+use protocol::events::{Event, Figures, Notice, NoticeLevel};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{App, KEEP_ALIVE};
@@ -31,9 +31,10 @@ async fn serve(app: App, mut socket: WebSocket) {
             Vec::new()
         }
     };
+    let mut told = clusters.borrow_and_update().clone();
     let first = Event::Snapshot {
         status: app.status(),
-        clusters: clusters.borrow_and_update().to_vec(),
+        clusters: told.to_vec(),
         jobs: jobs_now,
     };
     gateway.mark_unchanged();
@@ -61,7 +62,13 @@ async fn serve(app: App, mut socket: WebSocket) {
                 }
                 continue;
             }
-            Ok(()) = clusters.changed() => Event::Clusters { clusters: clusters.borrow_and_update().to_vec() },
+            Ok(()) = clusters.changed() => {
+                let before = std::mem::replace(&mut told, clusters.borrow_and_update().clone());
+                match Figures::between(&before, &told) {
+                    Some(figures) => Event::Figures { figures },
+                    None => Event::Clusters { clusters: told.to_vec() },
+                }
+            }
             Ok(()) = attached.changed() => Event::Attached { attached: attached.borrow_and_update().to_vec() },
             Ok(()) = kernel_notes.changed() => Event::KernelNotes { notes: kernel_notes.borrow_and_update().to_vec() },
             Ok(()) = gateway.changed() => {
@@ -83,7 +90,10 @@ async fn serve(app: App, mut socket: WebSocket) {
                 Ok(job) => Event::Job { job },
                 // Too slow for single changes: the whole state instead.
                 Err(RecvError::Lagged(_)) => match app.jobs.list().await {
-                    Ok(jobs) => Event::Snapshot { status: app.status(), clusters: app.clusters.list().to_vec(), jobs },
+                    Ok(jobs) => {
+                        told = clusters.borrow_and_update().clone();
+                        Event::Snapshot { status: app.status(), clusters: told.to_vec(), jobs }
+                    }
                     Err(_unlisted) => continue,
                 },
                 Err(RecvError::Closed) => return,

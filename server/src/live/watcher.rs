@@ -26,12 +26,15 @@ use super::{Archive, Feed, Tap, Task, TaskLog};
 use crate::clock;
 
 /// New task records are asked for at this rate while somebody looks, and at that one while nobody does. The scheduler
-/// keeps the last 100,000, so none is lost at either.
-const TASKS_EVERY: Duration = Duration::from_millis(100);
+/// keeps the last 100,000, so none is lost at either. Each question costs it about half a millisecond.
+const TASKS_EVERY: Duration = Duration::from_millis(150);
 const TASKS_UNSEEN_EVERY: Duration = Duration::from_secs(1);
 
 /// Prefix states follow every so many polls of the tasks.
 const PROGRESS_EVERY: u32 = 4;
+
+/// The scheduler's own view is asked for at this rate at most: figures go out no more often.
+const FEED_EVERY: Duration = Duration::from_secs(1);
 
 /// A scheduler that has not answered for so long is shown as busy; it is waited for all the same.
 const BUSY_AFTER: Duration = Duration::from_secs(2);
@@ -268,6 +271,7 @@ impl Watch {
             return self.limited(Some(why));
         }
         self.limited(None);
+        let every = every.max(FEED_EVERY);
         if !seen {
             *feeder = None;
         } else if feeder.as_ref().is_none_or(|feeder| feeder.every != every) {

@@ -124,7 +124,7 @@ fn card(panel: &Panel, attached: &Rc<Attached>) -> Html {
                 <code title={attached.address.clone()}>{attached.address.clone()}</code>
                 {Button::new("Copy address").only_icon(Icon::Copy).tone(Tone::Quiet).on(copy).class("gh-button--tiny").view()}
             </div>
-            <div class="gh-meta"><span>{"watched for "}<Elapsed since={attached.attached_at} /></span></div>
+            <div class="gh-meta"><span>{"watched for "}<Elapsed since={attached.attached_at} coarse=true /></span></div>
             if let Some(message) = &attached.message {
                 <p class="gh-note" role="status" data-testid="attached-message">{message.clone()}</p>
             }

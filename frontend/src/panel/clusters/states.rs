@@ -33,7 +33,7 @@ pub fn times(cluster: &Cluster) -> Html {
     let ended = moment(cluster.stopped_at).map(|at| format!("Ended {at}"));
     let title: Vec<_> = created.into_iter().chain(ended).collect();
     html! {
-        <span title={title.join("\n")} data-testid="cluster-time">{before}<Elapsed {since} {until} />{after}</span>
+        <span title={title.join("\n")} data-testid="cluster-time">{before}<Elapsed {since} {until} coarse={cluster.state == ClusterState::Running} />{after}</span>
     }
 }
 
