@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dask_gateway::{ClusterReport, ClusterStatus, GatewayError, Listing};
 use protocol::events::{Figures, NoticeLevel};
-use protocol::rest::{Cluster, GatewayKind, GatewayState, GatewayStatus, Scaling};
+use protocol::rest::{GatewayKind, GatewayState, GatewayStatus, Scaling};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
