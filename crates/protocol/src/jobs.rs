@@ -302,6 +302,12 @@ mod tests {
         let text = r#"{"work": {"kind": "snippet", "source": "1"}, "place": {"kind": "none"}}"#;
         let request: CreateJob = serde_json::from_str(text).expect("a request");
         assert_eq!(request.place.kind, PlaceKind::None);
-        assert_eq!(serde_json::to_string(&request).expect("text").matches("null").count(), 0);
+        assert_eq!(
+            serde_json::to_string(&request)
+                .expect("text")
+                .matches("null")
+                .count(),
+            0
+        );
     }
 }

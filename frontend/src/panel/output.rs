@@ -48,7 +48,9 @@ impl Output {
             JobOutput::Stdout { text } => self.text(Stream::Stdout, text),
             JobOutput::Stderr { text } => self.text(Stream::Stderr, text),
             // An update of something shown before, such as a progress bar's, would only repeat it.
-            JobOutput::Shown { data, update: false, .. } => {
+            JobOutput::Shown {
+                data, update: false, ..
+            } => {
                 if let Some(text) = data.get("text/plain") {
                     self.whole(Stream::Result, text);
                 }

@@ -84,7 +84,7 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
                 figures: Deserialize::deserialize(field("figures"))?,
             },
             "job" => Event::Job {
-                job: Deserialize::deserialize(field("job"))?,
+                job: Box::new(Deserialize::deserialize(field("job"))?),
             },
             "recordings" => Event::Recordings {
                 recordings: list(&tree["recordings"], recording),

@@ -58,15 +58,28 @@ pub(super) async fn doctor(args: LookArgs) -> anyhow::Result<ExitCode> {
             println!("{} {what:<14}  {says}", if *well { '✔' } else { '✘' });
         }
     }
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn look(args: &HouseArgs, findings: &mut Findings) {
     let settings = Settings::load(args.config.as_deref()).map_err(|error| error.to_string());
-    let from = args.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+    let from = args
+        .config
+        .as_ref()
+        .map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
     findings.add("settings", settings.map(|_| from));
     let state = state(args).await;
-    findings.add("state folder", state.as_ref().map(|dir| dir.root().display().to_string()).map_err(Clone::clone));
+    findings.add(
+        "state folder",
+        state
+            .as_ref()
+            .map(|dir| dir.root().display().to_string())
+            .map_err(Clone::clone),
+    );
     let config = match gateway_config(args) {
         Ok(config) => config,
         Err(error) => {
@@ -93,8 +106,11 @@ async fn look(args: &HouseArgs, findings: &mut Findings) {
 /// Opens the folder and its store, as a server does.
 async fn state(args: &HouseArgs) -> Result<StateDir, String> {
     let root = args.state_dir.clone().map_or_else(default_state_dir, Ok);
-    let dir = StateDir::open(&root.map_err(|error| format!("{error:#}"))?).map_err(|error| error.to_string())?;
-    Store::open(&dir.store()).await.map_err(|error| error.to_string())?;
+    let dir =
+        StateDir::open(&root.map_err(|error| format!("{error:#}"))?).map_err(|error| error.to_string())?;
+    Store::open(&dir.store())
+        .await
+        .map_err(|error| error.to_string())?;
     Ok(dir)
 }
 
@@ -112,7 +128,12 @@ async fn interpreter(args: &HouseArgs, embedded: bool, findings: &mut Findings) 
         ("jobs", "jupyter_server", "jupyter-server", true),
         ("jobs", "ipykernel", "ipykernel", true),
         ("Dask", "dask_gateway", "dask-gateway", true),
-        ("gateway", "dask_gateway_server", "dask-gateway-server[local]", embedded),
+        (
+            "gateway",
+            "dask_gateway_server",
+            "dask-gateway-server[local]",
+            embedded,
+        ),
     ];
     for (what, module, package, needed) in wanted {
         if needed {
@@ -129,16 +150,26 @@ async fn imports(python: &Path, module: &str, package: &str) -> Result<String, S
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let missing = |why: String| format!("{} can't import {module} ({why}). Install {package} in it.", python.display());
+    let missing = |why: String| {
+        format!(
+            "{} can't import {module} ({why}). Install {package} in it.",
+            python.display()
+        )
+    };
     let output = tokio::time::timeout(PYTHON_LIMIT, run)
         .await
         .map_err(|_late| missing("it took too long".to_owned()))?
         .map_err(|error| missing(error.to_string()))?;
     if output.status.success() {
-        return Ok(format!("{package} {}", String::from_utf8_lossy(&output.stdout).trim()));
+        return Ok(format!(
+            "{package} {}",
+            String::from_utf8_lossy(&output.stdout).trim()
+        ));
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(missing(said.lines().last().unwrap_or("no reason was given").to_owned()))
+    Err(missing(
+        said.lines().last().unwrap_or("no reason was given").to_owned(),
+    ))
 }
 
 /// The embedded gateway runs while a server or a job does.
@@ -147,7 +178,10 @@ async fn embedded(dir: &StateDir, findings: &mut Findings) {
     match recorded {
         Some(config) => gateway(&config, findings).await,
         None => {
-            findings.add("gateway", Ok("the embedded gateway starts with JupyterLab or a job".to_owned()));
+            findings.add(
+                "gateway",
+                Ok("the embedded gateway starts with JupyterLab or a job".to_owned()),
+            );
         }
     }
 }
@@ -161,16 +195,24 @@ async fn gateway(config: &GatewayConfig, findings: &mut Findings) {
             return;
         }
     };
-    let version = client.version().await.map(|version| format!("version {version} answers at {}", client.address()));
+    let version = client
+        .version()
+        .await
+        .map(|version| format!("version {version} answers at {}", client.address()));
     if !findings.add("gateway", version.map_err(|error| error.to_string())) {
         return;
     }
     let clusters = client.list(&[ClusterStatus::Running]).await;
-    let says = clusters.as_ref().map(|list| format!("the gateway takes our credentials; {} running", list.len()));
+    let says = clusters
+        .as_ref()
+        .map(|list| format!("the gateway takes our credentials; {} running", list.len()));
     if !findings.add("authentication", says.map_err(ToString::to_string)) {
         return;
     }
-    let options = client.options().await.map(|options| format!("{} options", options.len()));
+    let options = client
+        .options()
+        .await
+        .map(|options| format!("{} options", options.len()));
     findings.add("options", options.map_err(|error| error.to_string()));
     for report in clusters.unwrap_or_default() {
         let Some(tls) = &report.tls else { continue };
@@ -193,12 +235,17 @@ async fn gateway(config: &GatewayConfig, findings: &mut Findings) {
 
 async fn scheduler(target: &Target) -> Result<String, String> {
     let asked = async {
-        let mut scheduler = Connection::connect(target.address(), target.certificate(), Timeouts::default()).await?;
+        let mut scheduler =
+            Connection::connect(target.address(), target.certificate(), Timeouts::default()).await?;
         scheduler.versions().await
     };
     let answered = tokio::time::timeout(SCHEDULER_LIMIT, asked)
         .await
         .map_err(|_late| format!("it did not answer within {} s.", SCHEDULER_LIMIT.as_secs()))?;
     let versions = answered.map_err(|error| error.to_string())?;
-    Ok(versions.packages.get("distributed").cloned().unwrap_or_else(|| "of unknown version".to_owned()))
+    Ok(versions
+        .packages
+        .get("distributed")
+        .cloned()
+        .unwrap_or_else(|| "of unknown version".to_owned()))
 }

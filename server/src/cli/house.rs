@@ -164,7 +164,9 @@ impl House {
             clusters: clusters.clone(),
             kernels: kernels.clone(),
             // The embedded gateway's kernels have all but the address already.
-            env: embedded.as_ref().map_or_else(|| job_env(&config), |_| BTreeMap::new()),
+            env: embedded
+                .as_ref()
+                .map_or_else(|| job_env(&config), |_| BTreeMap::new()),
             door: door_address,
         }));
         let door = door_router(Door {
@@ -234,7 +236,8 @@ impl House {
                 tokio::join!(clusters.run(watch.clone()), attached.run(watch));
             }
         });
-        self.requests.spawn(self.jobs.clone().watch_others(self.stop.clone()));
+        self.requests
+            .spawn(self.jobs.clone().watch_others(self.stop.clone()));
         self.requests.spawn(self.kernels.clone().watch(self.stop.clone()));
         let supervise = CancellationToken::new();
         let supervising = self.embedded.clone().map(|embedded| {
@@ -363,12 +366,17 @@ async fn open_door(membership: &mut Membership) -> anyhow::Result<(tokio::net::T
 /// What a job's kernel needs besides the address of the door: the other addresses follow from the gateway's own.
 fn job_env(config: &GatewayConfig) -> BTreeMap<String, String> {
     let plain = |text: &String| text.replace('{', "{{").replace('}', "}}");
-    let proxy = config.proxy_address.as_ref().map(|proxy| format!("gateway://{proxy}"));
+    let proxy = config
+        .proxy_address
+        .as_ref()
+        .map(|proxy| format!("gateway://{proxy}"));
     let named = [
         ("DASK_GATEWAY__PROXY_ADDRESS", proxy.as_ref()),
         ("DASK_GATEWAY__PUBLIC_ADDRESS", config.public_address.as_ref()),
     ];
-    let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), plain(value?))));
+    let named = named
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), plain(value?))));
     // The door is on this machine, whatever proxy leads to the gateway.
     named
         .chain([("DASK_GATEWAY__HTTP_CLIENT__PROXY".to_owned(), "False".to_owned())])

@@ -75,11 +75,19 @@ impl Named {
 /// The clusters that are not over. Where the embedded gateway does not run, there are none.
 async fn listed(args: &HouseArgs) -> anyhow::Result<(Option<GatewayClient>, Vec<Named>)> {
     let (state_dir, config) = surroundings(args)?;
-    let Some(config) = config else { return Ok((None, Vec::new())) };
+    let Some(config) = config else {
+        return Ok((None, Vec::new()));
+    };
     let client = GatewayClient::new(&config)?;
-    let active = [ClusterStatus::Pending, ClusterStatus::Running, ClusterStatus::Stopping];
+    let active = [
+        ClusterStatus::Pending,
+        ClusterStatus::Running,
+        ClusterStatus::Stopping,
+    ];
     let reports = match client.list(&active).await {
-        Err(GatewayError::Unreachable { .. }) if gateway_config(args)?.address.is_none() => return Ok((None, Vec::new())),
+        Err(GatewayError::Unreachable { .. }) if gateway_config(args)?.address.is_none() => {
+            return Ok((None, Vec::new()));
+        }
         reports => reports?,
     };
     let mut notes = Store::open(&state_dir.store()).await?.clusters().await?;
@@ -97,7 +105,7 @@ async fn listed(args: &HouseArgs) -> anyhow::Result<(Option<GatewayClient>, Vec<
 pub(super) async fn clusters(args: LookArgs) -> anyhow::Result<ExitCode> {
     let (_, clusters) = listed(&args.house).await?;
     if args.json {
-        let list: Vec<_> = clusters.iter().map(|cluster| {
+        let list = clusters.iter().map(|cluster| {
             json!({
                 "name": cluster.report.name, "label": cluster.label, "state": format!("{:?}", cluster.report.status).to_uppercase(),
                 "started_at": cluster.report.start_time, "options": cluster.report.options,
@@ -111,7 +119,12 @@ pub(super) async fn clusters(args: LookArgs) -> anyhow::Result<ExitCode> {
     }
     for cluster in &clusters {
         let state = format!("{:?}", cluster.report.status).to_uppercase();
-        println!("{}  {state:<8}  {:>9}  {}", cluster.report.name, since(cluster.report.start_time), cluster.label.as_deref().unwrap_or(""));
+        println!(
+            "{}  {state:<8}  {:>9}  {}",
+            cluster.report.name,
+            since(cluster.report.start_time),
+            cluster.label.as_deref().unwrap_or("")
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -138,10 +151,21 @@ pub(super) async fn jobs(args: LookArgs) -> anyhow::Result<ExitCode> {
 
 fn line(job: &Job) -> String {
     let state = format!("{:?}", job.state).to_lowercase();
-    let took = job.started_at.zip(job.ended_at).map(|(from, to)| words((to - from) / 1000));
+    let took = job
+        .started_at
+        .zip(job.ended_at)
+        .map(|(from, to)| words((to - from) / 1000));
     let took = took.unwrap_or_else(|| since(job.started_at));
-    let why = job.error.as_deref().map(|error| format!("  {error}")).unwrap_or_default();
-    format!("{}  {state:<10}  {took:>9}  {}{why}", &job.id[..8.min(job.id.len())], job.name)
+    let why = job
+        .error
+        .as_deref()
+        .map(|error| format!("  {error}"))
+        .unwrap_or_default();
+    format!(
+        "{}  {state:<10}  {took:>9}  {}{why}",
+        &job.id[..8.min(job.id.len())],
+        job.name
+    )
 }
 
 /// How long ago that was.
@@ -167,7 +191,10 @@ pub(super) async fn stop(args: StopArgs) -> anyhow::Result<ExitCode> {
     let chosen = if args.all {
         clusters.iter().collect()
     } else {
-        args.names.iter().map(|name| chosen(&clusters, name)).collect::<anyhow::Result<Vec<_>>>()?
+        args.names
+            .iter()
+            .map(|name| chosen(&clusters, name))
+            .collect::<anyhow::Result<Vec<_>>>()?
     };
     let Some(client) = client.filter(|_| !chosen.is_empty()) else {
         println!("{}", if args.json { "[]" } else { "No cluster runs." });
@@ -184,21 +211,35 @@ pub(super) async fn stop(args: StopArgs) -> anyhow::Result<ExitCode> {
     for (cluster, ended) in chosen.iter().zip(ended) {
         match &ended {
             Ok(()) if !args.json => println!("{} is shut down.", cluster.title()),
-            Err(error) if !args.json => eprintln!("gatehouse: {} could not be shut down: {error:#}", cluster.title()),
+            Err(error) if !args.json => {
+                eprintln!("gatehouse: {} could not be shut down: {error:#}", cluster.title())
+            }
             _ => {}
         }
         failed |= ended.is_err();
-        list.push(json!({ "name": cluster.report.name, "error": ended.err().map(|error| format!("{error:#}")) }));
+        list.push(
+            json!({ "name": cluster.report.name, "error": ended.err().map(|error| format!("{error:#}")) }),
+        );
     }
     if args.json {
         println!("{}", serde_json::to_string(&list)?);
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn chosen<'a>(clusters: &'a [Named], name: &str) -> anyhow::Result<&'a Named> {
-    let exact: Vec<_> = clusters.iter().filter(|c| c.report.name == name || c.label.as_deref() == Some(name)).collect();
-    let begun: Vec<_> = clusters.iter().filter(|c| c.report.name.starts_with(name)).collect();
+    let exact: Vec<_> = clusters
+        .iter()
+        .filter(|c| c.report.name == name || c.label.as_deref() == Some(name))
+        .collect();
+    let begun: Vec<_> = clusters
+        .iter()
+        .filter(|c| c.report.name.starts_with(name))
+        .collect();
     let fitting = if exact.is_empty() { begun } else { exact };
     match fitting.as_slice() {
         [only] => Ok(*only),
@@ -210,13 +251,21 @@ fn chosen<'a>(clusters: &'a [Named], name: &str) -> anyhow::Result<&'a Named> {
 /// Asks at the terminal. Where nobody can be asked, `--yes` says so beforehand.
 fn agreed(chosen: &[&Named]) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        bail!("What is in the clusters' memory is lost when they are shut down: say --yes where nobody can be asked.");
+        bail!(
+            "What is in the clusters' memory is lost when they are shut down: say --yes where nobody can be asked."
+        );
     }
     let titles: Vec<_> = chosen.iter().map(|cluster| cluster.title()).collect();
-    eprint!("Shut down {}? What is in their memory is lost. [y/N] ", titles.join(", "));
+    eprint!(
+        "Shut down {}? What is in their memory is lost. [y/N] ",
+        titles.join(", ")
+    );
     std::io::stderr().flush().ok();
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("The answer can't be read")?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("The answer can't be read")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 

@@ -59,7 +59,9 @@ impl Bars {
         if self.all.is_hidden() {
             return;
         }
-        let Ok(job) = self.jobs.get(&self.job).await else { return };
+        let Ok(job) = self.jobs.get(&self.job).await else {
+            return;
+        };
         match &job.doing {
             Some(doing) => self.line.set_message(format!("{doing}…")),
             None => self.line.set_message(format!("{:?}", job.state).to_lowercase()),
@@ -80,16 +82,19 @@ impl Bars {
             let bar = self.bars.entry(prefix.name.clone()).or_insert_with(|| {
                 let style = ProgressStyle::with_template("{prefix:>24.24} {bar:30} {pos}/{len} {eta}");
                 let bar = ProgressBar::new(total).with_prefix(prefix.name.clone());
-                self.all.add(style.map_or(bar.clone(), |style| bar.with_style(style)))
+                self.all
+                    .add(style.map_or(bar.clone(), |style| bar.with_style(style)))
             });
             bar.set_length(total);
             bar.set_position(done);
         }
         // A scheduler forgets tasks that nobody wants any more.
         let kept = |name: &String| progress.prefixes.iter().any(|prefix| prefix.name == *name);
-        self.bars.retain(|name, bar| kept(name) || {
-            bar.finish_and_clear();
-            false
+        self.bars.retain(|name, bar| {
+            kept(name) || {
+                bar.finish_and_clear();
+                false
+            }
         });
     }
 

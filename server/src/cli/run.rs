@@ -86,7 +86,9 @@ pub(super) struct RunArgs {
 }
 
 fn range(text: &str) -> Result<(u32, u32), String> {
-    let parsed = text.split_once(':').and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
+    let parsed = text
+        .split_once(':')
+        .and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
     match parsed {
         Some((low, high)) if low <= high && high > 0 => Ok((low, high)),
         _ => Err("two whole numbers, the smaller one first: 1:8".to_owned()),
@@ -104,7 +106,11 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         Err(error) => return Ok(refused(&error)),
     };
     let name = Name {
-        instance: format!("run-{}-{}", std::process::id(), &crate::state_dir::random_hex()[..8]),
+        instance: format!(
+            "run-{}-{}",
+            std::process::id(),
+            &crate::state_dir::random_hex()[..8]
+        ),
         public: String::new(),
         tells_access: false,
         parent_pid: None,
@@ -141,10 +147,17 @@ fn work(args: &RunArgs) -> anyhow::Result<Work> {
     let kind = match file.extension().and_then(|extension| extension.to_str()) {
         Some("py") => WorkKind::Script,
         Some("ipynb") => WorkKind::Notebook,
-        _ => bail!("{} is neither a script (.py) nor a notebook (.ipynb).", file.display()),
+        _ => bail!(
+            "{} is neither a script (.py) nor a notebook (.ipynb).",
+            file.display()
+        ),
     };
-    let source = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
-    let parameters = args.parameters.iter().map(|(name, value)| (name.clone(), parameter(value)));
+    let source =
+        std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    let parameters = args
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.clone(), parameter(value)));
     Ok(Work {
         kind,
         source,
@@ -191,7 +204,9 @@ async fn gateway_is_up(house: &House) -> anyhow::Result<()> {
     };
     let status = status.context("The gateway is not asked any more")?.clone();
     if status.state != GatewayState::Up {
-        let why = status.message.unwrap_or_else(|| "The gateway can't be used.".to_owned());
+        let why = status
+            .message
+            .unwrap_or_else(|| "The gateway can't be used.".to_owned());
         bail!("{why} `gatehouse doctor` says more.");
     }
     Ok(())
@@ -224,7 +239,10 @@ async fn fresh(args: &RunArgs, house: &House) -> anyhow::Result<Place> {
     for (name, text) in &args.options {
         let Some(spec) = specs.iter().find(|spec| spec.field == *name) else {
             let known: Vec<_> = specs.iter().map(|spec| spec.field.as_str()).collect();
-            bail!("The gateway has no option {name:?}; it has: {}.", known.join(", "));
+            bail!(
+                "The gateway has no option {name:?}; it has: {}.",
+                known.join(", ")
+            );
         };
         options.insert(name.clone(), option_value(&spec.spec, name, text)?);
     }
@@ -250,7 +268,10 @@ async fn fresh(args: &RunArgs, house: &House) -> anyhow::Result<Place> {
 
 async fn of_preset(house: &House, name: &str) -> anyhow::Result<(Map<String, Value>, Option<Scaling>)> {
     let presets = house.clusters.presets().list().await?.presets;
-    let Some(preset) = presets.iter().find(|preset| preset.name.eq_ignore_ascii_case(name)) else {
+    let Some(preset) = presets
+        .iter()
+        .find(|preset| preset.name.eq_ignore_ascii_case(name))
+    else {
         let known: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
         match known.as_slice() {
             [] => bail!("There is no preset {name:?}, nor any other. Save one in the panel's form."),
@@ -298,12 +319,18 @@ async fn follow(args: &RunArgs, house: &House, job: &Job, signals: &mut Signals)
     Ok(match state {
         JobState::Succeeded => 0,
         JobState::Cancelled if interrupted => INTERRUPTED,
-        _ => job.exit_status.and_then(|status| u8::try_from(status).ok()).filter(|status| *status > 0).unwrap_or(1),
+        _ => job
+            .exit_status
+            .and_then(|status| u8::try_from(status).ok())
+            .filter(|status| *status > 0)
+            .unwrap_or(1),
     })
 }
 
 fn keep_notebook(args: &RunArgs, job: &Job) {
-    let Some((to, from)) = args.notebook.as_deref().zip(job.notebook.as_deref()) else { return };
+    let Some((to, from)) = args.notebook.as_deref().zip(job.notebook.as_deref()) else {
+        return;
+    };
     if let Err(error) = std::fs::copy(Path::new(from), to) {
         warn!(%error, path = %to.display(), "the executed notebook can't be written there");
     }
@@ -317,7 +344,9 @@ fn show(args: &RunArgs, message: &JobOutput) {
         match message {
             JobOutput::Stdout { text } => std::io::stdout().write_all(text.as_bytes()),
             JobOutput::Stderr { text } => std::io::stderr().write_all(text.as_bytes()),
-            JobOutput::Shown { data, update: false, .. } => match data.get("text/plain") {
+            JobOutput::Shown {
+                data, update: false, ..
+            } => match data.get("text/plain") {
                 Some(text) => writeln!(std::io::stdout(), "{text}"),
                 None => Ok(()),
             },

@@ -28,11 +28,15 @@ pub(super) fn option_value(kind: &OptionKind, name: &str, text: &str) -> anyhow:
     Ok(match kind {
         OptionKind::String | OptionKind::Select { .. } => Value::String(text.to_owned()),
         OptionKind::Int { .. } => {
-            let number: i64 = text.parse().with_context(|| format!("Option {name} is a whole number, not {text:?}"))?;
+            let number: i64 = text
+                .parse()
+                .with_context(|| format!("Option {name} is a whole number, not {text:?}"))?;
             number.into()
         }
         OptionKind::Float { .. } => {
-            let number: f64 = text.parse().with_context(|| format!("Option {name} is a number, not {text:?}"))?;
+            let number: f64 = text
+                .parse()
+                .with_context(|| format!("Option {name} is a number, not {text:?}"))?;
             serde_json::Number::from_f64(number)
                 .map(Value::Number)
                 .with_context(|| format!("Option {name} is a finite number, not {text:?}"))?
@@ -43,8 +47,9 @@ pub(super) fn option_value(kind: &OptionKind, name: &str, text: &str) -> anyhow:
             _ => bail!("Option {name} is true or false, not {text:?}."),
         },
         OptionKind::Mapping => {
-            let value: Value = serde_json::from_str(text)
-                .with_context(|| format!("Option {name} is a mapping: write it as JSON, {{\"KEY\": \"value\"}}"))?;
+            let value: Value = serde_json::from_str(text).with_context(|| {
+                format!("Option {name} is a mapping: write it as JSON, {{\"KEY\": \"value\"}}")
+            })?;
             if !value.is_object() {
                 bail!("Option {name} is a mapping: write it as JSON, {{\"KEY\": \"value\"}}.");
             }
@@ -81,7 +86,13 @@ mod tests {
             (&OptionKind::Mapping, "[]"),
             (&OptionKind::Mapping, "a=b"),
         ] {
-            assert!(option_value(kind, "o", text).unwrap_err().to_string().contains("Option o"), "{text}");
+            assert!(
+                option_value(kind, "o", text)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("Option o"),
+                "{text}"
+            );
         }
     }
 

@@ -24,7 +24,9 @@ impl Clusters {
         let reports = self.0.client.list(&ACTIVE).await?;
         let notes = self.0.store.clusters().await?;
         let listed = reports.into_iter().map(|report| Listed {
-            noted: notes.get(&report.name).is_some_and(|note| note.created_by.is_some()),
+            noted: notes
+                .get(&report.name)
+                .is_some_and(|note| note.created_by.is_some()),
             started_at: report.start_time.unwrap_or(i64::MAX),
             name: report.name,
             options: report.options,

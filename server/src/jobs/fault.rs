@@ -14,7 +14,9 @@ pub(super) enum Moment {
 
 /// Dies here where the variable says so.
 pub(super) fn at(step: Step, moment: Moment) {
-    let Some(wanted) = std::env::var_os(VARIABLE) else { return };
+    let Some(wanted) = std::env::var_os(VARIABLE) else {
+        return;
+    };
     let moment = match moment {
         Moment::Before => "before",
         Moment::After => "after",

@@ -28,7 +28,12 @@ impl Jobs {
 
 impl Inner {
     /// As [`Jobs::save_file`].
-    pub(super) async fn save_file(&self, folder: &str, name: &str, source: &Path) -> Result<String, JobError> {
+    pub(super) async fn save_file(
+        &self,
+        folder: &str,
+        name: &str,
+        source: &Path,
+    ) -> Result<String, JobError> {
         let folder = folder.trim_matches('/');
         if folder.split('/').any(|part| part == "..") || folder.contains('\\') {
             return Err(JobError::Invalid {

@@ -73,7 +73,12 @@ impl ClusterHost for ServerHost {
     }
 
     fn listed(&self) -> BoxFuture<'_, Result<Vec<Listed>, String>> {
-        Box::pin(async move { self.clusters.listed_now().await.map_err(|error| error.to_string()) })
+        Box::pin(async move {
+            self.clusters
+                .listed_now()
+                .await
+                .map_err(|error| error.to_string())
+        })
     }
 
     fn stop<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), String>> {
@@ -97,7 +102,9 @@ impl ClusterHost for ServerHost {
                 None => spec.shown.default,
             });
             // That there is no such kernel is said when it is started.
-            let Some(listed) = chosen else { return Ok(Vec::new()) };
+            let Some(listed) = chosen else {
+                return Ok(Vec::new());
+            };
             let packages = self.kernels.versions_of(&listed).await;
             let side = KernelSide {
                 name: listed.shown.display_name,
@@ -106,16 +113,25 @@ impl ClusterHost for ServerHost {
                     .map_err(|error| error.to_string()),
             };
             let table = versions::table(&asked.map_err(|error| error.to_string())?, Some(side));
-            let apart = table.rows.into_iter().filter(|row| row.agreement == Agreement::Breaks);
+            let apart = table
+                .rows
+                .into_iter()
+                .filter(|row| row.agreement == Agreement::Breaks);
             Ok(apart
-                .map(|row| row.explanation.unwrap_or_else(|| format!("{} differs.", row.package)))
+                .map(|row| {
+                    row.explanation
+                        .unwrap_or_else(|| format!("{} differs.", row.package))
+                })
                 .collect())
         })
     }
 
     fn kernel_env(&self, job: &str) -> BTreeMap<String, String> {
         let mut env = self.env.clone();
-        env.insert("DASK_GATEWAY__ADDRESS".to_owned(), format!("{}/jobs/{job}", self.door));
+        env.insert(
+            "DASK_GATEWAY__ADDRESS".to_owned(),
+            format!("{}/jobs/{job}", self.door),
+        );
         env
     }
 }

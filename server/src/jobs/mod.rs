@@ -239,7 +239,9 @@ impl Jobs {
         }
         inner.prune(keep::KEPT).await;
         let inner = Arc::clone(&self.0);
-        self.0.tasks.spawn(async move { inner.stop_left_clusters().await });
+        self.0
+            .tasks
+            .spawn(async move { inner.stop_left_clusters().await });
         Ok(())
     }
 

@@ -57,7 +57,10 @@ impl FromSql for Step {
 impl Step {
     /// As the store spells it.
     pub(super) fn name(self) -> &'static str {
-        STEPS.iter().find(|(step, _)| *step == self).map_or("", |(_, name)| name)
+        STEPS
+            .iter()
+            .find(|(step, _)| *step == self)
+            .map_or("", |(_, name)| name)
     }
 }
 

@@ -61,7 +61,9 @@ impl Executed {
                 value,
                 traceback,
             } => {
-                self.add(json!({ "output_type": "error", "ename": name, "evalue": value, "traceback": traceback }));
+                self.add(
+                    json!({ "output_type": "error", "ename": name, "evalue": value, "traceback": traceback }),
+                );
             }
             Line::Cell { cell, ended, count } => {
                 if let Some(at) = self.places.get(cell as usize) {
@@ -88,7 +90,10 @@ impl Executed {
     }
 
     fn cell(&mut self) -> Option<&mut Map<String, Value>> {
-        self.notebook.get_mut("cells")?.get_mut(self.current)?.as_object_mut()
+        self.notebook
+            .get_mut("cells")?
+            .get_mut(self.current)?
+            .as_object_mut()
     }
 
     fn outputs(&mut self) -> Option<&mut Vec<Value>> {
@@ -117,7 +122,9 @@ impl Executed {
     fn shown(&mut self, data: BTreeMap<String, String>, result: bool, id: Option<String>, update: bool) {
         let data = bundle(data);
         if update {
-            let places = id.and_then(|id| self.displays.get(&id).cloned()).unwrap_or_default();
+            let places = id
+                .and_then(|id| self.displays.get(&id).cloned())
+                .unwrap_or_default();
             for (cell, output) in places {
                 self.notebook["cells"][cell]["outputs"][output]["data"] = data.clone();
             }
@@ -178,7 +185,9 @@ mod tests {
     fn plan(cells: &[&str]) -> Plan {
         let cells: Vec<_> = cells
             .iter()
-            .map(|source| json!({ "cell_type": "code", "metadata": {}, "source": source, "outputs": ["old"] }))
+            .map(
+                |source| json!({ "cell_type": "code", "metadata": {}, "source": source, "outputs": ["old"] }),
+            )
             .collect();
         let source = json!({ "nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells });
         Plan::of(&Work {
@@ -205,7 +214,11 @@ mod tests {
     #[test]
     fn outputs_are_where_their_cells_are() {
         let mut executed = Executed::new(plan(&["a", " ", "b"]));
-        let cell = |cell, ended| Line::Cell { cell, ended, count: Some(cell + 1) };
+        let cell = |cell, ended| Line::Cell {
+            cell,
+            ended,
+            count: Some(cell + 1),
+        };
         for line in [
             cell(0, false),
             text("one "),
@@ -216,7 +229,11 @@ mod tests {
             cell(0, true),
             cell(1, false),
             shown("application/json", "{\"a\": 1}", true, None, false),
-            Line::Error { name: "E".into(), value: "v".into(), traceback: vec!["t".into()] },
+            Line::Error {
+                name: "E".into(),
+                value: "v".into(),
+                traceback: vec!["t".into()],
+            },
             cell(1, true),
         ] {
             executed.take(line);
@@ -231,8 +248,14 @@ mod tests {
                 { "output_type": "display_data", "metadata": {}, "data": { "text/plain": "100 %" } },
             ])
         );
-        assert_eq!((&cells[0]["execution_count"], &cells[1]["outputs"]), (&json!(1), &json!([])));
-        assert_eq!(cells[2]["outputs"][0]["data"], json!({ "application/json": { "a": 1 } }));
+        assert_eq!(
+            (&cells[0]["execution_count"], &cells[1]["outputs"]),
+            (&json!(1), &json!([]))
+        );
+        assert_eq!(
+            cells[2]["outputs"][0]["data"],
+            json!({ "application/json": { "a": 1 } })
+        );
         assert_eq!(cells[2]["outputs"][0]["execution_count"], 2);
         assert_eq!(cells[2]["outputs"][1]["ename"], "E");
         assert_eq!(notebook["metadata"]["gatehouse"]["job"], "1");

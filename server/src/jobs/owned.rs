@@ -177,7 +177,10 @@ impl Inner {
                         warn!(%error, "a note about a cluster could not be dropped");
                     }
                 }
-                Err(error) => warn!(cluster = name, error, "the cluster of a job that is over could not be stopped"),
+                Err(error) => warn!(
+                    cluster = name,
+                    error, "the cluster of a job that is over could not be stopped"
+                ),
             }
         }
     }

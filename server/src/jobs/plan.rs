@@ -125,7 +125,8 @@ fn inject(notebook: &mut Value, parameters: &Map<String, Value>) -> Result<(), S
 
 fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        && chars.all(|c| c.is_alphanumeric() || c == '_')
 }
 
 /// A JSON value as Python writes it.
@@ -175,7 +176,11 @@ mod tests {
             cell("never()", &["skip-execution"]),
         ]);
         let plan = Plan::of(&work(WorkKind::Notebook, &book)).unwrap();
-        let cells: Vec<_> = plan.cells.iter().map(|c| (c.source.as_str(), c.may_raise, c.at)).collect();
+        let cells: Vec<_> = plan
+            .cells
+            .iter()
+            .map(|c| (c.source.as_str(), c.may_raise, c.at))
+            .collect();
         assert_eq!(cells, [("a = 1\na", false, 1), ("1 / 0", true, 3)]);
         assert_eq!(plan.kernel(), Some("dask"));
         let snippet = Plan::of(&work(WorkKind::Snippet, &json!("print(1)"))).unwrap();
@@ -190,7 +195,11 @@ mod tests {
             work.parameters = given.as_object().cloned().unwrap();
             Plan::of(&work).unwrap()
         };
-        let book = notebook(&[cell("import x", &[]), cell("n = 1", &["parameters"]), cell("n", &[])]);
+        let book = notebook(&[
+            cell("import x", &[]),
+            cell("n = 1", &["parameters"]),
+            cell("n", &[]),
+        ]);
         let plan = with(&book);
         assert_eq!(plan.cells.len(), 4);
         let injected = &plan.cells[2];
@@ -200,12 +209,19 @@ mod tests {
         );
         // Run again, the same cell takes its place; without defaults it comes first.
         assert_eq!(with(&plan.notebook).notebook, plan.notebook);
-        assert_eq!(with(&notebook(&[cell("n", &[])])).cells[0].source, injected.source);
+        assert_eq!(
+            with(&notebook(&[cell("n", &[])])).cells[0].source,
+            injected.source
+        );
     }
 
     #[test]
     fn what_can_not_run_is_refused() {
-        for source in [json!("{"), json!({ "nbformat": 3, "worksheets": [] }), json!("[]")] {
+        for source in [
+            json!("{"),
+            json!({ "nbformat": 3, "worksheets": [] }),
+            json!("[]"),
+        ] {
             let error = Plan::of(&work(WorkKind::Notebook, &source)).unwrap_err();
             assert!(error.ends_with("run it again."), "{error}");
         }

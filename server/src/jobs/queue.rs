@@ -47,9 +47,16 @@ impl Queue {
 
     /// Waits for the job's turn. First on its cluster: who waits for a cluster takes no place from the others.
     pub(super) async fn wait(&self, job: &Job) -> Places {
-        let shared = job.cluster.as_deref().filter(|_| job.request.place.kind == PlaceKind::Cluster);
+        let shared = job
+            .cluster
+            .as_deref()
+            .filter(|_| job.request.place.kind == PlaceKind::Cluster);
         let mut places = Vec::new();
-        for semaphore in shared.map(|name| self.of_cluster(name)).into_iter().chain([self.all.clone()]) {
+        for semaphore in shared
+            .map(|name| self.of_cluster(name))
+            .into_iter()
+            .chain([self.all.clone()])
+        {
             // Never closed.
             places.extend(semaphore.acquire_owned().await.ok());
         }
@@ -93,7 +100,10 @@ mod tests {
         assert!(soon(queue.wait(&a)).await.is_none(), "the cluster has one place");
         let _second = soon(queue.wait(&b)).await.unwrap();
         let _third = soon(queue.wait(&on(None))).await.unwrap();
-        assert!(soon(queue.wait(&on(None))).await.is_none(), "there are three places in all");
+        assert!(
+            soon(queue.wait(&on(None))).await.is_none(),
+            "there are three places in all"
+        );
         drop(first);
         assert!(soon(queue.wait(&a)).await.is_some());
     }

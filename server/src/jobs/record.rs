@@ -366,8 +366,10 @@ impl Records {
 }
 
 fn text_of(value: &impl Serialize) -> Result<String, StoreError> {
-    Ok(serde_json::to_string(value)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?)
+    Ok(
+        serde_json::to_string(value)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?,
+    )
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
@@ -377,7 +379,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
     };
     let request = serde_json::from_str::<CreateJob>(&row.get::<_, String>(2)?);
-    let notes = serde_json::from_str::<Notes>(&row.get::<_, String>(7)?).map_err(|error| unreadable(7, error))?;
+    let notes =
+        serde_json::from_str::<Notes>(&row.get::<_, String>(7)?).map_err(|error| unreadable(7, error))?;
     Ok(Record {
         job: Job {
             id: row.get(0)?,
@@ -472,7 +475,11 @@ mod tests {
         };
         let failed = Outcome::failed("It broke.");
 
-        let started = records.prepare("1", Step::StartKernel, 11).await.unwrap().unwrap();
+        let started = records
+            .prepare("1", Step::StartKernel, 11)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(
             (started.step, started.job.state),
             (Step::StartKernel, JobState::Starting)
@@ -493,7 +500,13 @@ mod tests {
             JobState::Cancelling
         );
         assert_eq!(
-            records.prepare("1", Step::StartKernel, 99).await.unwrap().unwrap().job.state,
+            records
+                .prepare("1", Step::StartKernel, 99)
+                .await
+                .unwrap()
+                .unwrap()
+                .job
+                .state,
             JobState::Cancelling
         );
 

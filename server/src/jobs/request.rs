@@ -34,28 +34,44 @@ impl Inner {
     pub(super) async fn job_of(&self, mut request: CreateJob) -> Result<Job, JobError> {
         check_place(&request.place)?;
         if request.retries > RETRIES_LIMIT {
-            return Err(invalid("retries", format!("At most {RETRIES_LIMIT} retries are made.")));
+            return Err(invalid(
+                "retries",
+                format!("At most {RETRIES_LIMIT} retries are made."),
+            ));
         }
         if request.time_limit_s == Some(0) {
-            return Err(invalid("time_limit_s", "A job needs some time. Leave the limit out for none."));
+            return Err(invalid(
+                "time_limit_s",
+                "A job needs some time. Leave the limit out for none.",
+            ));
         }
         for name in request.environment.keys() {
             if name.is_empty() || name.contains(['=', '\0']) {
-                return Err(invalid("environment", format!("A variable can't be called {name:?}.")));
+                return Err(invalid(
+                    "environment",
+                    format!("A variable can't be called {name:?}."),
+                ));
             }
         }
         self.read_source(&mut request.work).await?;
         check_source(&request.work)?;
         let plan = Plan::of(&request.work).map_err(|message| invalid("work", message))?;
         if plan.cells.is_empty() {
-            return Err(invalid("code", "There is no code to run. Write some Python first."));
+            return Err(invalid(
+                "code",
+                "There is no code to run. Write some Python first.",
+            ));
         }
         request.kernel = request.kernel.filter(|kernel| !kernel.is_empty());
         if request.kernel.is_none() {
             request.kernel = plan.kernel().map(str::to_owned);
         }
         let (cluster, cluster_label) = self.cluster_of(&request.place).await?;
-        let given = request.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        let given = request
+            .name
+            .as_deref()
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
         let name = given.map_or_else(|| name_of(&request.work), str::to_owned);
         Ok(Job {
             id: uuid::Uuid::new_v4().simple().to_string(),
@@ -79,7 +95,11 @@ impl Inner {
 
     /// The cluster that is there already, with its label.
     async fn cluster_of(&self, place: &Place) -> Result<(Option<String>, Option<String>), JobError> {
-        let Some(name) = place.cluster.as_deref().filter(|_| place.kind == PlaceKind::Cluster) else {
+        let Some(name) = place
+            .cluster
+            .as_deref()
+            .filter(|_| place.kind == PlaceKind::Cluster)
+        else {
             return Ok((None, None));
         };
         let Some(host) = self.host() else {
@@ -100,7 +120,10 @@ impl Inner {
             return Ok(());
         };
         if path.split('/').any(|part| part == "..") {
-            return Err(invalid("path", "The file must lie below Jupyter's folder; name it without \"..\"."));
+            return Err(invalid(
+                "path",
+                "The file must lie below Jupyter's folder; name it without \"..\".",
+            ));
         }
         let failed = |error: JupyterError| JobError::Jupyter(error.to_string());
         let endpoint = self.jupyter.endpoint().await.map_err(failed)?;
@@ -112,16 +135,21 @@ impl Inner {
         let place = format!("{}?content=1&{kind}", contents(path.trim_matches('/')));
         let response = client.send(Method::GET, &place, None).await.map_err(failed)?;
         if response.status() == StatusCode::NOT_FOUND {
-            return Err(invalid("path", format!("There is no file {path} in Jupyter's folder. Save it, or name another one.")));
+            return Err(invalid(
+                "path",
+                format!("There is no file {path} in Jupyter's folder. Save it, or name another one."),
+            ));
         }
         if !response.status().is_success() {
             let error = super::jupyter::refusal("read the file", response).await;
             return Err(invalid("path", error.to_string()));
         }
-        let model: Value = response
-            .json()
-            .await
-            .map_err(|error| JobError::Jupyter(format!("Jupyter's answer can't be read ({}).", error.without_url())))?;
+        let model: Value = response.json().await.map_err(|error| {
+            JobError::Jupyter(format!(
+                "Jupyter's answer can't be read ({}).",
+                error.without_url()
+            ))
+        })?;
         work.source = match &model["content"] {
             Value::String(text) => text.clone(),
             content => content.to_string(),
@@ -132,13 +160,16 @@ impl Inner {
 
 fn check_place(place: &Place) -> Result<(), JobError> {
     match place.kind {
-        PlaceKind::Cluster if place.cluster.as_deref().is_none_or(str::is_empty) => {
-            Err(invalid("cluster", "Say which cluster the job runs on, or let it have one of its own."))
-        }
-        PlaceKind::Cluster | PlaceKind::None if !place.options.is_empty() || place.scaling.is_some() => Err(invalid(
-            "place",
-            "Options and a size are for a cluster of the job's own: ask for a fresh one, or leave them out.",
+        PlaceKind::Cluster if place.cluster.as_deref().is_none_or(str::is_empty) => Err(invalid(
+            "cluster",
+            "Say which cluster the job runs on, or let it have one of its own.",
         )),
+        PlaceKind::Cluster | PlaceKind::None if !place.options.is_empty() || place.scaling.is_some() => {
+            Err(invalid(
+                "place",
+                "Options and a size are for a cluster of the job's own: ask for a fresh one, or leave them out.",
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -149,16 +180,28 @@ fn check_source(work: &Work) -> Result<(), JobError> {
         WorkKind::Snippet | WorkKind::Script => (CODE_LIMIT, "Put data in a file and read it from the code."),
     };
     if work.source.trim().is_empty() {
-        return Err(invalid("code", "There is no code to run. Write some Python first."));
+        return Err(invalid(
+            "code",
+            "There is no code to run. Write some Python first.",
+        ));
     }
     if work.source.len() > limit {
-        return Err(invalid("code", format!("The code is longer than {} MiB. {advice}", limit >> 20)));
+        return Err(invalid(
+            "code",
+            format!("The code is longer than {} MiB. {advice}", limit >> 20),
+        ));
     }
     if work.kind != WorkKind::Notebook && !work.parameters.is_empty() {
-        return Err(invalid("parameters", "Only notebooks have parameters; give a script arguments instead."));
+        return Err(invalid(
+            "parameters",
+            "Only notebooks have parameters; give a script arguments instead.",
+        ));
     }
     if work.kind != WorkKind::Script && !work.args.is_empty() {
-        return Err(invalid("args", "Only scripts have arguments; give a notebook parameters instead."));
+        return Err(invalid(
+            "args",
+            "Only scripts have arguments; give a notebook parameters instead.",
+        ));
     }
     Ok(())
 }
@@ -237,19 +280,33 @@ mod tests {
             change(&mut request);
             request
         };
-        let of_kind = |kind, source: &str| with(&|request| (request.work.kind, request.work.source) = (kind, source.into()));
+        let of_kind = |kind, source: &str| {
+            with(&|request| (request.work.kind, request.work.source) = (kind, source.into()))
+        };
         for (request, field) in [
             (of_kind(WorkKind::Snippet, " \n"), "code"),
             (of_kind(WorkKind::Snippet, &"x".repeat(CODE_LIMIT + 1)), "code"),
             (of_kind(WorkKind::Notebook, "print(1)"), "work"),
-            (of_kind(WorkKind::Notebook, r#"{"nbformat": 4, "cells": []}"#), "code"),
+            (
+                of_kind(WorkKind::Notebook, r#"{"nbformat": 4, "cells": []}"#),
+                "code",
+            ),
             (with(&|request| request.work.args = vec!["-v".into()]), "args"),
-            (with(&|request| request.work.parameters = [("n".into(), 1.into())].into_iter().collect()), "parameters"),
+            (
+                with(&|request| request.work.parameters = [("n".into(), 1.into())].into_iter().collect()),
+                "parameters",
+            ),
             (with(&|request| request.place.cluster = None), "cluster"),
-            (with(&|request| request.place.scaling = Some(protocol::rest::Scaling::Unknown)), "place"),
+            (
+                with(&|request| request.place.scaling = Some(protocol::rest::Scaling::Unknown)),
+                "place",
+            ),
             (with(&|request| request.time_limit_s = Some(0)), "time_limit_s"),
             (with(&|request| request.retries = 101), "retries"),
-            (with(&|request| request.environment = BTreeMap::from([("a=b".into(), String::new())])), "environment"),
+            (
+                with(&|request| request.environment = BTreeMap::from([("a=b".into(), String::new())])),
+                "environment",
+            ),
             (
                 with(&|request| {
                     request.work.source.clear();
@@ -267,7 +324,10 @@ mod tests {
         assert_eq!((job.name.as_str(), job.cluster.as_deref()), ("1", Some("c")));
         let named = of_kind(WorkKind::Script, "1");
         let named = CreateJob {
-            work: Work { path: Some("a/b.py".into()), ..named.work },
+            work: Work {
+                path: Some("a/b.py".into()),
+                ..named.work
+            },
             ..named
         };
         assert_eq!(jobs.0.job_of(named).await.unwrap().name, "b.py");

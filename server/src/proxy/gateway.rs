@@ -206,7 +206,8 @@ async fn relay_created(answer: reqwest::Response, row: i64, door: &Door) -> Resp
         Ok(body) => body,
         Err(error) => {
             warn!(%error, "the gateway's answer broke off at Python's door");
-            let text = "The Dask Gateway's answer broke off. The cluster, if there is one, ends with the job.";
+            let text =
+                "The Dask Gateway's answer broke off. The cluster, if there is one, ends with the job.";
             return refusal(StatusCode::BAD_GATEWAY, text);
         }
     };
@@ -260,7 +261,11 @@ mod tests {
         fn asks(&self, job: String, options: Map<String, Value>) -> BoxFuture<'_, Result<i64, String>> {
             Box::pin(async move {
                 self.add(format!("{job} asks with {}", Value::Object(options)));
-                if job == "over" { Err("The job is over.".into()) } else { Ok(7) }
+                if job == "over" {
+                    Err("The job is over.".into())
+                } else {
+                    Ok(7)
+                }
             })
         }
 

@@ -169,7 +169,7 @@ async fn says_why_code_failed() {
     assert!(died.error.contains("kernel died"), "{}", died.error);
 
     let mut request = house.request("1");
-    request.cluster = "00000000000000000000000000000000".into();
+    request.place.cluster = Some("00000000000000000000000000000000".into());
     let job = jobs.create(request).await.unwrap();
     let unknown = ended(&jobs, &job.id).await;
     assert!(
@@ -196,11 +196,7 @@ async fn cancels() {
     let jobs = house.jobs("a").await;
 
     let job = jobs
-        .create(
-            house.request("import time\nprint('going')\nwhile True: time.sleep(0.05)"),
-            true,
-            None,
-        )
+        .create(house.request("import time\nprint('going')\nwhile True: time.sleep(0.05)"))
         .await
         .unwrap();
     until_printed(&jobs, &job.id, "going").await;
@@ -240,7 +236,8 @@ while True:
     until_state(&jobs, &job.id, JobState::Cancelled).await;
 
     // One that has hardly begun, cancelled by another server that shares the store.
-    let job = jobs.create(house.request("import time\ntime.sleep(600)"))
+    let job = jobs
+        .create(house.request("import time\ntime.sleep(600)"))
         .await
         .unwrap();
     let other = house.jobs("b").await;
@@ -258,11 +255,7 @@ async fn ends_with_the_server() {
     let jobs = jobs_in(house.path(), "a", JupyterSource::External { url, token }).await;
     assert!(jobs.jupyter_status().available && !jobs.jupyter_status().private);
     let job = jobs
-        .create(
-            house.request("import time\nprint('going')\ntime.sleep(600)"),
-            true,
-            None,
-        )
+        .create(house.request("import time\nprint('going')\ntime.sleep(600)"))
         .await
         .unwrap();
     until_printed(&jobs, &job.id, "going").await;
@@ -306,7 +299,8 @@ client.submit(sum, [40, 2]).result()
             "dies",
         )
         .await;
-        let queued = jobs.create(house.request("print('not yet sent')"))
+        let queued = jobs
+            .create(house.request("print('not yet sent')"))
             .await
             .unwrap()
             .id;
@@ -440,7 +434,7 @@ recorder.end("It failed.")
     );
     assert_eq!(
         *end,
-        serde_json::json!({ "kind": "end", "ok": false, "error": "It failed." })
+        serde_json::json!({ "kind": "end", "ok": false, "error": "It failed.", "status": 1 })
     );
 }
 

@@ -86,7 +86,11 @@ impl Run<'_> {
         let keeps_cluster = job.request.place.kind == PlaceKind::Cluster;
         match self.jobs.records.again(&job.id, keeps_cluster).await {
             Ok(Some(record)) if record.step == Step::Queued => {
-                info!(job = record.job.id, attempt = record.job.attempt, "a job begins anew");
+                info!(
+                    job = record.job.id,
+                    attempt = record.job.attempt,
+                    "a job begins anew"
+                );
                 (self.job, self.kernel) = (record.job, None);
                 if let Some(active) = self.jobs.active().get_mut(&self.job.id) {
                     active.attempt = self.job.attempt;
@@ -143,7 +147,9 @@ impl Run<'_> {
             self.tell("Shuts its cluster down").await.ok();
             let stops = left.iter().map(|asked| self.stop_cluster(&host, asked));
             let failed = futures_util::future::join_all(stops).await;
-            let Some(error) = failed.into_iter().find_map(Result::err) else { return };
+            let Some(error) = failed.into_iter().find_map(Result::err) else {
+                return;
+            };
             warn!(job = self.job.id, %error, attempt, "a job's cluster was not shut down");
             if self.jobs.closing.is_cancelled() {
                 return;
@@ -182,7 +188,11 @@ impl Run<'_> {
             .await
             .map_err(unwritable)?;
         self.job.notebook = Some(self.publish(&file).await);
-        let record = self.jobs.records.note(&self.job.id, &Notes::of(&self.job)).await?;
+        let record = self
+            .jobs
+            .records
+            .note(&self.job.id, &Notes::of(&self.job))
+            .await?;
         self.stored(record)
     }
 
@@ -194,7 +204,9 @@ impl Run<'_> {
             return here;
         }
         let path = work.path.as_deref().unwrap_or(&self.job.name);
-        let stem = Path::new(path).file_stem().map_or(path.into(), |stem| stem.to_string_lossy());
+        let stem = Path::new(path)
+            .file_stem()
+            .map_or(path.into(), |stem| stem.to_string_lossy());
         match self.jobs.save_file(FOLDER, &format!("{stem}.ipynb"), file).await {
             Ok(path) => path,
             Err(error) => {

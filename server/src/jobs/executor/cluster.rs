@@ -26,6 +26,8 @@ impl Run<'_> {
         let place = &self.job.request.place;
         match place.kind {
             PlaceKind::None => return Ok(()),
+            // The kernel says whether it is there.
+            PlaceKind::Cluster if self.jobs.host().is_none() => return Ok(()),
             PlaceKind::Cluster => {}
             PlaceKind::Fresh if self.job.cluster.is_none() => self.ask_for_cluster(step).await?,
             PlaceKind::Fresh => {}
@@ -63,12 +65,14 @@ impl Run<'_> {
             lease: Some(LEASE),
         };
         let owned = self.jobs.owned.clone();
-        let named = Box::new(move |name: String| -> futures_util::future::BoxFuture<'static, _> {
-            Box::pin(async move {
-                fault::at(Step::AskCluster, Moment::After);
-                owned.named(id, &name).await
-            })
-        });
+        let named = Box::new(
+            move |name: String| -> futures_util::future::BoxFuture<'static, _> {
+                Box::pin(async move {
+                    fault::at(Step::AskCluster, Moment::After);
+                    owned.named(id, &name).await
+                })
+            },
+        );
         fault::at(Step::AskCluster, Moment::Before);
         // Not raced against a cancellation: a cluster whose name we never learn is harder to end.
         let name = host.create(request, named).await;
@@ -77,13 +81,19 @@ impl Run<'_> {
             self.forget_unmade(&host).await;
         }
         let name = name.map_err(Stop::Failed)?;
-        info!(job = self.job.id, cluster = name, "a job has a cluster of its own");
+        info!(
+            job = self.job.id,
+            cluster = name,
+            "a job has a cluster of its own"
+        );
         self.take_cluster(&host, &name).await
     }
 
     /// Drops the rows of clusters that were refused.
     async fn forget_unmade(&self, host: &Host) {
-        let Ok(asked) = self.jobs.owned.of(&self.job.id).await else { return };
+        let Ok(asked) = self.jobs.owned.of(&self.job.id).await else {
+            return;
+        };
         for asked in asked.into_iter().filter(|asked| asked.cluster.is_none()) {
             if matches!(self.search(host, &asked).await, Ok(None))
                 && let Err(error) = self.jobs.owned.done(asked.id).await
@@ -114,7 +124,11 @@ impl Run<'_> {
         let Some(name) = asked.found_among(&listed, &taken) else {
             return Ok(None);
         };
-        info!(job = self.job.id, cluster = name, "found the cluster that a job had asked for");
+        info!(
+            job = self.job.id,
+            cluster = name,
+            "found the cluster that a job had asked for"
+        );
         self.jobs.owned.named(asked.id, name).await?;
         Ok(Some(name.to_owned()))
     }
@@ -189,7 +203,11 @@ impl Run<'_> {
         );
         self.job.mismatches = found;
         self.note().await?;
-        if stops { Err(Stop::Failed(sentence)) } else { Ok(()) }
+        if stops {
+            Err(Stop::Failed(sentence))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -210,7 +228,9 @@ fn standing(cluster: Option<&Cluster>, name: &str, wanted: u32) -> Result<Option
         }
         ClusterState::Stopping | ClusterState::Stopped | ClusterState::Failed => {
             let reason = cluster.reason.as_deref().unwrap_or("The gateway gave no reason.");
-            Err(Stop::Failed(format!("Cluster {name} ended before the code could begin. {reason}")))
+            Err(Stop::Failed(format!(
+                "Cluster {name} ended before the code could begin. {reason}"
+            )))
         }
     }
 }
@@ -246,7 +266,11 @@ mod tests {
     fn the_code_begins_with_all_workers() {
         let waits = |cluster: Option<Cluster>, wanted| standing(cluster.as_ref(), "c", wanted);
         let running = |workers| Some(cluster(ClusterState::Running, workers));
-        assert!(waits(Some(cluster(ClusterState::Pending, None)), 1).unwrap().is_some());
+        assert!(
+            waits(Some(cluster(ClusterState::Pending, None)), 1)
+                .unwrap()
+                .is_some()
+        );
         assert_eq!(
             waits(running(Some(2)), 4).unwrap().as_deref(),
             Some("Waits for workers: 2 of 4")

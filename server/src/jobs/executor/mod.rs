@@ -179,7 +179,11 @@ impl Run<'_> {
 
     /// Stores what is told beside the state.
     async fn note(&mut self) -> Result<(), Stop> {
-        let record = self.jobs.records.note(&self.job.id, &Notes::of(&self.job)).await?;
+        let record = self
+            .jobs
+            .records
+            .note(&self.job.id, &Notes::of(&self.job))
+            .await?;
         self.jobs.announce(&self.job);
         self.stored(record)
     }
@@ -195,7 +199,10 @@ impl Run<'_> {
     /// Starts the kernel and sends it all it needs.
     async fn begin(&mut self, client: &JupyterClient, plan: &Plan) -> Result<(Channels, Requests), Stop> {
         let jobs = self.jobs;
-        let prepared = jobs.records.prepare(&self.job.id, Step::StartKernel, now_ms()).await?;
+        let prepared = jobs
+            .records
+            .prepare(&self.job.id, Step::StartKernel, now_ms())
+            .await?;
         self.stored(prepared)?;
         let output = jobs.output_path(&self.job.id, self.job.attempt);
         make_folder(&output).await?;
@@ -215,7 +222,9 @@ impl Run<'_> {
         };
         fault::at(Step::Execute, Moment::Before);
         // All at once: the kernel goes on by itself should we end in between.
-        let prelude = channels.execute(&self.prelude(&output, plan), false, true).await?;
+        let prelude = channels
+            .execute(&self.prelude(&output, plan), false, true)
+            .await?;
         let mut code = String::new();
         for cell in &plan.cells {
             code = channels.execute(&cell.source, true, !cell.may_raise).await?;
@@ -227,17 +236,29 @@ impl Run<'_> {
     /// The cell that comes before the code. It keeps to a namespace of its own.
     fn prelude(&self, output: &Path, plan: &Plan) -> String {
         let request = &self.job.request;
-        let mut environment = self.jobs.host().map_or_else(Default::default, |host| host.kernel_env(&self.job.id));
+        let mut environment = self
+            .jobs
+            .host()
+            .map_or_else(Default::default, |host| host.kernel_env(&self.job.id));
         environment.extend(request.environment.clone());
         let script = (request.work.kind == WorkKind::Script).then(|| {
             let path = request.work.path.as_deref().unwrap_or("script.py");
             let absolute = Path::new(path).is_absolute();
             // Below Jupyter's root the kernel is in the file's folder already.
-            let name = Path::new(path).file_name().map_or(path.into(), |name| name.to_string_lossy());
+            let name = Path::new(path)
+                .file_name()
+                .map_or(path.into(), |name| name.to_string_lossy());
             json!([if absolute { path.into() } else { name }, request.work.args])
         });
-        let folder = request.folder.as_deref().filter(|folder| Path::new(folder).is_absolute());
-        let cluster = self.job.cluster.as_deref().filter(|_| request.place.kind != PlaceKind::None);
+        let folder = request
+            .folder
+            .as_deref()
+            .filter(|folder| Path::new(folder).is_absolute());
+        let cluster = self
+            .job
+            .cluster
+            .as_deref()
+            .filter(|_| request.place.kind != PlaceKind::None);
         let parameters = json!({
             "output": output.to_string_lossy(), "limit": OUTPUT_LIMIT, "cluster": cluster, "folder": folder,
             "environment": environment, "script": script,
@@ -256,9 +277,22 @@ impl Run<'_> {
     /// kernel works in the folder that the path is in.
     fn session_path(&self) -> String {
         let request = &self.job.request;
-        let of_file = || request.work.path.as_deref().and_then(|path| Some(path.rsplit_once('/')?.0));
-        let folder = request.folder.as_deref().or_else(of_file).filter(|folder| !folder.starts_with('/'));
-        match folder.map(|folder| folder.trim_matches('/')).filter(|folder| !folder.is_empty()) {
+        let of_file = || {
+            request
+                .work
+                .path
+                .as_deref()
+                .and_then(|path| Some(path.rsplit_once('/')?.0))
+        };
+        let folder = request
+            .folder
+            .as_deref()
+            .or_else(of_file)
+            .filter(|folder| !folder.starts_with('/'));
+        match folder
+            .map(|folder| folder.trim_matches('/'))
+            .filter(|folder| !folder.is_empty())
+        {
             Some(folder) => format!("{folder}/gatehouse-job-{}", self.job.id),
             None => format!("gatehouse-job-{}", self.job.id),
         }
@@ -367,7 +401,11 @@ impl Run<'_> {
                         self.note().await?;
                         return Ok(Read::Ended(Outcome::succeeded()));
                     }
-                    Line::End { ok: false, error, status } => {
+                    Line::End {
+                        ok: false,
+                        error,
+                        status,
+                    } => {
                         self.job.exit_status = status;
                         self.note().await?;
                         let sentence = error.unwrap_or_else(|| "The code failed; see its output.".into());
@@ -437,7 +475,10 @@ async fn run_out(started_at: Option<i64>, limit_s: Option<u64>) -> u64 {
         return std::future::pending().await;
     };
     let gone_ms = u64::try_from(now_ms() - started_at).unwrap_or(0);
-    tokio::time::sleep(Duration::from_millis(limit_s.saturating_mul(1000).saturating_sub(gone_ms))).await;
+    tokio::time::sleep(Duration::from_millis(
+        limit_s.saturating_mul(1000).saturating_sub(gone_ms),
+    ))
+    .await;
     limit_s
 }
 
@@ -467,6 +508,7 @@ mod tests {
     async fn reads_a_long_file_in_turns() {
         let folder = tempfile::tempdir().unwrap();
         let jobs = Jobs::unavailable(folder.path(), "a").await;
+        jobs.0.records.insert(&job("1", 10)).await.unwrap();
         let mut run = Run {
             jobs: &jobs.0,
             job: job("1", 10),
