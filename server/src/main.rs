@@ -7,7 +7,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = gatehouse::cli::Cli::parse();
     match gatehouse::cli::run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("gatehouse: {error:#}");
             ExitCode::FAILURE

@@ -144,6 +144,49 @@ const MIGRATIONS: &[&str] = &[
         memory_gib REAL NOT NULL
     ) STRICT;
 ",
+    // Jobs keep all that was asked for, and may have no cluster.
+    "
+    CREATE TABLE jobs_next (
+        id TEXT PRIMARY KEY,
+        instance TEXT NOT NULL,
+        step TEXT NOT NULL,
+        state TEXT NOT NULL,
+        name TEXT NOT NULL,
+        request TEXT NOT NULL,
+        cluster TEXT,
+        cluster_label TEXT,
+        attempt INTEGER NOT NULL DEFAULT 1,
+        notes TEXT NOT NULL DEFAULT '{}',
+        session_id TEXT,
+        kernel_id TEXT,
+        outcome TEXT,
+        error TEXT,
+        created_at INTEGER NOT NULL,
+        started_at INTEGER,
+        ended_at INTEGER
+    ) STRICT;
+    INSERT INTO jobs_next (id, instance, step, state, name, request, cluster, cluster_label, session_id, kernel_id, outcome,
+        error, created_at, started_at, ended_at)
+    SELECT id, instance, step, state, name,
+        json_object('work', json_object('kind', 'snippet', 'source', code),
+            'place', json_object('kind', 'cluster', 'cluster', cluster), 'kernel', kernel),
+        cluster, cluster_label, session_id, kernel_id, outcome, error, created_at, started_at, ended_at
+    FROM jobs;
+    DROP TABLE jobs;
+    ALTER TABLE jobs_next RENAME TO jobs;
+    CREATE INDEX jobs_by_time ON jobs (created_at);
+    CREATE INDEX jobs_unsettled ON jobs (instance) WHERE step <> 'over';
+    CREATE INDEX jobs_over ON jobs (ended_at) WHERE step = 'over';
+    CREATE TABLE job_clusters (
+        id INTEGER PRIMARY KEY,
+        job TEXT NOT NULL,
+        cluster TEXT UNIQUE,
+        asked_at INTEGER NOT NULL,
+        options TEXT NOT NULL,
+        known TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX job_clusters_by_job ON job_clusters (job);
+",
 ];
 
 /// Why the store did not answer.

@@ -347,7 +347,7 @@ async fn idles(args: &[&str]) {
     server
         .wait("api/v1/guard", "what it used", |guard| {
             let hours = guard["usage"]["month"]["worker_hours"].as_f64()?;
-            (hours > 0.001).then_some(())
+            (hours > 0.0001).then_some(())
         })
         .await;
 }

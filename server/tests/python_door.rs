@@ -7,9 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::{PATIENCE, Server};
 use dask_gateway::HttpProxy;
-use gatehouse::proxy::gateway::{Door, router};
+use futures_util::future::BoxFuture;
+use gatehouse::proxy::gateway::{Door, JobClusters, router};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -189,6 +190,18 @@ async fn a_long_poll_answers_when_the_cluster_runs() {
         .await;
 }
 
+struct NoJobs;
+
+impl JobClusters for NoJobs {
+    fn asks(&self, _: String, _: Map<String, Value>) -> BoxFuture<'_, Result<i64, String>> {
+        Box::pin(async { Err("There are no jobs.".to_owned()) })
+    }
+
+    fn answered(&self, _: i64, _: Option<String>) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
 #[tokio::test]
 async fn a_poll_that_nobody_waits_for_ends_at_the_gateway_too() {
     let gateway = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -199,6 +212,7 @@ async fn a_poll_that_nobody_waits_for_ends_at_the_gateway_too() {
         client: gatehouse::outbound::client(&HttpProxy::Off).expect("a client"),
         changed: Box::new(|| {}),
         scaled: Box::new(|_| {}),
+        jobs: Box::new(NoJobs),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::attached::Attached;
 use crate::guard::{Guard, Offer, Spent};
+use crate::jobs::Job;
 use crate::kernels::KernelNote;
 use crate::recordings::Recording;
-use crate::rest::{Cluster, ClusterSummary, Job, Status};
+use crate::rest::{Cluster, ClusterSummary, Status};
 
 /// The first message is always a `Snapshot`; each later one replaces what it names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +32,7 @@ pub enum Event {
     },
     /// One job, new or changed.
     Job {
-        job: Job,
+        job: Box<Job>,
     },
     /// The whole list, newest first; while one is written its figures are those of its begin.
     Recordings {

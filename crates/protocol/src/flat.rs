@@ -3,10 +3,13 @@
 //! serde's own way first reads such an object into a tree, with a second reader of everything below it: a seventh of
 //! what the panel may weigh. What goes over the wire is the same.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Number;
 
-use crate::rest::{JobOutput, JobState, OptionKind, Scaling};
+use crate::jobs::{JobOutput, JobState};
+use crate::rest::{OptionKind, Scaling};
 
 #[derive(Deserialize)]
 pub(crate) struct FlatScaling {
@@ -89,6 +92,15 @@ pub(crate) struct FlatOutput {
     traceback: Option<Vec<String>>,
     state: Option<JobState>,
     error: Option<String>,
+    data: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    result: bool,
+    id: Option<String>,
+    #[serde(default)]
+    update: bool,
+    cell: Option<u32>,
+    #[serde(default)]
+    ended: bool,
 }
 
 impl TryFrom<FlatOutput> for JobOutput {
@@ -102,8 +114,15 @@ impl TryFrom<FlatOutput> for JobOutput {
             "stderr" => Self::Stderr {
                 text: present(flat.text, "text")?,
             },
-            "result" => Self::Result {
-                text: present(flat.text, "text")?,
+            "shown" => Self::Shown {
+                data: present(flat.data, "data")?,
+                result: flat.result,
+                id: flat.id,
+                update: flat.update,
+            },
+            "cell" => Self::Cell {
+                cell: present(flat.cell, "cell")?,
+                ended: flat.ended,
             },
             "error" => Self::Error {
                 name: present(flat.name, "name")?,
@@ -204,7 +223,13 @@ mod tests {
         for output in [
             JobOutput::Stdout { text: "a".into() },
             JobOutput::Stderr { text: "b".into() },
-            JobOutput::Result { text: "c".into() },
+            JobOutput::Shown {
+                data: [("text/plain".to_owned(), "c".to_owned())].into(),
+                result: true,
+                id: Some("d".into()),
+                update: true,
+            },
+            JobOutput::Cell { cell: 1, ended: true },
             JobOutput::Error {
                 name: "n".into(),
                 value: "v".into(),

@@ -11,6 +11,7 @@ pub mod events;
 mod flat;
 pub mod guard;
 pub mod inspect;
+pub mod jobs;
 pub mod kernels;
 pub mod life;
 pub mod live;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::flat::{FlatOption, FlatOutput, FlatScaling};
+use crate::flat::{FlatOption, FlatScaling};
 use crate::guard::{Lease, LeaseTerms, Spent};
 use crate::life::Life;
 
@@ -301,109 +301,6 @@ pub struct Scaled {
     pub warning: Option<String>,
 }
 
-/// `POST api/v1/jobs`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct CreateJob {
-    /// Python source, run with `client`, `cluster` and `gateway` ready.
-    pub code: String,
-    /// Name of a running cluster.
-    pub cluster: String,
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Kernelspec; the Jupyter Server's default where `None`.
-    #[serde(default)]
-    pub kernel: Option<String>,
-}
-
-/// Bytes of a job's code that lists and events carry.
-pub const LISTED_CODE: usize = 4096;
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(ToSchema))]
-pub struct Job {
-    pub id: String,
-    pub name: String,
-    pub cluster: String,
-    /// The cluster's label when the job was made: the job outlives it.
-    pub cluster_label: Option<String>,
-    pub kernel: Option<String>,
-    pub state: JobState,
-    /// Whole where one job is asked for; lists and events cut it after 4096 bytes, with a last line `…` that says so.
-    pub code: String,
-    /// Why it failed, in a sentence.
-    pub error: Option<String>,
-    /// Unix times in milliseconds.
-    pub created_at: i64,
-    pub started_at: Option<i64>,
-    pub ended_at: Option<i64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    Queued,
-    /// Its kernel is starting and connecting to the cluster.
-    Starting,
-    Running,
-    Cancelling,
-    Succeeded,
-    Failed,
-    Cancelled,
-}
-
-impl Job {
-    /// The job as lists and events carry it: some hundreds of them must fit into one WebSocket message.
-    pub fn listed(mut self) -> Self {
-        if self.code.len() > LISTED_CODE {
-            self.code.truncate(self.code.floor_char_boundary(LISTED_CODE));
-            self.code.push_str("\n…");
-        }
-        self
-    }
-
-    /// Whether `code` is only the beginning of the job's code.
-    pub fn is_cut(&self) -> bool {
-        self.code.len() > LISTED_CODE && self.code.ends_with("\n…")
-    }
-}
-
-impl JobState {
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
-    }
-}
-
-/// One message of `GET api/v1/jobs/{id}/output` (WebSocket, JSON text), in order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(ToSchema))]
-#[serde(tag = "kind", rename_all = "snake_case", try_from = "FlatOutput")]
-pub enum JobOutput {
-    Stdout {
-        text: String,
-    },
-    Stderr {
-        text: String,
-    },
-    /// The value of the last expression, as plain text.
-    Result {
-        text: String,
-    },
-    Error {
-        name: String,
-        value: String,
-        /// Lines, without terminal colours.
-        traceback: Vec<String>,
-    },
-    /// The job is over; the last message.
-    End {
-        state: JobState,
-        error: Option<String>,
-    },
-}
-
 /// Body of every error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
@@ -418,32 +315,4 @@ pub struct ApiError {
     pub field: Option<String>,
     /// Names the request in the server's log.
     pub request_id: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_code_is_cut_between_characters() {
-        let job = |code: String| Job {
-            id: "1".into(),
-            name: "n".into(),
-            cluster: "c".into(),
-            cluster_label: None,
-            kernel: None,
-            state: JobState::Running,
-            code,
-            error: None,
-            created_at: 0,
-            started_at: None,
-            ended_at: None,
-        };
-        let whole = job("x".repeat(LISTED_CODE));
-        assert!(!whole.is_cut());
-        assert_eq!(whole.clone().listed(), whole);
-        let cut = job(format!("{}☃ and on", "x".repeat(LISTED_CODE - 1))).listed();
-        assert!(cut.is_cut());
-        assert_eq!(cut.code, format!("{}\n…", "x".repeat(LISTED_CODE - 1)));
-    }
 }

@@ -2,12 +2,13 @@
 
 use protocol::events::{Event, Notice, NoticeLevel};
 use protocol::guard::{AtEnd, Enforcer, Lease, LeaseTerms, Limit, Offer, OfferedAct, Spent};
+use protocol::jobs::{Cells, CreateJob, Job, JobOutput, JobState, Place, PlaceKind, Work, WorkKind};
 use protocol::live::{
     Action, Frame, Health, Hello, Lane, Moment, Packet, Prefix, Request, TaskBatch, Topics,
 };
 use protocol::rest::{
     ApiError, Cluster, ClusterState, ClusterSummary, CreateCluster, GatewayKind, GatewayState, GatewayStatus,
-    Job, JobOutput, JobState, JupyterStatus, LiveState, OptionKind, OptionSpec, Scaling, Status,
+    JupyterStatus, LiveState, OptionKind, OptionSpec, Scaling, Status,
 };
 use serde_json::json;
 
@@ -89,11 +90,29 @@ fn job() -> Job {
     Job {
         id: "f00d".into(),
         name: "array job".into(),
-        cluster: "0123abcd".into(),
+        request: CreateJob {
+            work: Work {
+                kind: WorkKind::Notebook,
+                source: "{}".into(),
+                path: Some("a/b.ipynb".into()),
+                ..Work::default()
+            },
+            place: Place {
+                kind: PlaceKind::Fresh,
+                scaling: Some(Scaling::Manual { workers: 2 }),
+                ..Place::default()
+            },
+            ..CreateJob::default()
+        },
+        cluster: Some("0123abcd".into()),
         cluster_label: None,
-        kernel: None,
         state: JobState::Running,
-        code: "1 + 1".into(),
+        doing: None,
+        cells: Some(Cells { done: 1, all: 3 }),
+        attempt: 1,
+        mismatches: Vec::new(),
+        notebook: None,
+        exit_status: None,
         error: None,
         created_at: 1,
         started_at: Some(2),
@@ -127,6 +146,16 @@ fn events() {
 fn job_output() {
     insta::assert_json_snapshot!([
         JobOutput::Stdout { text: "a\n".into() },
+        JobOutput::Cell {
+            cell: 0,
+            ended: false
+        },
+        JobOutput::Shown {
+            data: [("text/plain".to_owned(), "2".to_owned())].into(),
+            result: true,
+            id: None,
+            update: false
+        },
         JobOutput::Error {
             name: "ValueError".into(),
             value: "no".into(),

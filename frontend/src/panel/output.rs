@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use protocol::rest::JobOutput;
+use protocol::jobs::JobOutput;
 
 /// Text kept at most, in bytes; the oldest goes first.
 pub const KEEP: usize = 10 << 20;
@@ -47,7 +47,14 @@ impl Output {
         match message {
             JobOutput::Stdout { text } => self.text(Stream::Stdout, text),
             JobOutput::Stderr { text } => self.text(Stream::Stderr, text),
-            JobOutput::Result { text } => self.whole(Stream::Result, text),
+            // An update of something shown before, such as a progress bar's, would only repeat it.
+            JobOutput::Shown {
+                data, update: false, ..
+            } => {
+                if let Some(text) = data.get("text/plain") {
+                    self.whole(Stream::Result, text);
+                }
+            }
             JobOutput::Error {
                 name,
                 value,
@@ -59,7 +66,7 @@ impl Output {
                     self.whole(Stream::Error, &traceback.join("\n"));
                 }
             }
-            JobOutput::End { .. } => {}
+            JobOutput::Shown { .. } | JobOutput::Cell { .. } | JobOutput::End { .. } => {}
         }
     }
 
@@ -232,7 +239,12 @@ mod tests {
         output.push(&JobOutput::Stderr {
             text: "warn\n".into(),
         });
-        output.push(&JobOutput::Result { text: "42".into() });
+        output.push(&JobOutput::Shown {
+            data: [("text/plain".to_owned(), "42".to_owned())].into(),
+            result: true,
+            id: None,
+            update: false,
+        });
         let seen: Vec<_> = output.blocks().map(|b| (b.stream, b.text.as_str())).collect();
         assert_eq!(
             seen,

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use protocol::attached::Attached;
 use protocol::events::{Event, Figures, Notice};
 use protocol::guard::Guard;
+use protocol::jobs::Job;
 use protocol::kernels::KernelNote;
 use protocol::recordings::{PANE_PREFIX, Recording};
-use protocol::rest::{Cluster, ClusterState, Job, Status};
+use protocol::rest::{Cluster, ClusterState, Status};
 
 use crate::ui::format;
 
@@ -73,7 +74,7 @@ impl State {
                     .filter(|known| known.id != job.id)
                     .cloned()
                     .collect();
-                jobs.push(Rc::new(job));
+                jobs.push(Rc::from(job));
                 jobs.sort_by(|a, b| newest_first(a, b));
                 jobs.truncate(KEEP_JOBS);
                 self.jobs = jobs.into();
@@ -188,7 +189,8 @@ fn newest_first(a: &Job, b: &Job) -> std::cmp::Ordering {
 
 #[cfg(test)]
 mod tests {
-    use protocol::rest::{JobState, LiveState, Scaling};
+    use protocol::jobs::{CreateJob, JobState};
+    use protocol::rest::{LiveState, Scaling};
 
     use super::*;
 
@@ -215,11 +217,16 @@ mod tests {
         Job {
             id: id.into(),
             name: id.into(),
-            cluster: "c".into(),
+            request: CreateJob::default(),
+            cluster: Some("c".into()),
             cluster_label: None,
-            kernel: None,
             state,
-            code: String::new(),
+            doing: None,
+            cells: None,
+            attempt: 1,
+            mismatches: Vec::new(),
+            notebook: None,
+            exit_status: None,
             error: None,
             created_at,
             started_at: None,
@@ -255,7 +262,10 @@ mod tests {
     #[test]
     fn figures_change_their_cluster_only() {
         let mut state = State::default();
-        let clusters = vec![cluster("a", ClusterState::Running), cluster("b", ClusterState::Running)];
+        let clusters = vec![
+            cluster("a", ClusterState::Running),
+            cluster("b", ClusterState::Running),
+        ];
         state.apply(Event::Clusters {
             clusters: clusters.clone(),
         });
@@ -277,11 +287,11 @@ mod tests {
         let mut state = State::default();
         for (id, at) in [("one", 1), ("three", 3), ("two", 2)] {
             state.apply(Event::Job {
-                job: job(id, at, JobState::Running),
+                job: Box::new(job(id, at, JobState::Running)),
             });
         }
         state.apply(Event::Job {
-            job: job("two", 2, JobState::Succeeded),
+            job: Box::new(job("two", 2, JobState::Succeeded)),
         });
         let ids: Vec<_> = state.jobs.iter().map(|job| job.id.as_str()).collect();
         assert_eq!(ids, ["three", "two", "one"]);

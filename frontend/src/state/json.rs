@@ -84,7 +84,7 @@ pub fn read_event(text: &str) -> Result<Event, Error> {
                 figures: Deserialize::deserialize(field("figures"))?,
             },
             "job" => Event::Job {
-                job: Deserialize::deserialize(field("job"))?,
+                job: Box::new(Deserialize::deserialize(field("job"))?),
             },
             "recordings" => Event::Recordings {
                 recordings: list(&tree["recordings"], recording),
@@ -335,7 +335,8 @@ impl<'de> VariantAccess<'de> for Name<'de> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::rest::{ApiError, Created, Job, JobOutput, Options, Scaled};
+    use protocol::jobs::{Job, JobOutput};
+    use protocol::rest::{ApiError, Created, Options, Scaled};
 
     use super::*;
 
@@ -345,7 +346,10 @@ mod tests {
         "stopped_at":null,"options":{"a":1,"b":-1,"c":0.5,"d":{"x":[null,true,"é"]}},
         "scaling":{"mode":"adaptive","minimum":0,"maximum":2},"summary":{"workers":1,"threads":2,"memory_limit":8589934592,
         "memory_used":1,"cpu":99,"tasks_processing":0,"tasks_in_memory":0},"live":"live","dashboard":"d"}"#;
-    const JOB: &str = r#"{"id":"j","name":"n","cluster":"a","kernel":null,"state":"queued","code":"","error":null,
+    const JOB: &str = r#"{"id":"j","name":"n","request":{"work":{"kind":"notebook","source":"s","path":"p.ipynb",
+        "args":["-v"],"parameters":{"n":[1]}},"place":{"kind":"fresh","options":{"a":1},"scaling":{"mode":"manual","workers":2},
+        "wait_for":2},"environment":{"A":"b"},"retries":1,"on_mismatch":"stop"},"cluster":"a","cluster_label":null,
+        "state":"queued","doing":"waits","cells":{"done":1,"all":3},"attempt":1,"mismatches":["m"],"error":null,
         "created_at":1,"started_at":null,"ended_at":null}"#;
 
     /// Reads with both readers.
@@ -378,6 +382,8 @@ mod tests {
             r#"{"kind":"stdout","text":"a"}"#,
             r#"{"kind":"error","name":"n","value":"v","traceback":["a","b"]}"#,
             r#"{"kind":"end","state":"failed","error":null}"#,
+            r#"{"kind":"shown","data":{"text/plain":"a"},"result":true,"id":null,"update":false}"#,
+            r#"{"kind":"cell","cell":1,"ended":true}"#,
         ] {
             same::<JobOutput>(text);
         }

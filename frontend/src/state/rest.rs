@@ -2,10 +2,10 @@
 
 use gloo::net::http::{Method, RequestBuilder};
 use protocol::guard::LeaseTerms;
+use protocol::jobs::{CreateJob, Job};
 use protocol::life::SetLabel;
 use protocol::rest::{
-    Adapt, ApiError, CSRF_HEADER, CreateCluster, CreateJob, Created, Job, Options, Plot, Scale, Scaled,
-    Scaling, Status,
+    Adapt, ApiError, CSRF_HEADER, CreateCluster, Created, Options, Plot, Scale, Scaled, Scaling, Status,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

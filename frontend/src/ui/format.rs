@@ -1,8 +1,9 @@
 //! How figures and names are written: sizes, spans of time, short names.
 
+use protocol::jobs::JobState;
 use protocol::life::UNBOUNDED;
 pub use protocol::names::{short_name, title};
-use protocol::rest::{ClusterState, JobState, Scaling};
+use protocol::rest::{ClusterState, Scaling};
 
 /// Units of sizes, each 1024 of the one before.
 pub const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -153,7 +154,10 @@ mod tests {
         assert_eq!(duration(-5), "0 s");
         assert_eq!(duration(59_999), "59 s");
         assert_eq!(duration(724_000), "12 m 04 s");
-        assert_eq!([59_999, 724_000, 11_100_000].map(age), ["59 s", "12 m", "3 h 05 m"]);
+        assert_eq!(
+            [59_999, 724_000, 11_100_000].map(age),
+            ["59 s", "12 m", "3 h 05 m"]
+        );
         assert_eq!(duration(11_100_000), "3 h 05 m");
         assert_eq!(duration(187_200_000), "2 d 04 h");
     }

@@ -1,10 +1,17 @@
 //! The command line.
 
+mod doctor;
+mod house;
 mod listen;
+mod look;
+mod progress;
+mod run;
 mod serve;
 mod signals;
+mod values;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,6 +28,16 @@ pub struct Cli {
 enum Command {
     /// Serve the panel and its API, and the embedded gateway where Dask's configuration names none.
     Serve(ServeArgs),
+    /// Run a script or a notebook on a cluster of its own, and clean up after it.
+    Run(run::RunArgs),
+    /// List your clusters.
+    Clusters(look::LookArgs),
+    /// List the jobs, newest first.
+    Jobs(look::LookArgs),
+    /// Shut clusters down.
+    Stop(look::StopArgs),
+    /// Check what Gatehouse needs, and say what to mend.
+    Doctor(look::LookArgs),
 }
 
 #[derive(Debug, Args)]
@@ -31,15 +48,8 @@ pub struct ServeArgs {
     /// Listen on this port of 127.0.0.1, guarded by a token that the printed address carries; 0 takes a free one.
     #[arg(long, default_value_t = 0, value_parser = port)]
     port: u16,
-    /// Folder for what must survive a restart [default: gatehouse in $XDG_STATE_HOME or ~/.local/state].
-    #[arg(long, env = "GATEHOUSE_STATE_DIR")]
-    state_dir: Option<PathBuf>,
-    /// Settings (gatehouse.yaml): the embedded gateway, recordings, notes on options.
-    #[arg(long, env = "GATEHOUSE_CONFIG")]
-    config: Option<PathBuf>,
-    /// Python that runs the embedded gateway and, without JupyterLab, the jobs' kernels.
-    #[arg(long, env = "GATEHOUSE_PYTHON")]
-    python: Option<PathBuf>,
+    #[command(flatten)]
+    house: HouseArgs,
     /// Folder of the panel's files [default: panel, beside the binary].
     #[arg(long, env = "GATEHOUSE_ASSETS")]
     assets: Option<PathBuf>,
@@ -52,6 +62,23 @@ pub struct ServeArgs {
     /// End when this process is no longer our parent.
     #[arg(long)]
     parent_pid: Option<u32>,
+    /// Print one line of JSON when listening, for the program that started this one.
+    #[arg(long)]
+    ready_json: bool,
+}
+
+/// What every command needs that works with clusters or jobs.
+#[derive(Debug, Args)]
+struct HouseArgs {
+    /// Folder for what must survive a restart [default: gatehouse in $XDG_STATE_HOME or ~/.local/state].
+    #[arg(long, env = "GATEHOUSE_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+    /// Settings (gatehouse.yaml): the embedded gateway, recordings, notes on options.
+    #[arg(long, env = "GATEHOUSE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Python that runs the embedded gateway and, without JupyterLab, the jobs' kernels.
+    #[arg(long, env = "GATEHOUSE_PYTHON")]
+    python: Option<PathBuf>,
     /// Use this Dask Gateway, whatever Dask's configuration says.
     #[arg(long)]
     gateway: Option<String>,
@@ -68,9 +95,6 @@ pub struct ServeArgs {
     /// there while somebody looks; a site may refuse it, too.
     #[arg(long, value_enum, default_value_t = Switch::On, env = "GATEHOUSE_SCHEDULER_FEED")]
     scheduler_feed: Switch,
-    /// Print one line of JSON when listening, for the program that started this one.
-    #[arg(long)]
-    ready_json: bool,
 }
 
 fn port(text: &str) -> Result<u16, &'static str> {
@@ -89,9 +113,14 @@ enum Switch {
 ///
 /// # Errors
 /// A sentence for the person at the terminal.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let default = match &cli.command {
+        Command::Serve(_) => "info",
+        // Standard error is the job's.
+        _ => "error",
+    };
     tracing_subscriber::fmt()
-        .with_env_filter(log_filter())
+        .with_env_filter(log_filter(default))
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
@@ -103,14 +132,19 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         .build()
         .context("The machine gives no threads for the server")?;
     match cli.command {
-        Command::Serve(args) => runtime.block_on(serve::serve(args)),
+        Command::Serve(args) => runtime.block_on(serve::serve(args)).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => runtime.block_on(run::run(args)),
+        Command::Clusters(args) => runtime.block_on(look::clusters(args)),
+        Command::Jobs(args) => runtime.block_on(look::jobs(args)),
+        Command::Stop(args) => runtime.block_on(look::stop(args)),
+        Command::Doctor(args) => runtime.block_on(doctor::doctor(args)),
     }
 }
 
 /// What is logged: `GATEHOUSE_LOG`, or the default. tungstenite writes whole requests, tokens included, when it traces.
-fn log_filter() -> tracing_subscriber::EnvFilter {
+fn log_filter(default: &str) -> tracing_subscriber::EnvFilter {
     let filter =
-        tracing_subscriber::EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_unset| "info".into());
+        tracing_subscriber::EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_unset| default.into());
     match "tungstenite=info".parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_never) => filter,

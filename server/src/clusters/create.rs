@@ -1,13 +1,17 @@
 //! Asking for a new cluster.
 
+use futures_util::future::BoxFuture;
 use protocol::guard::LeaseTerms;
-use protocol::presets::FormValues;
 use protocol::rest::{CreateCluster, OptionValues, Scaling};
 use tracing::info;
 
 use super::label::check_label;
 use super::scaling::check_scaling;
 use super::{ClusterError, Clusters};
+use crate::store::StoreError;
+
+/// Hears the name of a new cluster.
+pub(crate) type Named = Box<dyn FnOnce(String) -> BoxFuture<'static, Result<(), StoreError>> + Send>;
 
 impl Clusters {
     /// Asks for a cluster and returns its name.
@@ -16,6 +20,23 @@ impl Clusters {
     /// [`ClusterError::Invalid`] with the field, or [`ClusterError::Gateway`].
     pub async fn create(&self, request: CreateCluster) -> Result<String, ClusterError> {
         let form = crate::presets::form_of(&request);
+        let name = self
+            .create_named(request, Box::new(|_| Box::pin(async { Ok(()) })))
+            .await?;
+        self.presets().used(form).await;
+        Ok(name)
+    }
+
+    /// As [`Clusters::create`], for a program and not from a form; `named` hears the name before anything else is done
+    /// with it.
+    ///
+    /// # Errors
+    /// As [`Clusters::create`], and what `named` says.
+    pub(crate) async fn create_named(
+        &self,
+        request: CreateCluster,
+        named: Named,
+    ) -> Result<String, ClusterError> {
         let label = check_label(request.label)?;
         let scaling = request.scaling.unwrap_or(Scaling::Unknown);
         check_scaling(&scaling)?;
@@ -27,7 +48,7 @@ impl Clusters {
         let (clusters, lease) = (self.clone(), request.lease);
         // A browser that leaves drops this request, but what was asked of the gateway is remembered all the same: a cluster
         // without its lease would end with nobody.
-        let made = tokio::spawn(async move { clusters.make(options, label, scaling, lease, form).await });
+        let made = tokio::spawn(async move { clusters.make(options, label, scaling, lease, named).await });
         match made.await {
             Ok(made) => made,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -40,9 +61,10 @@ impl Clusters {
         label: Option<String>,
         scaling: Scaling,
         lease: Option<LeaseTerms>,
-        form: FormValues,
+        named: Named,
     ) -> Result<String, ClusterError> {
         let name = self.0.client.create(&options).await?;
+        named(name.clone()).await?;
         info!(cluster = %name, "created a cluster");
         {
             let mut book = self.book();
@@ -60,7 +82,6 @@ impl Clusters {
         if scaling != Scaling::Unknown {
             self.scale_when_it_runs(&name, scaling).await?;
         }
-        self.presets().used(form).await;
         self.refresh().await;
         Ok(name)
     }

@@ -133,6 +133,11 @@ impl Embedded {
         })
     }
 
+    /// The configuration of the gateway that was last started in this folder; changes nothing.
+    pub fn recorded(dir: &StateDir) -> Option<GatewayConfig> {
+        Record::read(&Files::new(dir)).map(|record| config(&record))
+    }
+
     pub fn credentials(&self) -> Credentials {
         Credentials {
             user: self.record.user.clone(),

@@ -1,5 +1,5 @@
 //! `gatehouse.yaml`: the environments, profiles and bounds of the embedded gateway, how long recordings are kept, what is
-//! said of a gateway's options, when clusters end by themselves, and what they cost.
+//! said of a gateway's options, when clusters end by themselves, what they cost, and how many jobs run at once.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub struct Settings {
     pub guard: GuardSettings,
     #[serde(default)]
     pub cost: CostSettings,
+    #[serde(default)]
+    pub jobs: crate::jobs::Limits,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

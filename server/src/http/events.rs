@@ -87,7 +87,7 @@ async fn serve(app: App, mut socket: WebSocket) {
             }
             Ok(()) = guard.changed() => Event::Guard { guard: (**guard.borrow_and_update()).clone() },
             job = jobs.recv() => match job {
-                Ok(job) => Event::Job { job },
+                Ok(job) => Event::Job { job: Box::new(job) },
                 // Too slow for single changes: the whole state instead.
                 Err(RecvError::Lagged(_)) => match app.jobs.list().await {
                     Ok(jobs) => {

@@ -5,7 +5,8 @@ use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{Path, State, WebSocketUpgrade};
 use axum::response::Response;
 use http::StatusCode;
-use protocol::rest::{ApiError, ClusterState, CreateJob, Job};
+use protocol::jobs::{CreateJob, Job};
+use protocol::rest::ApiError;
 
 use super::error::{Body, HttpError};
 use super::{App, KEEP_ALIVE};
@@ -16,7 +17,8 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Job>>, HttpE
     Ok(Json(app.jobs.list().await?))
 }
 
-/// Runs code on a running cluster, in a kernel of the Jupyter Server.
+/// Runs a snippet, a script or a notebook in a kernel of the Jupyter Server, on a cluster that runs, on one of its own, or
+/// on none.
 #[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = CreateJob,
     responses((status = 201, body = Job), (status = 404, body = ApiError), (status = 422, body = ApiError),
     (status = 502, body = ApiError)))]
@@ -24,12 +26,7 @@ pub(super) async fn create(
     State(app): State<App>,
     Body(request): Body<CreateJob>,
 ) -> Result<(StatusCode, Json<Job>), HttpError> {
-    let cluster = app.clusters.get(&request.cluster)?;
-    let running = cluster.state == ClusterState::Running;
-    Ok((
-        StatusCode::CREATED,
-        Json(app.jobs.create(request, running, cluster.label).await?),
-    ))
+    Ok((StatusCode::CREATED, Json(app.jobs.create(request).await?)))
 }
 
 /// One job.
@@ -48,7 +45,7 @@ pub(super) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Re
 
 /// The job's output from its beginning, as it comes (WebSocket, one `JobOutput` a message).
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/output", tag = "jobs", params(("id" = String, Path)),
-    responses((status = 101, body = protocol::rest::JobOutput), (status = 404, body = ApiError)))]
+    responses((status = 101, body = protocol::jobs::JobOutput), (status = 404, body = ApiError)))]
 pub(super) async fn output(
     State(app): State<App>,
     Path(id): Path<String>,

@@ -100,8 +100,14 @@ impl Channels {
         Ok(Self { socket, session })
     }
 
-    /// Asks the kernel to run `code` and returns the request's name. What fails drops the requests that wait behind it.
-    pub(super) async fn execute(&mut self, code: &str, history: bool) -> Result<String, JupyterError> {
+    /// Asks the kernel to run `code` and returns the request's name. Where it fails and `stops`, the requests that wait behind
+    /// it are dropped.
+    pub(super) async fn execute(
+        &mut self,
+        code: &str,
+        history: bool,
+        stops: bool,
+    ) -> Result<String, JupyterError> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let message = json!({
             "channel": "shell",
@@ -113,7 +119,7 @@ impl Channels {
             "metadata": {},
             "content": {
                 "code": code, "silent": false, "store_history": history, "user_expressions": {},
-                "allow_stdin": false, "stop_on_error": true,
+                "allow_stdin": false, "stop_on_error": stops,
             },
         });
         self.socket

@@ -10,7 +10,7 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
 use super::jupyter::{JupyterClient, JupyterError, JupyterSource};
-use super::{JobError, Jobs};
+use super::{Inner, JobError, Jobs};
 
 /// Bytes of a chunk: Jupyter's own limit of a request is about 500 MB, a proxy's 100 MB.
 const CHUNK: usize = 8 << 20;
@@ -22,6 +22,18 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Jupyter`] where the server is not there or refuses, [`JobError::Invalid`] for a folder that leads elsewhere.
     pub async fn save_file(&self, folder: &str, name: &str, source: &Path) -> Result<String, JobError> {
+        self.0.save_file(folder, name, source).await
+    }
+}
+
+impl Inner {
+    /// As [`Jobs::save_file`].
+    pub(super) async fn save_file(
+        &self,
+        folder: &str,
+        name: &str,
+        source: &Path,
+    ) -> Result<String, JobError> {
         let folder = folder.trim_matches('/');
         if folder.split('/').any(|part| part == "..") || folder.contains('\\') {
             return Err(JobError::Invalid {
@@ -29,15 +41,19 @@ impl Jobs {
                 message: "The folder must lie below Jupyter's own; name it without \"..\".".to_owned(),
             });
         }
-        if let JupyterSource::Private(_) | JupyterSource::Unavailable { .. } = &self.0.jupyter {
+        if let JupyterSource::Private(_) | JupyterSource::Unavailable { .. } = &self.jupyter {
             return Err(JobError::Jupyter(
                 "There is no JupyterLab around this page into whose folder the export could be written. Download it instead."
                     .to_owned(),
             ));
         }
         let failed = |error: JupyterError| JobError::Jupyter(error.to_string());
-        let endpoint = self.0.jupyter.endpoint().await.map_err(failed)?;
-        let client = JupyterClient::new(self.0.http.clone(), endpoint);
+        let endpoint = self.jupyter.endpoint().await.map_err(failed)?;
+        let client = JupyterClient::new(self.http.clone(), endpoint);
+        if !folder.is_empty() && !client.has_contents(folder).await.map_err(failed)? {
+            let made = client.put_contents(folder, json!({ "type": "directory" })).await;
+            made.map_err(failed)?;
+        }
         let path = free_path(&client, folder, name).await.map_err(failed)?;
         let unreadable = |error| JobError::Jupyter(format!("The export can't be read: {error}. Try again."));
         let mut file = File::open(source).await.map_err(unreadable)?;
@@ -100,7 +116,7 @@ impl JupyterClient {
 }
 
 /// Where a file is, each part of its path escaped.
-fn contents(path: &str) -> String {
+pub(super) fn contents(path: &str) -> String {
     let escaped: Vec<String> = path.split('/').map(escape).collect();
     format!("api/contents/{}", escaped.join("/"))
 }

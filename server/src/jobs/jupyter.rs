@@ -63,6 +63,11 @@ impl JupyterSource {
         }
     }
 
+    /// Whether it is one that people use, with files of theirs.
+    pub(super) fn is_external(&self) -> bool {
+        matches!(self, Self::External { .. })
+    }
+
     /// Whether a kernel that an earlier server started can still live there.
     pub(crate) async fn may_hold_kernels(&self) -> bool {
         match self {

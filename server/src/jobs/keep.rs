@@ -71,9 +71,13 @@ mod tests {
         let fill = async || {
             let insert = "
                 WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n <= ?1)
-                INSERT INTO jobs (id, instance, step, state, name, cluster, code, created_at, ended_at)
-                SELECT hex(randomblob(8)), 'a', 'over', 'succeeded', 'n', 'c', '1', n, n FROM n";
-            store.call(|db| db.execute(insert, [KEPT])).await.unwrap()
+                INSERT INTO jobs (id, instance, step, state, name, request, cluster, created_at, ended_at)
+                SELECT hex(randomblob(8)), 'a', 'over', 'succeeded', 'n', ?2, 'c', n, n FROM n";
+            let request = serde_json::to_string(&job("1", 1).request).unwrap();
+            store
+                .call(move |db| db.execute(insert, rusqlite::params![KEPT, request]))
+                .await
+                .unwrap()
         };
         assert_eq!(fill().await, KEPT as usize + 1);
         jobs.settle(|_| true).await.unwrap();

@@ -4,41 +4,46 @@
 //! prelude and the code, watches the output file ([`output`]) and shuts the kernel down. [`record`] keeps each step.
 
 mod channels;
+mod door;
 mod executor;
+mod fault;
 mod files;
 mod health;
+mod host;
 mod jupyter;
 mod keep;
 mod names;
+mod notebook;
 mod others;
 mod output;
+mod owned;
+mod plan;
+mod queue;
 mod record;
+mod request;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use protocol::rest::{CreateJob, Job, JobOutput, JobState, JupyterStatus};
-use tokio::sync::{Semaphore, broadcast, mpsc};
+use protocol::jobs::{CreateJob, Job, JobOutput, JobState};
+use protocol::rest::JupyterStatus;
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+pub use self::host::{ClusterHost, Host, ServerHost};
 pub use self::jupyter::JupyterSource;
 pub(crate) use self::jupyter::{JupyterClient, ListedKernel, http_client as jupyter_http_client};
+pub use self::owned::Listed;
+use self::owned::Owned;
+pub use self::queue::Limits;
+use self::queue::Queue;
 pub use self::record::Step;
 use self::record::{Record, Records};
 use crate::store::{Store, StoreError};
-
-/// Bytes of Python source that a job may have.
-const CODE_LIMIT: usize = 1 << 20;
-
-/// Characters of a job's name.
-const NAME_LIMIT: usize = 80;
-
-/// Jobs whose kernels run at once; the others wait as queued.
-const AT_ONCE: usize = 16;
 
 /// How long [`Jobs::shutdown`] waits for kernels to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
@@ -50,6 +55,7 @@ pub struct JobsConfig {
     pub folder: PathBuf,
     /// Names this server across restarts; its unsettled jobs are found by it.
     pub instance: String,
+    pub limits: Limits,
 }
 
 /// Why a job was not created, found or cancelled.
@@ -67,22 +73,40 @@ pub enum JobError {
     Store(#[from] StoreError),
 }
 
+/// The newest jobs in a store, of all servers, newest first.
+///
+/// # Errors
+/// Where the store can't be read.
+pub async fn list(store: Store) -> Result<Vec<Job>, JobError> {
+    Ok(Records::new(store, String::new()).list().await?)
+}
+
 /// Handle to the jobs of this server.
 #[derive(Clone)]
 pub struct Jobs(Arc<Inner>);
 
 struct Inner {
     records: Records,
+    owned: Owned,
+    queue: Queue,
+    /// What runs the clusters; jobs that need none run without it.
+    host: OnceLock<Host>,
     config: JobsConfig,
     jupyter: JupyterSource,
     http: reqwest::Client,
     events: broadcast::Sender<Job>,
-    /// Jobs that this process drives, with the token that cancels each.
-    active: Mutex<HashMap<String, CancellationToken>>,
+    /// Jobs that this process drives.
+    active: Mutex<HashMap<String, Active>>,
     tasks: TaskTracker,
     /// The server is ending: jobs are cancelled without the time to think that a user's cancellation gives.
     closing: CancellationToken,
-    places: Semaphore,
+}
+
+/// A job that this process drives.
+struct Active {
+    cancel: CancellationToken,
+    /// The attempt that runs.
+    attempt: u32,
 }
 
 impl Jobs {
@@ -101,7 +125,10 @@ impl Jobs {
         let http = jupyter::http_client()
             .map_err(|error| JobError::Jupyter(format!("Jobs can't reach a Jupyter Server: {error}.")))?;
         Ok(Self(Arc::new(Inner {
-            records: Records::new(store, config.instance.clone()),
+            records: Records::new(store.clone(), config.instance.clone()),
+            owned: Owned::new(store),
+            queue: Queue::new(config.limits),
+            host: OnceLock::new(),
             config,
             jupyter,
             http,
@@ -109,20 +136,19 @@ impl Jobs {
             active: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
-            places: Semaphore::new(AT_ONCE),
         })))
+    }
+
+    /// Says what runs the clusters; once.
+    pub fn tell_host(&self, host: Host) {
+        self.0.host.set(host).ok();
     }
 
     /// Stores a job and starts it.
     ///
     /// # Errors
-    /// [`JobError::Invalid`] for code or a cluster that can't be run, [`JobError::Jupyter`] where no Jupyter Server is there.
-    pub async fn create(
-        &self,
-        request: CreateJob,
-        cluster_is_running: bool,
-        cluster_label: Option<String>,
-    ) -> Result<Job, JobError> {
+    /// [`JobError::Invalid`] for what can't be run, [`JobError::Jupyter`] where no Jupyter Server is there.
+    pub async fn create(&self, request: CreateJob) -> Result<Job, JobError> {
         let inner = &self.0;
         if inner.closing.is_cancelled() {
             return Err(JobError::WrongState(
@@ -132,10 +158,7 @@ impl Jobs {
         if let JupyterSource::Unavailable { message } = &inner.jupyter {
             return Err(JobError::Jupyter(message.clone()));
         }
-        let job = Job {
-            cluster_label,
-            ..new_job(request, cluster_is_running)?
-        };
+        let job = inner.job_of(request).await?;
         inner.records.insert(&job).await?;
         info!(job = job.id, cluster = job.cluster, "job created");
         inner.announce(&job);
@@ -179,8 +202,8 @@ impl Jobs {
         if record.job.state == JobState::Cancelling {
             self.0.announce(&record.job);
             // A job of another server is cancelled there: it reads the state.
-            if let Some(token) = self.0.active().get(id) {
-                token.cancel();
+            if let Some(active) = self.0.active().get(id) {
+                active.cancel.cancel();
             }
         }
         Ok(record.job)
@@ -215,6 +238,10 @@ impl Jobs {
             }
         }
         inner.prune(keep::KEPT).await;
+        let inner = Arc::clone(&self.0);
+        self.0
+            .tasks
+            .spawn(async move { inner.stop_left_clusters().await });
         Ok(())
     }
 
@@ -242,7 +269,11 @@ impl Jobs {
         if record.job.state == JobState::Cancelling {
             cancel.cancel();
         }
-        inner.active().insert(record.job.id.clone(), cancel.clone());
+        let active = Active {
+            cancel: cancel.clone(),
+            attempt: record.job.attempt,
+        };
+        inner.active().insert(record.job.id.clone(), active);
         self.0.tasks.spawn(async move {
             let id = record.job.id.clone();
             executor::run(&inner, record, cancel).await;
@@ -253,7 +284,7 @@ impl Jobs {
 }
 
 impl Inner {
-    fn active(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
+    fn active(&self) -> MutexGuard<'_, HashMap<String, Active>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -269,77 +300,18 @@ impl Inner {
         self.events.send(job.clone().listed()).ok();
     }
 
-    fn output_path(&self, id: &str) -> PathBuf {
-        self.config.folder.join(id).join("output.jsonl")
+    fn host(&self) -> Option<Host> {
+        self.host.get().cloned()
     }
-}
 
-fn new_job(request: CreateJob, cluster_is_running: bool) -> Result<Job, JobError> {
-    let invalid = |field, message: String| Err(JobError::Invalid { field, message });
-    if request.code.trim().is_empty() {
-        return invalid("code", "There is no code to run. Write some Python first.".into());
+    /// The output file of one of a job's attempts, counted from 1.
+    fn output_path(&self, id: &str, attempt: u32) -> PathBuf {
+        let name = match attempt {
+            1 => "output.jsonl".to_owned(),
+            attempt => format!("output-{attempt}.jsonl"),
+        };
+        self.config.folder.join(id).join(name)
     }
-    if request.code.len() > CODE_LIMIT {
-        return invalid(
-            "code",
-            "The code is longer than 1 MiB. Put data in a file and read it from the code.".into(),
-        );
-    }
-    if !cluster_is_running {
-        return invalid(
-            "cluster",
-            format!(
-                "Cluster {} is not running. Choose a running cluster, or create one.",
-                request.cluster
-            ),
-        );
-    }
-    let given = request
-        .name
-        .as_deref()
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
-    let name = given.map_or_else(|| name_from(&request.code), |name| shorten(name, NAME_LIMIT));
-    Ok(Job {
-        id: uuid::Uuid::new_v4().simple().to_string(),
-        name,
-        cluster: request.cluster,
-        cluster_label: None,
-        kernel: request.kernel.filter(|kernel| !kernel.is_empty()),
-        state: JobState::Queued,
-        code: request.code,
-        error: None,
-        created_at: now_ms(),
-        started_at: None,
-        ended_at: None,
-    })
-}
-
-/// The first line that says something names a job without a name: a docstring's, without its marks, or of the code. What
-/// is imported says little, and many jobs begin with the same comment.
-fn name_from(code: &str) -> String {
-    let lines = || {
-        code.lines()
-            .map(|line| line.trim().trim_matches(['"', '\'']).trim())
-            .filter(|line| !line.is_empty())
-    };
-    let mut in_import = false;
-    let line = lines().find(|line| {
-        let imports = line.starts_with("import ") || line.starts_with("from ") && line.contains(" import ");
-        let skipped = in_import || imports || line.starts_with(['#', '%']);
-        in_import = (in_import || imports && line.contains('(')) && !line.contains(')');
-        !skipped
-    });
-    // Nothing but imports and comments.
-    let line = line.or_else(|| lines().next()).unwrap_or_default();
-    shorten(line.trim_start_matches('#').trim(), NAME_LIMIT)
-}
-
-fn shorten(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    text.chars().take(limit - 1).chain(['…']).collect()
 }
 
 /// Unix time in milliseconds.
@@ -356,6 +328,7 @@ impl Jobs {
         let config = JobsConfig {
             folder: folder.join("jobs"),
             instance: instance.into(),
+            limits: Limits::default(),
         };
         let jupyter = JupyterSource::Unavailable {
             message: "There is none.".into(),
@@ -369,43 +342,22 @@ mod tests {
     use super::record::job;
     use super::*;
 
-    #[test]
-    fn a_job_is_named_by_what_it_does() {
-        for (code, name) in [
-            (
-                "import time\nfrom dask import (\n    delayed,\n)\n\n# wait\ntime.sleep(1)",
-                "time.sleep(1)",
-            ),
-            (
-                "\"\"\"\nAverage of a matrix.\n\"\"\"\nimport os",
-                "Average of a matrix.",
-            ),
-            ("%matplotlib inline\nclient.run(f)", "client.run(f)"),
-            ("# only words\nimport time", "only words"),
-            ("\n", ""),
-        ] {
-            assert_eq!(name_from(code), name, "{code}");
-        }
-    }
-
     #[tokio::test]
     async fn lists_and_events_hold_the_beginning_of_a_long_code() {
         let folder = tempfile::tempdir().unwrap();
         let jobs = Jobs::unavailable(folder.path(), "a").await;
-        let long = Job {
-            code: "é".repeat(300_000),
-            ..job("long", 20)
-        };
+        let mut long = job("long", 20);
+        long.request.work.source = "é".repeat(300_000);
         let short = job("short", 10);
         jobs.0.records.insert(&long).await.unwrap();
         jobs.0.records.insert(&short).await.unwrap();
 
         let listed = jobs.list().await.unwrap();
-        assert!(listed[0].is_cut() && listed[0].code.len() < 5000);
+        assert!(listed[0].is_cut() && listed[0].request.work.source.len() < 5000);
         assert_eq!(listed[1], short);
         let mut events = jobs.0.events.subscribe();
         jobs.cancel("long").await.unwrap();
         assert!(events.recv().await.unwrap().is_cut());
-        assert_eq!(jobs.get("long").await.unwrap().code, long.code);
+        assert_eq!(jobs.get("long").await.unwrap().request, long.request);
     }
 }

@@ -1,15 +1,19 @@
 //! How the store spells steps and states.
 
-use protocol::rest::JobState;
+use protocol::jobs::JobState;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 use super::record::Step;
 
-const STEPS: [(Step, &str); 5] = [
+const STEPS: [(Step, &str); 9] = [
     (Step::Queued, "queued"),
+    (Step::AskCluster, "ask_cluster"),
+    (Step::AwaitCluster, "await_cluster"),
     (Step::StartKernel, "start_kernel"),
     (Step::Execute, "execute"),
     (Step::Close, "close"),
+    (Step::StopClusters, "stop_clusters"),
+    (Step::Keep, "keep"),
     (Step::Over, "over"),
 ];
 
@@ -47,6 +51,16 @@ impl ToSql for Step {
 impl FromSql for Step {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         named(&STEPS, value)
+    }
+}
+
+impl Step {
+    /// As the store spells it.
+    pub(super) fn name(self) -> &'static str {
+        STEPS
+            .iter()
+            .find(|(step, _)| *step == self)
+            .map_or("", |(_, name)| name)
     }
 }
 

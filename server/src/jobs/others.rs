@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use protocol::rest::JobState;
+use protocol::jobs::JobState;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -78,7 +78,7 @@ mod tests {
             (job.id, job.state)
         };
         assert_eq!(next().await, ("running".to_owned(), JobState::Queued));
-        theirs.start_kernel("running", 5).await.unwrap();
+        theirs.prepare("running", Step::StartKernel, 5).await.unwrap();
         assert_eq!(next().await, ("running".to_owned(), JobState::Starting));
         theirs.over("running", &Outcome::failed("No."), 6).await.unwrap();
         assert_eq!(next().await, ("running".to_owned(), JobState::Failed));

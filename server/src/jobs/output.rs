@@ -2,12 +2,13 @@
 //!
 //! The file is the truth about what a job wrote and whether it ended; readers hold a bounded piece of it at a time.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::rest::{JobOutput, JobState};
+use protocol::jobs::{JobOutput, JobState};
 use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
@@ -44,8 +45,24 @@ pub(super) enum Line {
     Stderr {
         text: String,
     },
-    Result {
-        text: String,
+    /// Something that was displayed, by media type.
+    Shown {
+        data: BTreeMap<String, String>,
+        #[serde(default)]
+        result: bool,
+        #[serde(default)]
+        id: Option<String>,
+        #[serde(default)]
+        update: bool,
+    },
+    /// A cell of the plan begins or ended.
+    Cell {
+        cell: u32,
+        #[serde(default)]
+        ended: bool,
+        /// Its execution count, once it ended.
+        #[serde(default)]
+        count: Option<u32>,
     },
     Error {
         name: String,
@@ -65,6 +82,9 @@ pub(super) enum Line {
         /// A sentence, where it is not ok.
         #[serde(default)]
         error: Option<String>,
+        /// What the process would have told a shell.
+        #[serde(default)]
+        status: Option<i32>,
     },
     #[serde(other)]
     Unknown,
@@ -75,7 +95,18 @@ impl Line {
         match self {
             Self::Stdout { text } => Some(JobOutput::Stdout { text }),
             Self::Stderr { text } => Some(JobOutput::Stderr { text }),
-            Self::Result { text } => Some(JobOutput::Result { text }),
+            Self::Shown {
+                data,
+                result,
+                id,
+                update,
+            } => Some(JobOutput::Shown {
+                data,
+                result,
+                id,
+                update,
+            }),
+            Self::Cell { cell, ended, .. } => Some(JobOutput::Cell { cell, ended }),
             Self::Error {
                 name,
                 value,
@@ -180,11 +211,12 @@ pub(super) fn follow(jobs: Arc<Inner>, id: String) -> mpsc::Receiver<JobOutput> 
 type Gone = mpsc::error::SendError<JobOutput>;
 
 async fn forward(jobs: &Inner, id: &str, messages: &mpsc::Sender<JobOutput>) -> Result<(), Gone> {
-    let mut reader = Reader::new(jobs.output_path(id));
+    let mut attempt = 1;
+    let mut reader = Reader::new(jobs.output_path(id, attempt));
     let mut ended = false;
     loop {
         // Asked before the file is read to its end, so that nothing written before the end is missed.
-        let over = state_if_over(jobs, id).await;
+        let (newest, over) = standing(jobs, id).await;
         while !ended {
             match reader.read().await {
                 Ok(Some(lines)) => ended = send(lines, messages).await?,
@@ -194,6 +226,13 @@ async fn forward(jobs: &Inner, id: &str, messages: &mpsc::Sender<JobOutput>) -> 
                     ended = true;
                 }
             }
+        }
+        if newest > attempt {
+            attempt += 1;
+            (reader, ended) = (Reader::new(jobs.output_path(id, attempt)), false);
+            let text = format!("[Gatehouse: attempt {attempt} begins, because the one before failed.]\n");
+            messages.send(JobOutput::Stderr { text }).await?;
+            continue;
         }
         if let Some((state, error)) = over {
             return messages.send(JobOutput::End { state, error }).await;
@@ -259,19 +298,18 @@ fn unreadable(error: &io::Error) -> JobOutput {
     }
 }
 
-/// The end of a job, once it is over. A job that left the store is over, too.
-async fn state_if_over(jobs: &Inner, id: &str) -> Option<(JobState, Option<String>)> {
-    if jobs.active().contains_key(id) {
-        return None;
+/// The newest attempt, and how the job ended where it did.
+async fn standing(jobs: &Inner, id: &str) -> (u32, Option<(JobState, Option<String>)>) {
+    if let Some(active) = jobs.active().get(id) {
+        return (active.attempt, None);
     }
     match jobs.records.get(id).await {
-        Ok(Some(record)) => record
-            .job
-            .state
-            .is_over()
-            .then_some((record.job.state, record.job.error)),
-        Ok(None) => Some((JobState::Failed, Some("The job was removed.".into()))),
-        Err(error) => Some((JobState::Failed, Some(error.to_string()))),
+        Ok(Some(record)) => {
+            let job = record.job;
+            (job.attempt, job.state.is_over().then_some((job.state, job.error)))
+        }
+        Ok(None) => (1, Some((JobState::Failed, Some("The job was removed.".into())))),
+        Err(error) => (1, Some((JobState::Failed, Some(error.to_string())))),
     }
 }
 
@@ -309,7 +347,7 @@ mod tests {
             b"{\"kind\":\"ready\",\"host\":\"h\",\"pid\":7}\n{\"kind\":\"later\",\"x\":1}\nnonsense\n",
         )
         .unwrap();
-        file.write_all(b"{\"kind\":\"end\",\"ok\":false,\"error\":\"No.\",\"more\":[]}\n")
+        file.write_all(b"{\"kind\":\"end\",\"ok\":false,\"error\":\"No.\",\"status\":3,\"more\":[]}\n")
             .unwrap();
         assert_eq!(
             all(&mut reader).await,
@@ -323,7 +361,8 @@ mod tests {
                 lost("a line that can't be read"),
                 Line::End {
                     ok: false,
-                    error: Some("No.".into())
+                    error: Some("No.".into()),
+                    status: Some(3),
                 },
             ]
         );
@@ -357,6 +396,7 @@ mod tests {
         let end = Line::End {
             ok: true,
             error: None,
+            status: None,
         };
         let lines = vec![
             out("a"),

@@ -1,10 +1,13 @@
 """Runs first in a job's kernel: tees what the code writes into a file, and connects to the cluster.
 
 The file is the truth about the job: Jupyter drops output above its limits and keeps none while nobody listens. Each
-line is a JSON object with a `kind`; `ready` says that the code runs next, and `end` that it ended and how.
-PARAMETERS (output, limit, cluster) is given by the server. Only the names of the last lines reach the user's namespace.
+line is a JSON object with a `kind`; `ready` says that the code runs next, `cell` that one of its cells begins or ended,
+and `end` that all of it ended and how. PARAMETERS is given by the server: `output` and `limit` of the file, `environment`,
+the `folder` to work in, the `cluster` to connect to (or null), `cells` (for each whether it may raise), and the `script`
+that they are (its path and arguments, or null). Only the names of the last lines reach the user's namespace.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -19,7 +22,8 @@ import warnings
 from IPython import get_ipython
 
 TEXT_LIMIT = 64 * 1024  # characters of text in one line of the file
-RESULT_LIMIT = 256 * 1024  # characters of one line of a result
+SHOWN_LIMIT = 3 << 20  # characters of one form of something that is displayed
+FORMS = re.compile(r"text/(plain|html|markdown|latex)|image/(png|jpeg|gif|svg\+xml)|application/.*json")
 VALUE_LIMIT = 16 * 1024  # characters of an error's message, or of a line of its traceback
 TRACEBACK_LIMIT = 500  # lines at each end of a traceback
 FULL = (
@@ -91,10 +95,10 @@ class Recorder:
             # A full disk must not fail the user's print; without an end in the file the server says what happened.
             pass
 
-    def end(self, error):
-        """Writes the last line; `error` is a sentence, or None where all went well."""
+    def end(self, error, status=1):
+        """Writes the last line; `error` is a sentence, or None where all went well, `status` that of a process."""
         with self.lock:
-            self.line(kind="end", ok=error is None, error=error)
+            self.line(kind="end", ok=error is None, error=error, status=status if error else 0)
             self.ended = True
 
 
@@ -158,8 +162,8 @@ def drain(stream):
     time.sleep(0.02)
 
 
-def install(shell, recorder):
-    """Hooks the recorder into everything that shows something."""
+def install(shell, recorder, cells):
+    """Hooks the recorder into everything that shows something; `cells` says of each whether it may raise."""
     streams = {"stdout": sys.stdout, "stderr": sys.stderr}
     for kind, stream in streams.items():
         stream.echo = Tee(kind, recorder, stream.echo)
@@ -167,25 +171,30 @@ def install(shell, recorder):
     if hasattr(shell, "_tee"):
         shell._tee = lambda channel: contextlib.nullcontext()
 
-    def show(data):
-        text = data.get("text/plain")
-        if isinstance(text, str):
-            for start in range(0, max(len(text), 1), RESULT_LIMIT):
-                recorder.line(kind="result", text=text[start : start + RESULT_LIMIT])
+    def show(data, result=False, display_id=None, update=False):
+        forms = {kind: form_of(value) for kind, value in data.items() if FORMS.fullmatch(kind)}
+        heavy = [kind for kind, form in forms.items() if len(form) > SHOWN_LIMIT]
+        for kind in heavy:
+            form = forms.pop(kind)
+            if kind == "text/plain":
+                forms[kind] = shorten(form, SHOWN_LIMIT)
+        if heavy and not forms:
+            forms["text/plain"] = f"[Gatehouse: {heavy[0]} of {SHOWN_LIMIT >> 20} MiB or more was left out.]"
+        if forms:
+            recorder.line(kind="shown", data=forms, result=result, id=display_id, update=update)
 
     write_format_data = shell.displayhook.write_format_data
 
     def record_result(format_dict, *args, **kwargs):
-        show(format_dict)
+        show(format_dict, result=True)
         write_format_data(format_dict, *args, **kwargs)
 
     shell.displayhook.write_format_data = record_result
     publish = shell.display_pub.publish
 
     def record_display(data, *args, **kwargs):
-        # Updates of something shown before, such as a progress bar's, would only repeat it.
-        if not kwargs.get("update"):
-            show(data)
+        transient = kwargs.get("transient") or {}
+        show(data, display_id=transient.get("display_id"), update=bool(kwargs.get("update")))
         publish(data, *args, **kwargs)
 
     shell.display_pub.publish = record_display
@@ -211,22 +220,48 @@ def install(shell, recorder):
 
     shell.kernel.raw_input = refuse
     shell.kernel.getpass = refuse
-    started = threading.Event()
+    running = iter(enumerate(cells))
+    current = []
 
-    def before_code(info):
-        started.set()
+    def before_cell(info):
+        # Code of the user's that runs other code through IPython is no cell of ours.
+        if not current and (following := next(running, None)):
+            current.append((*following, info))
+            recorder.line(kind="cell", cell=following[0])
 
-    def after_code(result):
-        if not started.is_set():
-            return  # the end of this prelude's own cell
-        shell.events.unregister("pre_run_cell", before_code)
-        shell.events.unregister("post_run_cell", after_code)
+    def after_cell(result):
+        if not current or result.info is not current[0][2]:
+            return  # the end of this prelude's own cell, or one in a cell
+        number, may_raise, _ = current.pop()
         for stream in streams.values():
             drain(stream)
-        recorder.end(failure_of(result))
+        failure = failure_of(result)
+        recorder.line(kind="cell", cell=number, ended=True, count=result.execution_count)
+        if number + 1 == len(cells) or (failure and not may_raise):
+            shell.events.unregister("pre_run_cell", before_cell)
+            shell.events.unregister("post_run_cell", after_cell)
+            recorder.end(None if may_raise else failure, status_of(result))
 
-    shell.events.register("pre_run_cell", before_code)
-    shell.events.register("post_run_cell", after_code)
+    shell.events.register("pre_run_cell", before_cell)
+    shell.events.register("post_run_cell", after_cell)
+
+
+def form_of(value):
+    if isinstance(value, str):
+        return value
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else json.dumps(value, default=str)
+
+
+def become(shell, script):
+    """Lets the next cell be a file that `python FILE` runs."""
+    path, arguments = script
+    sys.argv = [path, *arguments]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    shell.user_ns["__file__"] = os.path.abspath(path)
+    # Its last line is no question whose answer is shown.
+    shell.ast_node_interactivity = "none"
+    # Tracebacks and breakpoints name the file.
+    shell.compile.get_code_name = lambda raw, transformed, number: os.path.abspath(path)
 
 
 def failure_of(result):
@@ -241,7 +276,16 @@ def failure_of(result):
     return f"The code ended itself with exit status {shorten(text_of(error.code), 500)}."
 
 
+def status_of(result):
+    """What the shell would be told by `python`."""
+    error = result and (result.error_before_exec or result.error_in_exec)
+    code = error.code if isinstance(error, SystemExit) else 1
+    return code & 0xFF if isinstance(code, int) else 1
+
+
 def connect(name):
+    if name is None:
+        return {}  # what needs no cluster may need no Dask either; `Gateway()` works in it all the same
     try:
         from dask_gateway import Gateway
     except ImportError as error:
@@ -257,9 +301,14 @@ def connect(name):
 def main(parameters):
     shell = get_ipython()
     recorder = Recorder(parameters["output"], parameters["limit"])
-    install(shell, recorder)
+    install(shell, recorder, parameters["cells"])
+    os.environ.update(parameters["environment"])
     try:
+        if parameters["folder"]:
+            os.chdir(parameters["folder"])
         shell.push(connect(parameters["cluster"]))
+        if parameters["script"]:
+            become(shell, parameters["script"])
     except BaseException as error:
         shell.showtraceback()
         recorder.end(

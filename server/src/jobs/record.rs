@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use protocol::rest::{Job, JobState};
+use protocol::jobs::{Cells, CreateJob, Job, JobState};
 use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 
 use super::names::Named;
 use crate::store::{Store, StoreError};
@@ -12,18 +13,37 @@ use crate::store::{Store, StoreError};
 const LISTED: u32 = 200;
 
 /// The step that is about to be taken: stored first, so that a restarted server knows what may have happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// Nothing outside the store yet.
     Queued,
+    /// A cluster of its own is asked for. It may exist: [`super::owned`] says how it is found.
+    AskCluster,
+    /// The cluster's name is stored; it and its workers are waited for.
+    AwaitCluster,
     /// A kernel is asked for. It may exist: its session's path names the job.
     StartKernel,
     /// The prelude and the code are sent to the kernel, which needs nobody from then on.
     Execute,
     /// The outcome is known; the kernel is being shut down.
     Close,
+    /// The kernel is gone; the clusters that belong to the job are being stopped.
+    StopClusters,
+    /// Nothing of it runs any more; what remains of it is being written.
+    Keep,
     /// Nothing is left to do.
     Over,
+}
+
+/// What is told of a job beside its state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Notes {
+    pub(super) doing: Option<String>,
+    pub(super) cells: Option<Cells>,
+    pub(super) mismatches: Vec<String>,
+    pub(super) notebook: Option<String>,
+    pub(super) exit_status: Option<i32>,
 }
 
 /// How a job ended.
@@ -82,8 +102,8 @@ pub(super) struct Records {
     instance: String,
 }
 
-const COLUMNS: &str = "id, name, cluster, kernel, state, code, error, created_at, started_at, ended_at, \
-                       step, session_id, kernel_id, outcome, cluster_label";
+const COLUMNS: &str = "id, name, request, cluster, cluster_label, state, attempt, notes, error, created_at, started_at, \
+                       ended_at, step, session_id, kernel_id, outcome";
 
 impl Records {
     pub(super) fn new(store: Store, instance: String) -> Self {
@@ -93,22 +113,22 @@ impl Records {
     /// Stores a new job as queued.
     pub(super) async fn insert(&self, job: &Job) -> Result<(), StoreError> {
         let (job, instance) = (job.clone(), self.instance.clone());
+        let request = text_of(&job.request)?;
         self.store
             .call(move |db| {
                 db.execute(
-                    "INSERT INTO jobs (id, instance, step, state, name, cluster, kernel, code, created_at, \
-                     cluster_label) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                    "INSERT INTO jobs (id, instance, step, state, name, request, cluster, cluster_label, created_at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                     params![
                         job.id,
                         instance,
                         Step::Queued,
                         Named(job.state),
                         job.name,
+                        request,
                         job.cluster,
-                        job.kernel,
-                        job.code,
+                        job.cluster_label,
                         job.created_at,
-                        job.cluster_label
                     ],
                 )
             })
@@ -138,13 +158,52 @@ impl Records {
             .await
     }
 
-    /// A kernel will be asked for. A cancellation that came before stays.
-    pub(super) async fn start_kernel(&self, id: &str, now: i64) -> Result<Option<Record>, StoreError> {
+    /// A step before the code runs will be taken. A cancellation that came before stays.
+    pub(super) async fn prepare(&self, id: &str, step: Step, now: i64) -> Result<Option<Record>, StoreError> {
         self.update(id, move |db, id| {
             db.execute(
                 "UPDATE jobs SET step = ?2, started_at = coalesce(started_at, ?3), \
                  state = CASE state WHEN 'queued' THEN 'starting' ELSE state END WHERE id = ?1",
-                params![id, Step::StartKernel, now],
+                params![id, step, now],
+            )
+        })
+        .await
+    }
+
+    /// The job has this cluster from now on.
+    pub(super) async fn on_cluster(
+        &self,
+        id: &str,
+        cluster: &str,
+        label: Option<&str>,
+    ) -> Result<Option<Record>, StoreError> {
+        let (cluster, label) = (cluster.to_owned(), label.map(str::to_owned));
+        self.update(id, move |db, id| {
+            db.execute(
+                "UPDATE jobs SET cluster = ?2, cluster_label = ?3, step = ?4 WHERE id = ?1",
+                params![id, cluster, label, Step::AwaitCluster],
+            )
+        })
+        .await
+    }
+
+    /// What is told of the job beside its state.
+    pub(super) async fn note(&self, id: &str, notes: &Notes) -> Result<Option<Record>, StoreError> {
+        let notes = text_of(notes)?;
+        self.update(id, move |db, id| {
+            db.execute("UPDATE jobs SET notes = ?2 WHERE id = ?1", params![id, notes])
+        })
+        .await
+    }
+
+    /// Begins the job anew after an attempt that failed, unless it was cancelled. Its own cluster is gone.
+    pub(super) async fn again(&self, id: &str, keeps_cluster: bool) -> Result<Option<Record>, StoreError> {
+        self.update(id, move |db, id| {
+            db.execute(
+                "UPDATE jobs SET step = ?2, state = 'queued', attempt = attempt + 1, notes = '{}', session_id = NULL, \
+                 kernel_id = NULL, outcome = NULL, error = NULL, cluster = CASE WHEN ?3 THEN cluster END, \
+                 cluster_label = CASE WHEN ?3 THEN cluster_label END WHERE id = ?1 AND state <> 'cancelling'",
+                params![id, Step::Queued, keeps_cluster],
             )
         })
         .await
@@ -177,9 +236,18 @@ impl Records {
     pub(super) async fn cancelling(&self, id: &str) -> Result<Option<Record>, StoreError> {
         self.update(id, |db, id| {
             db.execute(
-                "UPDATE jobs SET state = 'cancelling' WHERE id = ?1 AND step NOT IN ('close', 'over')",
+                "UPDATE jobs SET state = 'cancelling' WHERE id = ?1 \
+                 AND step NOT IN ('close', 'stop_clusters', 'keep', 'over')",
                 [id],
             )
+        })
+        .await
+    }
+
+    /// A step after the outcome will be taken.
+    pub(super) async fn clean(&self, id: &str, step: Step) -> Result<Option<Record>, StoreError> {
+        self.update(id, move |db, id| {
+            db.execute("UPDATE jobs SET step = ?2 WHERE id = ?1", params![id, step])
         })
         .await
     }
@@ -297,42 +365,89 @@ impl Records {
     }
 }
 
+fn text_of(value: &impl Serialize) -> Result<String, StoreError> {
+    Ok(
+        serde_json::to_string(value)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?,
+    )
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let session: Option<String> = row.get(11)?;
-    let kernel: Option<String> = row.get(12)?;
+    let session: Option<String> = row.get(13)?;
+    let kernel: Option<String> = row.get(14)?;
+    let unreadable = |column, error: serde_json::Error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+    };
+    let request = serde_json::from_str::<CreateJob>(&row.get::<_, String>(2)?);
+    let notes =
+        serde_json::from_str::<Notes>(&row.get::<_, String>(7)?).map_err(|error| unreadable(7, error))?;
     Ok(Record {
         job: Job {
             id: row.get(0)?,
             name: row.get(1)?,
-            cluster: row.get(2)?,
-            cluster_label: row.get(14)?,
-            kernel: row.get(3)?,
-            state: row.get::<_, Named>(4)?.0,
-            code: row.get(5)?,
-            error: row.get(6)?,
-            created_at: row.get(7)?,
-            started_at: row.get(8)?,
-            ended_at: row.get(9)?,
+            request: request.map_err(|error| unreadable(2, error))?,
+            cluster: row.get(3)?,
+            cluster_label: row.get(4)?,
+            state: row.get::<_, Named>(5)?.0,
+            doing: notes.doing,
+            cells: notes.cells,
+            attempt: row.get(6)?,
+            mismatches: notes.mismatches,
+            notebook: notes.notebook,
+            exit_status: notes.exit_status,
+            error: row.get(8)?,
+            created_at: row.get(9)?,
+            started_at: row.get(10)?,
+            ended_at: row.get(11)?,
         },
-        step: row.get(10)?,
+        step: row.get(12)?,
         kernel: session
             .zip(kernel)
             .map(|(session, kernel)| KernelIds { session, kernel }),
-        outcome: row.get::<_, Option<Named>>(13)?.map(|named| named.0),
+        outcome: row.get::<_, Option<Named>>(15)?.map(|named| named.0),
     })
+}
+
+impl Notes {
+    pub(super) fn of(job: &Job) -> Self {
+        Self {
+            doing: job.doing.clone(),
+            cells: job.cells,
+            mismatches: job.mismatches.clone(),
+            notebook: job.notebook.clone(),
+            exit_status: job.exit_status,
+        }
+    }
 }
 
 /// A queued job, for tests.
 #[cfg(test)]
 pub(super) fn job(id: &str, created_at: i64) -> Job {
+    use protocol::jobs::{Place, PlaceKind, Work};
     Job {
         id: id.into(),
         name: "sum".into(),
-        cluster: "c".into(),
+        request: CreateJob {
+            work: Work {
+                source: "1".into(),
+                ..Work::default()
+            },
+            place: Place {
+                kind: PlaceKind::Cluster,
+                cluster: Some("c".into()),
+                ..Place::default()
+            },
+            ..CreateJob::default()
+        },
+        cluster: Some("c".into()),
         cluster_label: Some("etl".into()),
-        kernel: None,
         state: JobState::Queued,
-        code: "1".into(),
+        doing: None,
+        cells: None,
+        attempt: 1,
+        mismatches: Vec::new(),
+        notebook: None,
+        exit_status: None,
         error: None,
         created_at,
         started_at: None,
@@ -360,7 +475,11 @@ mod tests {
         };
         let failed = Outcome::failed("It broke.");
 
-        let started = records.start_kernel("1", 11).await.unwrap().unwrap();
+        let started = records
+            .prepare("1", Step::StartKernel, 11)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(
             (started.step, started.job.state),
             (Step::StartKernel, JobState::Starting)
@@ -381,7 +500,13 @@ mod tests {
             JobState::Cancelling
         );
         assert_eq!(
-            records.start_kernel("1", 99).await.unwrap().unwrap().job.state,
+            records
+                .prepare("1", Step::StartKernel, 99)
+                .await
+                .unwrap()
+                .unwrap()
+                .job
+                .state,
             JobState::Cancelling
         );
 

@@ -168,6 +168,11 @@ impl Feed {
         Viewer(Arc::clone(self))
     }
 
+    /// Tasks by prefix and state, changing.
+    pub fn progress(&self) -> watch::Receiver<Arc<Progress>> {
+        self.progress.subscribe()
+    }
+
     /// The scheduler's totals, changing; `None` until it was reached once.
     pub fn summary(&self) -> watch::Receiver<Option<ClusterSummary>> {
         self.summary.subscribe()

@@ -37,6 +37,10 @@ impl Target {
         }
     }
 
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// What lets us in, where it takes something.
     pub fn certificate(&self) -> Option<&ClusterCert> {
         self.cert.as_ref()

@@ -3,21 +3,27 @@
 //! Reports pass with their TLS keys, because Python needs them; that is why no browser ever gets this address. The
 //! client's own credentials are used, never ours, so the door admits nobody whom the gateway refuses. Its address holds
 //! no secret: `print(gateway)` writes it into notebooks. A request that comes before the gateway is up waits for it.
+//! A job's kernel has a path of its own, `jobs/{id}/api/…`: a cluster that is asked for there belongs to the job.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
+use serde_json::{Map, Value};
 use tracing::warn;
 
 use super::headers::strip_hop_by_hop;
 use super::place;
 use super::rescale::{self, Rescaled};
+
+/// Where clusters are created.
+const CLUSTERS: &str = "/api/v1/clusters";
 
 /// Largest request that Python's client has reason to send.
 const MAX_BODY: usize = 16 << 20;
@@ -34,20 +40,46 @@ pub struct Door {
     pub changed: Box<dyn Fn() + Send + Sync>,
     /// Called with what a cluster was asked for, once the gateway accepted it.
     pub scaled: Box<dyn Fn(Rescaled) + Send + Sync>,
+    /// Notes the clusters of jobs.
+    pub jobs: Box<dyn JobClusters>,
+}
+
+/// Who notes which clusters belong to jobs.
+pub trait JobClusters: Send + Sync {
+    /// A job's code asks for a cluster with these options; a row is named, or why it may not be asked for, in a sentence.
+    fn asks(&self, job: String, options: Map<String, Value>) -> BoxFuture<'_, Result<i64, String>>;
+
+    /// The gateway gave the cluster of a row this name, or none where it refused.
+    fn answered(&self, row: i64, cluster: Option<String>) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// The routes of Python's door.
 pub fn router(door: Door) -> Router {
     Router::new()
         .route("/api/{*path}", any(pass))
+        .route("/jobs/{job}/api/{*path}", any(pass_for_job))
         .with_state(Arc::new(door))
 }
 
 async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
+    forward(&door, request, None).await
+}
+
+async fn pass_for_job(
+    State(door): State<Arc<Door>>,
+    Path((job, _)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    forward(&door, request, Some(job)).await
+}
+
+async fn forward(door: &Door, request: Request, job: Option<String>) -> Response {
     let (parts, body) = request.into_parts();
     // The path is taken as it was sent: decoding and encoding it again could change it.
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    if place::climbs(parts.uri.path()) {
+    let own = job.as_deref().map_or(0, |job| "/jobs/".len() + job.len());
+    let path = path.get(own..).unwrap_or_default();
+    if place::climbs(path) || !path.starts_with("/api/") {
         return StatusCode::NOT_FOUND.into_response();
     }
     let url = format!("{}{path}", door.target);
@@ -60,14 +92,23 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
             return refusal(StatusCode::PAYLOAD_TOO_LARGE, text);
         }
     };
-    let answer = send_patiently(&door, &parts.method, &url, &headers, &body).await;
+    let creates = parts.method == Method::POST && path.trim_end_matches('/') == CLUSTERS;
+    let row = match job.filter(|_| creates) {
+        Some(job) => match door.jobs.asks(job, options_of(&body)).await {
+            Ok(row) => Some(row),
+            Err(sentence) => return refusal(StatusCode::CONFLICT, &sentence),
+        },
+        None => None,
+    };
+    let answer = send_patiently(door, &parts.method, &url, &headers, &body).await;
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         (door.changed)();
     }
     match answer {
+        Ok(answer) if row.is_some() => relay_created(answer, row.unwrap_or_default(), door).await,
         Ok(answer) if parts.method == Method::POST && answer.status() == StatusCode::OK => {
-            match rescale::asked(parts.uri.path(), &body) {
-                Some(asked) => relay_and_tell(answer, asked, &door).await,
+            match rescale::asked(path, &body) {
+                Some(asked) => relay_and_tell(answer, asked, door).await,
                 None => relay(answer),
             }
         }
@@ -156,6 +197,39 @@ async fn relay_and_tell(answer: reqwest::Response, asked: Rescaled, door: &Door)
     }
 }
 
+/// As [`relay`], and notes the name of the cluster that a job's code created before the code hears it.
+async fn relay_created(answer: reqwest::Response, row: i64, door: &Door) -> Response {
+    let mut answer = http::Response::<reqwest::Body>::from(answer);
+    strip_hop_by_hop(answer.headers_mut());
+    let (parts, body) = answer.into_parts();
+    let body = match axum::body::to_bytes(Body::new(body), MAX_BODY).await {
+        Ok(body) => body,
+        Err(error) => {
+            warn!(%error, "the gateway's answer broke off at Python's door");
+            let text =
+                "The Dask Gateway's answer broke off. The cluster, if there is one, ends with the job.";
+            return refusal(StatusCode::BAD_GATEWAY, text);
+        }
+    };
+    let name = serde_json::from_slice::<Value>(&body)
+        .ok()
+        .and_then(|answer| Some(answer.get("name")?.as_str()?.to_owned()))
+        .filter(|_| parts.status.is_success());
+    // The gateway asks for credentials first, and is asked again with them.
+    if let Err(error) = door.jobs.answered(row, name).await {
+        warn!(error, "a cluster that a job's code created could not be noted");
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+fn options_of(body: &[u8]) -> Map<String, Value> {
+    let body = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    body.get("cluster_options")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,7 +243,87 @@ mod tests {
             client: crate::outbound::client(&dask_gateway::HttpProxy::Off).expect("client"),
             changed: Box::new(|| {}),
             scaled: Box::new(|_| {}),
+            jobs: Box::new(Noted::default()),
         })
+    }
+
+    /// What was noted, in order.
+    #[derive(Clone, Default)]
+    struct Noted(Arc<std::sync::Mutex<Vec<String>>>);
+
+    impl Noted {
+        fn add(&self, text: String) {
+            self.0.lock().expect("nobody panics with it").push(text);
+        }
+    }
+
+    impl JobClusters for Noted {
+        fn asks(&self, job: String, options: Map<String, Value>) -> BoxFuture<'_, Result<i64, String>> {
+            Box::pin(async move {
+                self.add(format!("{job} asks with {}", Value::Object(options)));
+                if job == "over" {
+                    Err("The job is over.".into())
+                } else {
+                    Ok(7)
+                }
+            })
+        }
+
+        fn answered(&self, row: i64, cluster: Option<String>) -> BoxFuture<'_, Result<(), String>> {
+            Box::pin(async move {
+                self.add(format!("{row} is {cluster:?}"));
+                Ok(())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn clusters_of_a_jobs_code_are_noted_before_it_hears_of_them() {
+        let gateway = MockServer::start().await;
+        let answer = |status, body: &str| ResponseTemplate::new(status).set_body_string(body);
+        Mock::given(method("POST"))
+            .and(path("/api/v1/clusters/"))
+            .respond_with(answer(201, "{\"name\": \"c\"}"))
+            .up_to_n_times(1)
+            .mount(&gateway)
+            .await;
+        Mock::given(method("POST"))
+            .and(path("/api/v1/clusters/"))
+            .respond_with(answer(401, "who are you?"))
+            .mount(&gateway)
+            .await;
+        let noted = Noted::default();
+        let door = router(Door {
+            target: gateway.uri(),
+            client: crate::outbound::client(&dask_gateway::HttpProxy::Off).expect("client"),
+            changed: Box::new(|| {}),
+            scaled: Box::new(|_| {}),
+            jobs: Box::new(noted.clone()),
+        });
+        let mut statuses = Vec::new();
+        for path in [
+            "/jobs/one/api/v1/clusters/",
+            "/jobs/one/api/v1/clusters/",
+            "/jobs/over/api/v1/clusters/",
+            "/jobs/one/clusters/c/status",
+        ] {
+            let body = Body::from("{\"cluster_options\": {\"a\": 1}}");
+            let request = Request::post(path).body(body).expect("request");
+            let response = door.clone().oneshot(request).await.expect("response");
+            statuses.push(response.status().as_u16());
+        }
+        assert_eq!(statuses, [201, 401, 409, 404]);
+        let noted = noted.0.lock().expect("nobody panics with it").clone();
+        assert_eq!(
+            noted,
+            [
+                "one asks with {\"a\":1}",
+                "7 is Some(\"c\")",
+                "one asks with {\"a\":1}",
+                "7 is None",
+                "over asks with {\"a\":1}",
+            ]
+        );
     }
 
     #[tokio::test]

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatehouse::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
-use gatehouse::jobs::{Jobs, JobsConfig, JupyterSource};
+use gatehouse::jobs::{Jobs, JobsConfig, JupyterSource, Limits};
 use gatehouse::store::Store;
-use protocol::rest::{CreateJob, Job, JobOutput, JobState};
+use protocol::jobs::{CreateJob, Job, JobOutput, JobState, Place, PlaceKind, Work};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::sync::broadcast;
@@ -102,17 +102,12 @@ impl House {
     }
 
     pub(crate) fn request(&self, code: &str) -> CreateJob {
-        CreateJob {
-            code: code.to_owned(),
-            cluster: self.cluster.clone(),
-            name: None,
-            kernel: None,
-        }
+        request(&self.cluster, code)
     }
 
     /// Runs the code and returns the job as it ended with everything that it showed.
     pub(crate) async fn run(&self, jobs: &Jobs, code: &str) -> Ended {
-        let job = jobs.create(self.request(code), true, None).await.unwrap();
+        let job = jobs.create(self.request(code)).await.unwrap();
         ended(jobs, &job.id).await
     }
 
@@ -136,11 +131,28 @@ impl House {
     }
 }
 
+/// A snippet on a cluster that runs.
+pub(crate) fn request(cluster: &str, code: &str) -> CreateJob {
+    CreateJob {
+        work: Work {
+            source: code.to_owned(),
+            ..Work::default()
+        },
+        place: Place {
+            kind: PlaceKind::Cluster,
+            cluster: Some(cluster.to_owned()),
+            ..Place::default()
+        },
+        ..CreateJob::default()
+    }
+}
+
 pub(crate) async fn jobs_in(folder: &Path, instance: &str, source: JupyterSource) -> Jobs {
     let store = Store::open(&folder.join("gatehouse.sqlite")).await.unwrap();
     let config = JobsConfig {
         folder: folder.join("jobs"),
         instance: instance.to_owned(),
+        limits: Limits::default(),
     };
     let (events, _) = broadcast::channel(64);
     Jobs::new(store, config, source, events).unwrap()
@@ -167,7 +179,8 @@ pub(crate) async fn ended(jobs: &Jobs, id: &str) -> Ended {
             match message {
                 JobOutput::Stdout { text } => ended.stdout.push_str(&text),
                 JobOutput::Stderr { text } => ended.stderr.push_str(&text),
-                JobOutput::Result { text } => ended.results.push(text),
+                JobOutput::Shown { mut data, .. } => ended.results.extend(data.remove("text/plain")),
+                JobOutput::Cell { .. } => {}
                 JobOutput::Error {
                     name,
                     value,

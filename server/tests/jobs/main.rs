@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use gatehouse::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
 use gatehouse::jobs::{JobError, JupyterSource};
-use protocol::rest::{JobOutput, JobState};
+use protocol::jobs::{JobOutput, JobState};
 
-use self::house::{House, ended, jobs_in, python, until_printed, until_state};
+use self::house::{House, ended, jobs_in, python, request, until_printed, until_state};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shows_what_the_code_shows() {
@@ -169,8 +169,8 @@ async fn says_why_code_failed() {
     assert!(died.error.contains("kernel died"), "{}", died.error);
 
     let mut request = house.request("1");
-    request.cluster = "00000000000000000000000000000000".into();
-    let job = jobs.create(request, true, None).await.unwrap();
+    request.place.cluster = Some("00000000000000000000000000000000".into());
+    let job = jobs.create(request).await.unwrap();
     let unknown = ended(&jobs, &job.id).await;
     assert!(
         unknown.error.contains("could not connect to cluster 0000"),
@@ -180,7 +180,7 @@ async fn says_why_code_failed() {
 
     let mut request = house.request("1");
     request.kernel = Some("no-such-kernel".into());
-    let job = jobs.create(request, true, None).await.unwrap();
+    let job = jobs.create(request).await.unwrap();
     let unknown = ended(&jobs, &job.id).await;
     assert!(
         unknown.error.contains("The kernel no-such-kernel does not exist"),
@@ -196,11 +196,7 @@ async fn cancels() {
     let jobs = house.jobs("a").await;
 
     let job = jobs
-        .create(
-            house.request("import time\nprint('going')\nwhile True: time.sleep(0.05)"),
-            true,
-            None,
-        )
+        .create(house.request("import time\nprint('going')\nwhile True: time.sleep(0.05)"))
         .await
         .unwrap();
     until_printed(&jobs, &job.id, "going").await;
@@ -225,7 +221,7 @@ while True:
     except KeyboardInterrupt:
         print('no')
 ";
-    let job = jobs.create(house.request(stubborn), true, None).await.unwrap();
+    let job = jobs.create(house.request(stubborn)).await.unwrap();
     until_printed(&jobs, &job.id, "going").await;
     jobs.cancel(&job.id).await.unwrap();
     let killed = ended(&jobs, &job.id).await;
@@ -234,14 +230,14 @@ while True:
 
     // One that writes faster than it is read.
     let flood = "print('going')\nwhile True: print('x' * 60_000)";
-    let job = jobs.create(house.request(flood), true, None).await.unwrap();
+    let job = jobs.create(house.request(flood)).await.unwrap();
     until_printed(&jobs, &job.id, "going").await;
     jobs.cancel(&job.id).await.unwrap();
     until_state(&jobs, &job.id, JobState::Cancelled).await;
 
     // One that has hardly begun, cancelled by another server that shares the store.
     let job = jobs
-        .create(house.request("import time\ntime.sleep(600)"), true, None)
+        .create(house.request("import time\ntime.sleep(600)"))
         .await
         .unwrap();
     let other = house.jobs("b").await;
@@ -259,11 +255,7 @@ async fn ends_with_the_server() {
     let jobs = jobs_in(house.path(), "a", JupyterSource::External { url, token }).await;
     assert!(jobs.jupyter_status().available && !jobs.jupyter_status().private);
     let job = jobs
-        .create(
-            house.request("import time\nprint('going')\ntime.sleep(600)"),
-            true,
-            None,
-        )
+        .create(house.request("import time\nprint('going')\ntime.sleep(600)"))
         .await
         .unwrap();
     until_printed(&jobs, &job.id, "going").await;
@@ -272,7 +264,7 @@ async fn ends_with_the_server() {
     assert_eq!(job.state, JobState::Cancelled);
     assert!(job.error.unwrap().contains("The server ended"));
     assert!(matches!(
-        jobs.create(house.request("1"), true, None).await,
+        jobs.create(house.request("1")).await,
         Err(JobError::WrongState(_))
     ));
     house.leave().await;
@@ -295,7 +287,7 @@ client.submit(sum, [40, 2]).result()
     let (running, finished, cancelled, lost, queued) = dying.block_on(async {
         let jobs = house.jobs("first").await;
         let start = async |code: &str, printed: &str| {
-            let job = jobs.create(house.request(code), true, None).await.unwrap();
+            let job = jobs.create(house.request(code)).await.unwrap();
             until_printed(&jobs, &job.id, printed).await;
             job.id
         };
@@ -308,7 +300,7 @@ client.submit(sum, [40, 2]).result()
         )
         .await;
         let queued = jobs
-            .create(house.request("print('not yet sent')"), true, None)
+            .create(house.request("print('not yet sent')"))
             .await
             .unwrap()
             .id;
@@ -353,12 +345,6 @@ client.submit(sum, [40, 2]).result()
 #[tokio::test]
 async fn says_what_keeps_jobs_from_running() {
     let folder = tempfile::tempdir().unwrap();
-    let request = |code: &str| protocol::rest::CreateJob {
-        code: code.into(),
-        cluster: "c".into(),
-        name: None,
-        kernel: None,
-    };
     let missing = PrivateJupyter::new(PrivateJupyterConfig {
         // An isolated interpreter sees no packages.
         python: bare_python(folder.path()),
@@ -368,14 +354,10 @@ async fn says_what_keeps_jobs_from_running() {
     });
     let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(missing.into())).await;
     assert!(matches!(
-        jobs.create(request(" \n"), true, None).await,
+        jobs.create(request("c", " \n")).await,
         Err(JobError::Invalid { field: "code", .. })
     ));
-    assert!(matches!(
-        jobs.create(request("1"), false, None).await,
-        Err(JobError::Invalid { field: "cluster", .. })
-    ));
-    let job = jobs.create(request("1"), true, None).await.unwrap();
+    let job = jobs.create(request("c", "1")).await.unwrap();
     let mut output = jobs.output(&job.id).await.unwrap();
     let Some(JobOutput::End {
         state: JobState::Failed,
@@ -392,7 +374,7 @@ async fn says_what_keeps_jobs_from_running() {
         token: "x".into(),
     };
     let jobs = jobs_in(folder.path(), "a", gone).await;
-    let job = jobs.create(request("1"), true, None).await.unwrap();
+    let job = jobs.create(request("c", "1")).await.unwrap();
     assert!(ended(&jobs, &job.id).await.error.contains("does not answer"));
 
     let none = JupyterSource::Unavailable {
@@ -400,7 +382,7 @@ async fn says_what_keeps_jobs_from_running() {
     };
     let jobs = jobs_in(folder.path(), "a", none).await;
     assert!(matches!(
-        jobs.create(request("1"), true, None).await,
+        jobs.create(request("c", "1")).await,
         Err(JobError::Jupyter(_))
     ));
     assert!(!jobs.jupyter_status().available);
@@ -452,7 +434,7 @@ recorder.end("It failed.")
     );
     assert_eq!(
         *end,
-        serde_json::json!({ "kind": "end", "ok": false, "error": "It failed." })
+        serde_json::json!({ "kind": "end", "ok": false, "error": "It failed.", "status": 1 })
     );
 }
 
@@ -489,13 +471,7 @@ async fn reaches_its_own_jupyter() {
         .into(),
     }));
     let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(jupyter.clone())).await;
-    let request = protocol::rest::CreateJob {
-        code: "1".into(),
-        cluster: "c".into(),
-        name: None,
-        kernel: None,
-    };
-    let job = jobs.create(request, true, None).await.unwrap();
+    let job = jobs.create(request("c", "1")).await.unwrap();
     let error = ended(&jobs, &job.id).await.error;
     assert!(error.contains("could not connect to cluster c"), "{error}");
     jupyter.shutdown().await;

@@ -187,9 +187,9 @@ export async function serve(t, { stateDir, args = [], env = {} } = {}) {
 }
 
 /** Runs a program to its end. */
-export async function run(t, program, args, { env = {}, timeout = 60_000 } = {}) {
+export async function run(t, program, args, { env = {}, cwd = t.tmp, timeout = 60_000 } = {}) {
   const child = spawn(program, args, {
-    cwd: t.tmp,
+    cwd,
     env: { ...t.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout

@@ -93,8 +93,8 @@ impl Panel {
     }
 }
 
-fn job_is_on(job: &protocol::rest::Job, name: &str) -> bool {
-    job.cluster == name && !job.state.is_over()
+fn job_is_on(job: &protocol::jobs::Job, name: &str) -> bool {
+    job.cluster.as_deref() == Some(name) && !job.state.is_over()
 }
 
 fn title(cluster: &Cluster) -> &str {

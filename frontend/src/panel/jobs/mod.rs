@@ -8,7 +8,7 @@ pub mod view;
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::rest::{Job, JobState};
+use protocol::jobs::{Job, JobState, PlaceKind};
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
@@ -80,12 +80,17 @@ pub fn Jobs(props: &JobsProps) -> Html {
 
 /// The title of the job's cluster; that of one that is gone as it was.
 pub fn place(state: &State, job: &Job) -> String {
-    let cluster = state.cluster(&job.cluster);
-    let label = match cluster {
+    let Some(name) = &job.cluster else {
+        return match job.request.place.kind {
+            PlaceKind::Fresh => "a cluster of its own".to_owned(),
+            PlaceKind::Cluster | PlaceKind::None => "no cluster".to_owned(),
+        };
+    };
+    let label = match state.cluster(name) {
         Some(cluster) => &cluster.label,
         None => &job.cluster_label,
     };
-    format::title(label.as_deref(), &job.cluster).to_owned()
+    format::title(label.as_deref(), name).to_owned()
 }
 
 /// One line of the list; `on` is the cluster's title.

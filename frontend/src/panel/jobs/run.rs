@@ -1,7 +1,7 @@
 //! The form for a job: a piece of Python and the cluster it runs on.
 
 use protocol::events::NoticeLevel;
-use protocol::rest::CreateJob;
+use protocol::jobs::{CreateJob, Place, PlaceKind, Work};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlSelectElement, HtmlTextAreaElement, KeyboardEvent};
 use yew::prelude::*;
@@ -65,10 +65,16 @@ pub fn RunJob(props: &RunJobProps) -> Html {
             sending.set(true);
             failure.set(None);
             let request = CreateJob {
-                code: (*code).clone(),
-                cluster,
-                name: None,
-                kernel: None,
+                work: Work {
+                    source: (*code).clone(),
+                    ..Work::default()
+                },
+                place: Place {
+                    kind: PlaceKind::Cluster,
+                    cluster: Some(cluster),
+                    ..Place::default()
+                },
+                ..CreateJob::default()
             };
             let (panel, failure, sending) = (panel.clone(), failure.setter(), sending.setter());
             spawn_local(async move {

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use gloo::net::websocket::Message;
 use gloo::net::websocket::futures::WebSocket;
 use gloo::timers::callback::Timeout;
-use protocol::rest::JobOutput;
+use protocol::jobs::JobOutput;
 use yew::prelude::*;
 
 use super::super::output::Output;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::rest::{Job, JobState};
+use protocol::jobs::{Job, JobState};
 use yew::prelude::*;
 
 use super::super::context::{Panel, Sheet, use_panel};
@@ -81,7 +81,7 @@ pub fn JobView(props: &JobViewProps) -> Html {
         Some(job) if job.state.is_over() => {
             let (whole, cluster) = (code.clone(), job.cluster.clone());
             let again = panel.go.reform(move |_: MouseEvent| Sheet::RunJob {
-                cluster: Some(cluster.clone()),
+                cluster: cluster.clone(),
                 code: whole.clone(),
             });
             let busy = code.is_none();
@@ -123,7 +123,7 @@ pub fn JobView(props: &JobViewProps) -> Html {
                     }
                     <details class="gh-details">
                         <summary>{glyph(Icon::Chevron, 12)}{"Code"}</summary>
-                        <pre class="gh-listing">{code.as_ref().unwrap_or(&job.code).clone()}</pre>
+                        <pre class="gh-listing">{code.as_ref().unwrap_or(&job.request.work.source).clone()}</pre>
                     </details>
                 }
                 if followed.lost {
@@ -202,8 +202,8 @@ fn use_code(panel: &Panel, job: Option<&Rc<Job>>) -> Option<String> {
         Some(id) => asked
             .as_ref()
             .filter(|job| job.id == id)
-            .map(|job| job.code.clone()),
-        None => job.map(|job| job.code.clone()),
+            .map(|job| job.request.work.source.clone()),
+        None => job.map(|job| job.request.work.source.clone()),
     }
 }
 

@@ -1,23 +1,29 @@
-//! Drives one job from its stored step to its end; the kernel is shut down whatever way it ends.
+//! Drives one job from its stored step to its end; its kernel and its clusters are ended whatever way it ends.
+
+mod after;
+mod cluster;
 
 use std::path::Path;
 use std::time::Duration;
 
-use protocol::rest::{Job, JobState};
+use protocol::jobs::{Cells, Job, JobState, PlaceKind, WorkKind};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::channels::{Channels, KernelEvent};
+use super::fault::{self, Moment};
 use super::health::{Health, Requests};
+use super::host::Host;
 use super::jupyter::{JupyterClient, JupyterError};
 use super::output::{Line, POLL, Reader};
-use super::record::{KernelIds, Outcome, Record, Step};
+use super::plan::Plan;
+use super::record::{KernelIds, Notes, Outcome, Record, Step};
 use super::{Inner, now_ms};
 use crate::store::StoreError;
 
-const PRELUDE: &str = include_str!("prelude.py");
+const PRELUDE: &str = include_str!("../prelude.py");
 
 /// How long an interrupted job may take to end by itself.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
@@ -34,9 +40,6 @@ const OUTPUT_LIMIT: u64 = 1 << 30;
 /// Pieces of the output file that are read before anything else has its turn: some code writes faster than we read.
 const PIECES_A_TURN: usize = 16;
 
-/// How often a kernel's end is asked for where Jupyter does not answer.
-const CLOSE_ATTEMPTS: u32 = 3;
-
 /// What stops a job before it ends by itself.
 #[derive(Debug, thiserror::Error)]
 enum Stop {
@@ -48,6 +51,14 @@ enum Stop {
     Jupyter(#[from] JupyterError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Stop {
+    fn overdue(limit_s: u64) -> Self {
+        Self::Failed(format!(
+            "The job ran into its time limit of {limit_s} s and was ended. Give it more time, or less to do."
+        ))
+    }
 }
 
 /// How far a turn of reading came.
@@ -69,23 +80,29 @@ pub(super) async fn run(jobs: &Inner, record: Record, cancel: CancellationToken)
         client: None,
         cancel,
     };
-    let outcome = match (record.step, record.outcome) {
-        (Step::Over, _) => return,
-        (Step::Close, Some(state)) => Outcome {
-            state,
-            error: run.job.error.clone(),
-        },
-        (step, _) => match run.drive(step).await {
-            Ok(outcome) => outcome,
-            Err(Stop::Cancelled) if jobs.closing.is_cancelled() => Outcome {
-                state: JobState::Cancelled,
-                error: Some("The server ended before the job did. Run the job again.".into()),
+    let (mut step, mut known) = (record.step, record.outcome);
+    loop {
+        let outcome = match (step, known) {
+            (Step::Over, _) => return,
+            (Step::Close | Step::StopClusters | Step::Keep, Some(state)) => Outcome {
+                state,
+                error: run.job.error.clone(),
             },
-            Err(Stop::Cancelled) => Outcome::cancelled(),
-            Err(stop) => Outcome::failed(stop.to_string()),
-        },
-    };
-    run.close(outcome).await;
+            _ => match run.drive(step).await {
+                Ok(outcome) => outcome,
+                Err(Stop::Cancelled) if jobs.closing.is_cancelled() => Outcome {
+                    state: JobState::Cancelled,
+                    error: Some("The server ended before the job did. Run the job again.".into()),
+                },
+                Err(Stop::Cancelled) => Outcome::cancelled(),
+                Err(stop) => Outcome::failed(stop.to_string()),
+            },
+        };
+        if !run.end(step, outcome).await {
+            return;
+        }
+        (step, known) = (Step::Queued, None);
+    }
 }
 
 struct Run<'a> {
@@ -100,12 +117,13 @@ impl Run<'_> {
     /// Everything up to the outcome.
     async fn drive(&mut self, step: Step) -> Result<Outcome, Stop> {
         let jobs = self.jobs;
-        let _place = tokio::select! {
+        let plan = Plan::of(&self.job.request.work).map_err(Stop::Failed)?;
+        let _places = tokio::select! {
             biased;
             () = self.cancel.cancelled(), if step == Step::Queued => return Err(Stop::Cancelled),
-            place = jobs.places.acquire() => place.ok(),
+            places = jobs.queue.wait(&self.job) => places,
         };
-        let mut reader = Reader::new(jobs.output_path(&self.job.id));
+        let mut reader = Reader::new(jobs.output_path(&self.job.id, self.job.attempt));
         let mut health = Health::new();
         let channels = if step == Step::Execute {
             // The code may run, or have run, and must not run twice.
@@ -125,6 +143,8 @@ impl Run<'_> {
             }
             None
         } else {
+            self.find_cluster(step).await?;
+            self.tell("Starts its kernel").await?;
             let cancel = self.cancel.clone();
             // A Jupyter Server that is starting is given up with the job.
             let client = tokio::select! {
@@ -132,9 +152,40 @@ impl Run<'_> {
                 () = cancel.cancelled() => return Err(Stop::Cancelled),
                 client = self.client() => client?,
             };
-            Some(self.begin(&client).await?)
+            Some(self.begin(&client, &plan).await?)
         };
         self.watch(reader, health, channels).await
+    }
+
+    /// The clusters, which jobs without any don't need.
+    fn host(&self) -> Result<Host, Stop> {
+        let none = || Stop::Failed("There are no clusters here to run the job on.".into());
+        self.jobs.host().ok_or_else(none)
+    }
+
+    /// The kernelspec to start; Jupyter's default where `None`.
+    fn kernel_name(&self) -> Option<&str> {
+        self.job.request.kernel.as_deref()
+    }
+
+    /// Says what the job does beside its code.
+    async fn tell(&mut self, doing: &str) -> Result<(), Stop> {
+        if self.job.doing.as_deref() == Some(doing) {
+            return Ok(());
+        }
+        self.job.doing = Some(doing.to_owned());
+        self.note().await
+    }
+
+    /// Stores what is told beside the state.
+    async fn note(&mut self) -> Result<(), Stop> {
+        let record = self
+            .jobs
+            .records
+            .note(&self.job.id, &Notes::of(&self.job))
+            .await?;
+        self.jobs.announce(&self.job);
+        self.stored(record)
     }
 
     async fn client(&mut self) -> Result<JupyterClient, Stop> {
@@ -146,31 +197,105 @@ impl Run<'_> {
     }
 
     /// Starts the kernel and sends it all it needs.
-    async fn begin(&mut self, client: &JupyterClient) -> Result<(Channels, Requests), Stop> {
-        self.stored(self.jobs.records.start_kernel(&self.job.id, now_ms()).await?)?;
-        let output = self.jobs.output_path(&self.job.id);
-        make_folder(&output).await?;
-        // Not raced against a cancellation: a kernel whose name we never learn is harder to end.
-        let ids = client
-            .start_session(
-                &session_path(&self.job.id),
-                &self.job.name,
-                self.job.kernel.as_deref(),
-            )
+    async fn begin(&mut self, client: &JupyterClient, plan: &Plan) -> Result<(Channels, Requests), Stop> {
+        let jobs = self.jobs;
+        let prepared = jobs
+            .records
+            .prepare(&self.job.id, Step::StartKernel, now_ms())
             .await?;
+        self.stored(prepared)?;
+        let output = jobs.output_path(&self.job.id, self.job.attempt);
+        make_folder(&output).await?;
+        fault::at(Step::StartKernel, Moment::Before);
+        // Not raced against a cancellation: a kernel whose name we never learn is harder to end.
+        let started = client
+            .start_session(&self.session_path(), &self.job.name, self.kernel_name())
+            .await;
+        fault::at(Step::StartKernel, Moment::After);
+        let ids = started?;
         self.kernel = Some(ids.clone());
-        self.stored(self.jobs.records.execute(&self.job.id, &ids).await?)?;
+        self.stored(jobs.records.execute(&self.job.id, &ids).await?)?;
 
         let mut channels = tokio::select! {
             () = self.cancel.cancelled() => return Err(Stop::Cancelled),
             channels = Channels::open(client, &ids.kernel) => channels?,
         };
-        // Both at once: the kernel goes on by itself should we end in between.
+        fault::at(Step::Execute, Moment::Before);
+        // All at once: the kernel goes on by itself should we end in between.
         let prelude = channels
-            .execute(&prelude(&output, &self.job.cluster), false)
+            .execute(&self.prelude(&output, plan), false, true)
             .await?;
-        let code = channels.execute(&self.job.code, true).await?;
+        let mut code = String::new();
+        for cell in &plan.cells {
+            code = channels.execute(&cell.source, true, !cell.may_raise).await?;
+        }
+        fault::at(Step::Execute, Moment::After);
         Ok((channels, Requests { prelude, code }))
+    }
+
+    /// The cell that comes before the code. It keeps to a namespace of its own.
+    fn prelude(&self, output: &Path, plan: &Plan) -> String {
+        let request = &self.job.request;
+        let mut environment = self
+            .jobs
+            .host()
+            .map_or_else(Default::default, |host| host.kernel_env(&self.job.id));
+        environment.extend(request.environment.clone());
+        let script = (request.work.kind == WorkKind::Script).then(|| {
+            let path = request.work.path.as_deref().unwrap_or("script.py");
+            let absolute = Path::new(path).is_absolute();
+            // Below Jupyter's root the kernel is in the file's folder already.
+            let name = Path::new(path)
+                .file_name()
+                .map_or(path.into(), |name| name.to_string_lossy());
+            json!([if absolute { path.into() } else { name }, request.work.args])
+        });
+        let folder = request
+            .folder
+            .as_deref()
+            .filter(|folder| Path::new(folder).is_absolute());
+        let cluster = self
+            .job
+            .cluster
+            .as_deref()
+            .filter(|_| request.place.kind != PlaceKind::None);
+        let parameters = json!({
+            "output": output.to_string_lossy(), "limit": OUTPUT_LIMIT, "cluster": cluster, "folder": folder,
+            "environment": environment, "script": script,
+            "cells": plan.cells.iter().map(|cell| cell.may_raise).collect::<Vec<_>>(),
+        });
+        // A JSON string is a Python string, too.
+        let source = json!(PRELUDE);
+        let parameters = json!(parameters.to_string());
+        format!(
+            "exec(compile({source}, '<gatehouse>', 'exec'), \
+             {{'__name__': 'gatehouse_prelude', 'PARAMETERS': __import__('json').loads({parameters})}})"
+        )
+    }
+
+    /// Names the job's session on the Jupyter Server, so that its kernel can be found however little was stored. Its
+    /// kernel works in the folder that the path is in.
+    fn session_path(&self) -> String {
+        let request = &self.job.request;
+        let of_file = || {
+            request
+                .work
+                .path
+                .as_deref()
+                .and_then(|path| Some(path.rsplit_once('/')?.0))
+        };
+        let folder = request
+            .folder
+            .as_deref()
+            .or_else(of_file)
+            .filter(|folder| !folder.starts_with('/'));
+        match folder
+            .map(|folder| folder.trim_matches('/'))
+            .filter(|folder| !folder.is_empty())
+        {
+            Some(folder) => format!("{folder}/gatehouse-job-{}", self.job.id),
+            None => format!("gatehouse-job-{}", self.job.id),
+        }
     }
 
     /// Watches the output file, the kernel and the cancellation until one of them decides.
@@ -191,6 +316,8 @@ impl Run<'_> {
             None => (reopen(&client, &ids.kernel).await, None),
         };
         let mut deadline = None;
+        let mut overdue = None;
+        let time_limit = self.job.request.time_limit_s;
         let mut check = tokio::time::interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pause = POLL;
@@ -200,9 +327,12 @@ impl Run<'_> {
                 () = self.cancel.cancelled(), if deadline.is_none() => {
                     let grace = if self.jobs.closing.is_cancelled() { Duration::ZERO } else { INTERRUPT_GRACE };
                     deadline = Some(Instant::now() + grace);
-                    if let Err(error) = client.interrupt(&ids.kernel).await {
-                        warn!(job = self.job.id, %error, "a job's kernel was not interrupted");
-                    }
+                    self.interrupt(&client, &ids).await;
+                }
+                limit = run_out(self.job.started_at, time_limit), if deadline.is_none() => {
+                    deadline = Some(Instant::now() + INTERRUPT_GRACE);
+                    overdue = Some(limit);
+                    self.interrupt(&client, &ids).await;
                 }
                 _ = check.tick() => {
                     health.see(client.kernel_state(&ids.kernel).await);
@@ -222,12 +352,13 @@ impl Run<'_> {
             } else {
                 POLL
             };
+            let stopped = || overdue.map_or(Stop::Cancelled, Stop::overdue);
             match (read, deadline) {
-                (Read::Ended(_), Some(_)) => return Err(Stop::Cancelled),
+                (Read::Ended(_), Some(_)) => return Err(stopped()),
                 (Read::Ended(outcome), None) => return Ok(outcome),
-                (_, Some(at)) if Instant::now() >= at => return Err(Stop::Cancelled),
+                (_, Some(at)) if Instant::now() >= at => return Err(stopped()),
                 (Read::Behind, _) => {}
-                (Read::CaughtUp, Some(_)) if health.verdict().is_some() => return Err(Stop::Cancelled),
+                (Read::CaughtUp, Some(_)) if health.verdict().is_some() => return Err(stopped()),
                 (Read::CaughtUp, Some(_)) => {}
                 (Read::CaughtUp, None) => {
                     if let Some(sentence) = health.verdict() {
@@ -235,6 +366,12 @@ impl Run<'_> {
                     }
                 }
             }
+        }
+    }
+
+    async fn interrupt(&self, client: &JupyterClient, ids: &KernelIds) {
+        if let Err(error) = client.interrupt(&ids.kernel).await {
+            warn!(job = self.job.id, %error, "a job's kernel was not interrupted");
         }
     }
 
@@ -252,10 +389,25 @@ impl Run<'_> {
                 match line {
                     Line::Ready { host, pid } => {
                         health.ready_in(&host, pid);
+                        self.job.doing = None;
+                        self.note().await?;
                         self.stored(self.jobs.records.running(&self.job.id).await?)?;
                     }
-                    Line::End { ok: true, .. } => return Ok(Read::Ended(Outcome::succeeded())),
-                    Line::End { ok: false, error } => {
+                    Line::Cell { cell, ended, .. } if self.job.request.work.kind == WorkKind::Notebook => {
+                        self.count_cell(cell, ended).await?;
+                    }
+                    Line::End { ok: true, .. } => {
+                        self.job.exit_status = Some(0);
+                        self.note().await?;
+                        return Ok(Read::Ended(Outcome::succeeded()));
+                    }
+                    Line::End {
+                        ok: false,
+                        error,
+                        status,
+                    } => {
+                        self.job.exit_status = status;
+                        self.note().await?;
                         let sentence = error.unwrap_or_else(|| "The code failed; see its output.".into());
                         return Ok(Read::Ended(Outcome::failed(sentence)));
                     }
@@ -275,50 +427,18 @@ impl Run<'_> {
         }
     }
 
-    /// Stores the outcome, ends the kernel, and tells that the job is over.
-    async fn close(&mut self, outcome: Outcome) {
-        if let Err(error) = self.jobs.records.close(&self.job.id, &outcome).await {
-            warn!(job = self.job.id, %error, "a job's outcome was not stored");
+    /// How many of a notebook's cells have run.
+    async fn count_cell(&mut self, cell: u32, ended: bool) -> Result<(), Stop> {
+        let all = Plan::of(&self.job.request.work).map_or(0, |plan| plan.cells.len());
+        let done = cell + u32::from(ended);
+        if self.job.cells.is_some_and(|cells| cells.done >= done) {
+            return Ok(());
         }
-        self.end_kernel().await;
-        match self.jobs.records.over(&self.job.id, &outcome, now_ms()).await {
-            Ok(Some(record)) => {
-                info!(job = self.job.id, state = ?outcome.state, "job over");
-                self.jobs.active().remove(&self.job.id);
-                self.jobs.announce(&record.job);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                warn!(job = self.job.id, %error, "a job's end was not stored; the next start settles it")
-            }
-        }
-    }
-
-    /// Ends the job's kernel, found by its session's path where its name is not known.
-    async fn end_kernel(&mut self) {
-        // Where nothing was ever asked of Jupyter, none is started now.
-        if self.job.started_at.is_none() || !self.jobs.jupyter.may_hold_kernels().await {
-            return;
-        }
-        for attempt in 1..=CLOSE_ATTEMPTS {
-            match self.try_end_kernel().await {
-                Ok(()) => return,
-                Err(error) => warn!(job = self.job.id, %error, attempt, "a job's kernel was not shut down"),
-            }
-            tokio::time::sleep(CHECK).await;
-        }
-    }
-
-    async fn try_end_kernel(&mut self) -> Result<(), Stop> {
-        let client = self.client().await?;
-        let ids = match &self.kernel {
-            Some(ids) => Some(ids.clone()),
-            None => client.find_session(&session_path(&self.job.id)).await?,
-        };
-        if let Some(ids) = ids {
-            client.end_session(&ids).await?;
-        }
-        Ok(())
+        self.job.cells = Some(Cells {
+            done,
+            all: u32::try_from(all).unwrap_or(u32::MAX),
+        });
+        self.note().await
     }
 
     /// Takes over the row as it was stored and tells whoever listens.
@@ -349,20 +469,17 @@ async fn reopen(client: &JupyterClient, kernel: &str) -> Option<Channels> {
         .ok()
 }
 
-/// Names a job's session on the Jupyter Server, so that its kernel can be found however little was stored.
-fn session_path(id: &str) -> String {
-    format!("gatehouse-job-{id}")
-}
-
-/// The cell that comes before the code. It keeps to a namespace of its own.
-fn prelude(output: &Path, cluster: &str) -> String {
-    // A JSON string is a Python string, too.
-    let source = json!(PRELUDE);
-    let parameters = json!({ "output": output.to_string_lossy(), "limit": OUTPUT_LIMIT, "cluster": cluster });
-    format!(
-        "exec(compile({source}, '<gatehouse>', 'exec'), \
-         {{'__name__': 'gatehouse_prelude', 'PARAMETERS': {parameters}}})"
-    )
+/// Ends when the job has run as long as it may, with that limit in seconds; never where it has none.
+async fn run_out(started_at: Option<i64>, limit_s: Option<u64>) -> u64 {
+    let Some((started_at, limit_s)) = started_at.zip(limit_s) else {
+        return std::future::pending().await;
+    };
+    let gone_ms = u64::try_from(now_ms() - started_at).unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(
+        limit_s.saturating_mul(1000).saturating_sub(gone_ms),
+    ))
+    .await;
+    limit_s
 }
 
 async fn make_folder(output: &Path) -> Result<(), Stop> {
@@ -391,6 +508,7 @@ mod tests {
     async fn reads_a_long_file_in_turns() {
         let folder = tempfile::tempdir().unwrap();
         let jobs = Jobs::unavailable(folder.path(), "a").await;
+        jobs.0.records.insert(&job("1", 10)).await.unwrap();
         let mut run = Run {
             jobs: &jobs.0,
             job: job("1", 10),
@@ -398,7 +516,7 @@ mod tests {
             client: None,
             cancel: CancellationToken::new(),
         };
-        let output = jobs.0.output_path("1");
+        let output = jobs.0.output_path("1", 1);
         make_folder(&output).await.unwrap();
         let line = format!("{}\n", json!({ "kind": "stdout", "text": "x".repeat(1000) }));
         let length = PIECE * PIECES_A_TURN * 3 / 2;

@@ -1,0 +1,313 @@
+//! Jobs: what runs, where it runs, and what came of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+#[cfg(feature = "openapi")]
+use utoipa::ToSchema;
+
+use crate::flat::FlatOutput;
+use crate::rest::{OptionValues, Scaling};
+
+/// `POST api/v1/jobs`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateJob {
+    pub work: Work,
+    pub place: Place,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Kernelspec; a notebook's own, else the Jupyter Server's default, where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    /// Working folder of the kernel, below the Jupyter Server's root; that of the file, else the root, where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Variables that are set in the kernel before anything is imported.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Seconds after which it is ended, counted from when its kernel is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_limit_s: Option<u64>,
+    /// How often it is begun anew after a failure.
+    #[serde(default)]
+    pub retries: u32,
+    #[serde(default)]
+    pub on_mismatch: OnMismatch,
+}
+
+/// What runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Work {
+    pub kind: WorkKind,
+    /// Python source, or a notebook's JSON. Read from `path` where it is empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// The file below the Jupyter Server's root, or wherever else it is, for its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `sys.argv` of a script, without its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// What overrides the cell of a notebook that is tagged `parameters`, by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub parameters: Map<String, Value>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WorkKind {
+    /// Some lines, run like a cell.
+    #[default]
+    Snippet,
+    /// A `.py` file, run like `python FILE ARGS`.
+    Script,
+    /// An `.ipynb` file, cell by cell.
+    Notebook,
+}
+
+/// Where it runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    pub kind: PlaceKind,
+    /// The running cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Options of the fresh cluster; what is left out takes the gateway's defaults.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub options: OptionValues,
+    /// Size of the fresh cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
+    /// The code begins when the cluster has so many workers; with the first one where `None`, at once with 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_for: Option<u32>,
+    /// Seconds that a fresh cluster and its workers may take; 600 where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_limit_s: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceKind {
+    /// A cluster that runs, and goes on running.
+    Cluster,
+    /// A cluster of the job's own, which ends with it.
+    Fresh,
+    /// None: the code makes its own, or needs none.
+    #[default]
+    None,
+}
+
+/// What to do where the kernel's packages and the cluster's don't fit each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnMismatch {
+    /// Say so beside the job.
+    #[default]
+    Show,
+    /// Fail before the code begins.
+    Stop,
+}
+
+/// Bytes of a job's source that lists and events carry.
+pub const LISTED_CODE: usize = 4096;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Job {
+    pub id: String,
+    pub name: String,
+    /// As it was asked for, with the source in it. Whole where one job is asked for; lists and events cut the source after
+    /// 4096 bytes, with a last line `…` that says so, and a notebook's altogether.
+    pub request: CreateJob,
+    /// The cluster it runs on, once there is one.
+    pub cluster: Option<String>,
+    /// The cluster's label when the job got it: the job outlives it.
+    pub cluster_label: Option<String>,
+    pub state: JobState,
+    /// What it waits for, or does beside the code, in a few words.
+    #[serde(default)]
+    pub doing: Option<String>,
+    /// Of a notebook.
+    #[serde(default)]
+    pub cells: Option<Cells>,
+    /// Counted from 1.
+    pub attempt: u32,
+    /// Packages of the kernel that don't fit the cluster's, each in a sentence.
+    #[serde(default)]
+    pub mismatches: Vec<String>,
+    /// Why it failed, in a sentence.
+    pub error: Option<String>,
+    /// Where its executed notebook lies, below the Jupyter Server's root or on this machine.
+    #[serde(default)]
+    pub notebook: Option<String>,
+    /// What a process with this code would have told a shell; `None` while it is not known.
+    #[serde(default)]
+    pub exit_status: Option<i32>,
+    /// Unix times in milliseconds.
+    pub created_at: i64,
+    pub started_at: Option<i64>,
+    pub ended_at: Option<i64>,
+}
+
+/// How many of a notebook's cells have run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Cells {
+    pub done: u32,
+    pub all: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    Queued,
+    /// Its cluster and its kernel start and find each other.
+    Starting,
+    Running,
+    Cancelling,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl Job {
+    /// The job as lists and events carry it: some hundreds of them must fit into one WebSocket message.
+    pub fn listed(mut self) -> Self {
+        let work = &mut self.request.work;
+        if work.kind == WorkKind::Notebook {
+            work.source.clear();
+        } else if work.source.len() > LISTED_CODE {
+            work.source.truncate(work.source.floor_char_boundary(LISTED_CODE));
+            work.source.push_str("\n…");
+        }
+        self
+    }
+
+    /// Whether the source is not the job's whole one.
+    pub fn is_cut(&self) -> bool {
+        let work = &self.request.work;
+        match work.kind {
+            WorkKind::Notebook => work.source.is_empty(),
+            _ => work.source.len() > LISTED_CODE && work.source.ends_with("\n…"),
+        }
+    }
+}
+
+impl JobState {
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// One message of `GET api/v1/jobs/{id}/output` (WebSocket, JSON text), in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "FlatOutput")]
+pub enum JobOutput {
+    Stdout {
+        text: String,
+    },
+    Stderr {
+        text: String,
+    },
+    /// Something that was displayed, in the forms that it has: by media type, images but SVG in base64.
+    Shown {
+        data: BTreeMap<String, String>,
+        /// It is the value of the last expression.
+        result: bool,
+        /// Names it, so that it can be shown anew.
+        id: Option<String>,
+        /// It takes the place of what was shown under this id.
+        update: bool,
+    },
+    /// A cell begins, or ended; counted from 0 among those that run.
+    Cell {
+        cell: u32,
+        ended: bool,
+    },
+    Error {
+        name: String,
+        value: String,
+        /// Lines, without terminal colours.
+        traceback: Vec<String>,
+    },
+    /// The job is over; the last message.
+    End {
+        state: JobState,
+        error: Option<String>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(kind: WorkKind, source: String) -> Job {
+        Job {
+            id: "1".into(),
+            name: "n".into(),
+            request: CreateJob {
+                work: Work {
+                    kind,
+                    source,
+                    ..Work::default()
+                },
+                ..CreateJob::default()
+            },
+            cluster: Some("c".into()),
+            cluster_label: None,
+            state: JobState::Running,
+            doing: None,
+            cells: None,
+            attempt: 1,
+            mismatches: Vec::new(),
+            error: None,
+            notebook: None,
+            exit_status: None,
+            created_at: 0,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn a_long_code_is_cut_between_characters() {
+        let whole = job(WorkKind::Script, "x".repeat(LISTED_CODE));
+        assert!(!whole.is_cut());
+        assert_eq!(whole.clone().listed(), whole);
+        let long = format!("{}☃ and on", "x".repeat(LISTED_CODE - 1));
+        let cut = job(WorkKind::Snippet, long).listed();
+        assert!(cut.is_cut());
+        let beginning = format!("{}\n…", "x".repeat(LISTED_CODE - 1));
+        assert_eq!(cut.request.work.source, beginning);
+        assert!(job(WorkKind::Notebook, "{}".into()).listed().is_cut());
+    }
+
+    #[test]
+    fn little_is_needed_to_ask_for_a_job() {
+        let text = r#"{"work": {"kind": "snippet", "source": "1"}, "place": {"kind": "none"}}"#;
+        let request: CreateJob = serde_json::from_str(text).expect("a request");
+        assert_eq!(request.place.kind, PlaceKind::None);
+        assert_eq!(
+            serde_json::to_string(&request)
+                .expect("text")
+                .matches("null")
+                .count(),
+            0
+        );
+    }
+}

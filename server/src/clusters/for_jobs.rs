@@ -1,0 +1,70 @@
+//! What jobs need of clusters beyond what the panel does.
+
+use std::time::Duration;
+
+use dask_gateway::{ClusterStatus, GatewayError};
+use tokio::time::Instant;
+
+use super::poll::ACTIVE;
+use super::{ClusterError, Clusters};
+use crate::jobs::Listed;
+
+/// How long the gateway may take to end a cluster.
+const STOP_LIMIT: Duration = Duration::from_secs(90);
+
+/// Between two looks at a cluster that ends.
+const LOOK: Duration = Duration::from_millis(250);
+
+impl Clusters {
+    /// The user's clusters that are not over, as the gateway lists them now.
+    ///
+    /// # Errors
+    /// [`ClusterError::Gateway`].
+    pub(crate) async fn listed_now(&self) -> Result<Vec<Listed>, ClusterError> {
+        let reports = self.0.client.list(&ACTIVE).await?;
+        let notes = self.0.store.clusters().await?;
+        let listed = reports.into_iter().map(|report| Listed {
+            noted: notes
+                .get(&report.name)
+                .is_some_and(|note| note.created_by.is_some()),
+            started_at: report.start_time.unwrap_or(i64::MAX),
+            name: report.name,
+            options: report.options,
+        });
+        Ok(listed.collect())
+    }
+
+    /// Asks for the end of a cluster and waits until the gateway says that it is over. One that it does not know is.
+    ///
+    /// # Errors
+    /// [`ClusterError::Gateway`], or [`ClusterError::WrongState`] where it takes longer than 90 s.
+    pub(crate) async fn stop_and_wait(&self, name: &str) -> Result<(), ClusterError> {
+        let give_up = Instant::now() + STOP_LIMIT;
+        self.book().stopping.insert(name.to_owned());
+        match self.0.client.delete(name).await {
+            Ok(()) | Err(GatewayError::NotFound { .. }) => {}
+            Err(error) => {
+                self.book().stopping.remove(name);
+                return Err(error.into());
+            }
+        }
+        self.wake();
+        loop {
+            match self.0.client.get(name).await {
+                Ok(report) if !matches!(report.status, ClusterStatus::Stopped | ClusterStatus::Failed) => {}
+                Ok(_) | Err(GatewayError::NotFound { .. }) => break,
+                Err(error) if Instant::now() >= give_up => return Err(error.into()),
+                Err(_) => {}
+            }
+            if Instant::now() >= give_up {
+                return Err(ClusterError::WrongState(format!(
+                    "The gateway did not end cluster {name} within {} s. Shut it down in the panel.",
+                    STOP_LIMIT.as_secs()
+                )));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.wake();
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! What follows the outcome: the kernel's end, the end of the job's clusters, and what remains of the job.
+
+use std::path::Path;
+use std::time::Duration;
+
+use protocol::jobs::{JobState, PlaceKind, WorkKind};
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::super::fault::{self, Moment};
+use super::super::host::Host;
+use super::super::notebook::Executed;
+use super::super::now_ms;
+use super::super::output::Reader;
+use super::super::owned::Asked;
+use super::super::plan::Plan;
+use super::super::record::{Notes, Outcome, Step};
+use super::{CHECK, Run, Stop};
+
+/// How often a kernel's end is asked for where Jupyter does not answer.
+const CLOSE_ATTEMPTS: u32 = 3;
+
+/// How often the end of a cluster is asked for, and how long between two attempts: a gateway that is restarted is back then.
+const STOP_ATTEMPTS: u32 = 24;
+const STOP_PAUSE: Duration = Duration::from_secs(5);
+
+/// Folder below the Jupyter Server's root for what remains of jobs.
+const FOLDER: &str = "gatehouse-jobs";
+
+/// The executed notebook's name in the job's own folder.
+pub(in super::super) const NOTEBOOK: &str = "executed.ipynb";
+
+impl Run<'_> {
+    /// Ends all that belongs to the job, from `step` on, and tells that it is over. True where another attempt follows.
+    pub(super) async fn end(&mut self, step: Step, outcome: Outcome) -> bool {
+        let jobs = self.jobs;
+        if step <= Step::Close {
+            if let Err(error) = jobs.records.close(&self.job.id, &outcome).await {
+                warn!(job = self.job.id, %error, "a job's outcome was not stored");
+            }
+            fault::at(Step::Close, Moment::Before);
+            self.end_kernel().await;
+            fault::at(Step::Close, Moment::After);
+        }
+        if step <= Step::StopClusters {
+            self.note_step(Step::StopClusters).await;
+            fault::at(Step::StopClusters, Moment::Before);
+            self.stop_clusters().await;
+            fault::at(Step::StopClusters, Moment::After);
+        }
+        if outcome.state == JobState::Failed && self.begins_again().await {
+            return true;
+        }
+        self.note_step(Step::Keep).await;
+        fault::at(Step::Keep, Moment::Before);
+        if let Err(error) = self.keep().await {
+            warn!(job = self.job.id, %error, "a job's notebook could not be kept");
+        }
+        fault::at(Step::Keep, Moment::After);
+        match jobs.records.over(&self.job.id, &outcome, now_ms()).await {
+            Ok(Some(record)) => {
+                info!(job = self.job.id, state = ?outcome.state, "job over");
+                jobs.active().remove(&self.job.id);
+                jobs.announce(&record.job);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                warn!(job = self.job.id, %error, "a job's end was not stored; the next start settles it");
+            }
+        }
+        false
+    }
+
+    async fn note_step(&self, step: Step) {
+        if let Err(error) = self.jobs.records.clean(&self.job.id, step).await {
+            warn!(job = self.job.id, %error, "a job's step was not stored");
+        }
+    }
+
+    /// Whether a failed job has another attempt, which then is stored.
+    async fn begins_again(&mut self) -> bool {
+        let job = &self.job;
+        if job.attempt > job.request.retries || self.cancel.is_cancelled() {
+            return false;
+        }
+        let keeps_cluster = job.request.place.kind == PlaceKind::Cluster;
+        match self.jobs.records.again(&job.id, keeps_cluster).await {
+            Ok(Some(record)) if record.step == Step::Queued => {
+                info!(
+                    job = record.job.id,
+                    attempt = record.job.attempt,
+                    "a job begins anew"
+                );
+                (self.job, self.kernel) = (record.job, None);
+                if let Some(active) = self.jobs.active().get_mut(&self.job.id) {
+                    active.attempt = self.job.attempt;
+                }
+                self.jobs.announce(&self.job);
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                warn!(job = self.job.id, %error, "a job could not begin anew");
+                false
+            }
+        }
+    }
+
+    /// Ends the job's kernel, found by its session's path where its name is not known.
+    async fn end_kernel(&mut self) {
+        // Where nothing was ever asked of Jupyter, none is started now.
+        if self.job.started_at.is_none() || !self.jobs.jupyter.may_hold_kernels().await {
+            return;
+        }
+        for attempt in 1..=CLOSE_ATTEMPTS {
+            match self.try_end_kernel().await {
+                Ok(()) => return,
+                Err(error) => warn!(job = self.job.id, %error, attempt, "a job's kernel was not shut down"),
+            }
+            tokio::time::sleep(CHECK).await;
+        }
+    }
+
+    async fn try_end_kernel(&mut self) -> Result<(), Stop> {
+        let client = self.client().await?;
+        let ids = match &self.kernel {
+            Some(ids) => Some(ids.clone()),
+            None => client.find_session(&self.session_path()).await?,
+        };
+        if let Some(ids) = ids {
+            client.end_session(&ids).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the clusters that belong to the job.
+    async fn stop_clusters(&mut self) {
+        let Some(host) = self.jobs.host() else { return };
+        for attempt in 1..=STOP_ATTEMPTS {
+            let left = match self.jobs.owned.of(&self.job.id).await {
+                Ok(asked) => asked,
+                Err(error) => return warn!(job = self.job.id, %error, "a job's clusters can't be looked for"),
+            };
+            if left.is_empty() {
+                return;
+            }
+            self.tell("Shuts its cluster down").await.ok();
+            let stops = left.iter().map(|asked| self.stop_cluster(&host, asked));
+            let failed = futures_util::future::join_all(stops).await;
+            let Some(error) = failed.into_iter().find_map(Result::err) else {
+                return;
+            };
+            warn!(job = self.job.id, %error, attempt, "a job's cluster was not shut down");
+            if self.jobs.closing.is_cancelled() {
+                return;
+            }
+            tokio::time::sleep(STOP_PAUSE).await;
+        }
+    }
+
+    async fn stop_cluster(&self, host: &Host, asked: &Asked) -> Result<(), Stop> {
+        if let Some(name) = self.search(host, asked).await? {
+            host.stop(&name).await.map_err(Stop::Failed)?;
+        }
+        Ok(self.jobs.owned.done(asked.id).await?)
+    }
+
+    /// Writes the executed notebook: into the job's folder, and where there is a JupyterLab, below its root.
+    async fn keep(&mut self) -> Result<(), Stop> {
+        let output = self.jobs.output_path(&self.job.id, self.job.attempt);
+        if !tokio::fs::try_exists(&output).await.unwrap_or(false) {
+            return Ok(());
+        }
+        let plan = Plan::of(&self.job.request.work).map_err(Stop::Failed)?;
+        let mut executed = Executed::new(plan);
+        let mut reader = Reader::new(output.clone());
+        let unreadable = |error| Stop::Failed(format!("its output can't be read: {error}"));
+        while let Some(lines) = reader.read().await.map_err(unreadable)? {
+            lines.into_iter().for_each(|line| executed.take(line));
+        }
+        let about = json!({
+            "job": self.job.id, "name": self.job.name, "cluster": self.job.cluster, "attempt": self.job.attempt,
+            "parameters": self.job.request.work.parameters,
+        });
+        let file = output.with_file_name(NOTEBOOK);
+        let unwritable = |error| Stop::Failed(format!("its notebook can't be written: {error}"));
+        tokio::fs::write(&file, executed.finish(about).to_string())
+            .await
+            .map_err(unwritable)?;
+        self.job.notebook = Some(self.publish(&file).await);
+        let record = self
+            .jobs
+            .records
+            .note(&self.job.id, &Notes::of(&self.job))
+            .await?;
+        self.stored(record)
+    }
+
+    /// Where the executed notebook lies: below Jupyter's root, for a file of the user's and where there is one.
+    async fn publish(&self, file: &Path) -> String {
+        let here = file.to_string_lossy().into_owned();
+        let work = &self.job.request.work;
+        if work.kind == WorkKind::Snippet || !self.jobs.jupyter.is_external() {
+            return here;
+        }
+        let path = work.path.as_deref().unwrap_or(&self.job.name);
+        let stem = Path::new(path)
+            .file_stem()
+            .map_or(path.into(), |stem| stem.to_string_lossy());
+        match self.jobs.save_file(FOLDER, &format!("{stem}.ipynb"), file).await {
+            Ok(path) => path,
+            Err(error) => {
+                warn!(job = self.job.id, %error, "a job's notebook was not written into Jupyter's folder");
+                here
+            }
+        }
+    }
+}

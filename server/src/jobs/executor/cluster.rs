@@ -1,0 +1,285 @@
+//! The cluster of a job: one of its own that is asked for and waited for, or one that runs, and what fits it.
+
+use std::time::Duration;
+
+use protocol::jobs::{OnMismatch, PlaceKind};
+use protocol::rest::{Cluster, ClusterState, CreateCluster, Scaling};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::super::host::{Host, LEASE};
+use super::super::now_ms;
+use super::super::owned::Asked;
+use super::super::record::Step;
+use super::{Run, Stop};
+use crate::jobs::fault::{self, Moment};
+
+/// How long a fresh cluster and its workers may take where nothing else was said.
+const WAIT_LIMIT: Duration = Duration::from_secs(600);
+
+/// Between two looks at a cluster that starts.
+const LOOK: Duration = Duration::from_millis(250);
+
+impl Run<'_> {
+    /// Sees to it that the job has its cluster, with as many workers as it wants.
+    pub(super) async fn find_cluster(&mut self, step: Step) -> Result<(), Stop> {
+        let place = &self.job.request.place;
+        match place.kind {
+            PlaceKind::None => return Ok(()),
+            // The kernel says whether it is there.
+            PlaceKind::Cluster if self.jobs.host().is_none() => return Ok(()),
+            PlaceKind::Cluster => {}
+            PlaceKind::Fresh if self.job.cluster.is_none() => self.ask_for_cluster(step).await?,
+            PlaceKind::Fresh => {}
+        }
+        self.await_cluster().await
+    }
+
+    async fn ask_for_cluster(&mut self, step: Step) -> Result<(), Stop> {
+        let host = self.host()?;
+        self.stored(
+            self.jobs
+                .records
+                .prepare(&self.job.id, Step::AskCluster, now_ms())
+                .await?,
+        )?;
+        // Asked for before we died? Then its answer, or the cluster itself, is there to be found.
+        if step == Step::AskCluster
+            && let Some(name) = self.found(&host).await?
+        {
+            return self.take_cluster(&host, &name).await;
+        }
+        self.tell("Asks for a cluster").await?;
+        let place = self.job.request.place.clone();
+        let known = host.listed().await.map_err(Stop::Failed)?;
+        let known = known.into_iter().map(|cluster| cluster.name);
+        let id = self
+            .jobs
+            .owned
+            .asking(&self.job.id, &place.options, known, now_ms())
+            .await?;
+        let request = CreateCluster {
+            options: place.options,
+            label: Some(self.job.name.clone()),
+            scaling: Some(place.scaling.unwrap_or(Scaling::Manual { workers: 1 })),
+            lease: Some(LEASE),
+        };
+        let owned = self.jobs.owned.clone();
+        let named = Box::new(
+            move |name: String| -> futures_util::future::BoxFuture<'static, _> {
+                Box::pin(async move {
+                    fault::at(Step::AskCluster, Moment::After);
+                    owned.named(id, &name).await
+                })
+            },
+        );
+        fault::at(Step::AskCluster, Moment::Before);
+        // Not raced against a cancellation: a cluster whose name we never learn is harder to end.
+        let name = host.create(request, named).await;
+        if name.is_err() {
+            // One that was made although the answer was lost is found by its row; a refusal made none.
+            self.forget_unmade(&host).await;
+        }
+        let name = name.map_err(Stop::Failed)?;
+        info!(
+            job = self.job.id,
+            cluster = name,
+            "a job has a cluster of its own"
+        );
+        self.take_cluster(&host, &name).await
+    }
+
+    /// Drops the rows of clusters that were refused.
+    async fn forget_unmade(&self, host: &Host) {
+        let Ok(asked) = self.jobs.owned.of(&self.job.id).await else {
+            return;
+        };
+        for asked in asked.into_iter().filter(|asked| asked.cluster.is_none()) {
+            if matches!(self.search(host, &asked).await, Ok(None))
+                && let Err(error) = self.jobs.owned.done(asked.id).await
+            {
+                warn!(job = self.job.id, %error, "a note about a cluster could not be dropped");
+            }
+        }
+    }
+
+    /// A cluster that an earlier run of this server asked for.
+    async fn found(&self, host: &Host) -> Result<Option<String>, Stop> {
+        for asked in self.jobs.owned.of(&self.job.id).await? {
+            if let Some(name) = self.search(host, &asked).await? {
+                return Ok(Some(name));
+            }
+            self.jobs.owned.done(asked.id).await?;
+        }
+        Ok(None)
+    }
+
+    /// The cluster of a row, noted where it was found again.
+    pub(super) async fn search(&self, host: &Host, asked: &Asked) -> Result<Option<String>, Stop> {
+        if let Some(name) = &asked.cluster {
+            return Ok(Some(name.clone()));
+        }
+        let listed = host.listed().await.map_err(Stop::Failed)?;
+        let taken = self.jobs.owned.names().await?;
+        let Some(name) = asked.found_among(&listed, &taken) else {
+            return Ok(None);
+        };
+        info!(
+            job = self.job.id,
+            cluster = name,
+            "found the cluster that a job had asked for"
+        );
+        self.jobs.owned.named(asked.id, name).await?;
+        Ok(Some(name.to_owned()))
+    }
+
+    async fn take_cluster(&mut self, host: &Host, name: &str) -> Result<(), Stop> {
+        let label = host.find(name).await.and_then(|cluster| cluster.label);
+        let record = self
+            .jobs
+            .records
+            .on_cluster(&self.job.id, name, label.as_deref())
+            .await?;
+        self.stored(record)
+    }
+
+    /// Waits for the cluster and its workers.
+    async fn await_cluster(&mut self) -> Result<(), Stop> {
+        let host = self.host()?;
+        let place = &self.job.request.place;
+        let own = place.kind == PlaceKind::Fresh;
+        let limit = place.wait_limit_s.map_or(WAIT_LIMIT, Duration::from_secs);
+        let wanted = place.wait_for.unwrap_or(u32::from(own));
+        let give_up = Instant::now() + limit;
+        let Some(name) = self.job.cluster.clone() else {
+            return Err(Stop::Failed("The job has no cluster. Run it again.".into()));
+        };
+        fault::at(Step::AwaitCluster, Moment::Before);
+        loop {
+            let cluster = host.find(&name).await;
+            let doing = match standing(cluster.as_ref(), &name, wanted)? {
+                None => break,
+                Some(doing) => doing,
+            };
+            if Instant::now() >= give_up {
+                return Err(Stop::Failed(format!(
+                    "Cluster {name} was not ready within {} s ({doing}). Wait longer, ask for fewer workers, or look at its card.",
+                    limit.as_secs()
+                )));
+            }
+            self.tell(&doing).await?;
+            tokio::select! {
+                () = self.cancel.cancelled() => return Err(Stop::Cancelled),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+        fault::at(Step::AwaitCluster, Moment::After);
+        self.compare(&host, &name).await
+    }
+
+    /// Compares the kernel's packages with the cluster's.
+    async fn compare(&mut self, host: &Host, name: &str) -> Result<(), Stop> {
+        self.tell("Compares versions").await?;
+        let found = tokio::select! {
+            () = self.cancel.cancelled() => return Err(Stop::Cancelled),
+            found = host.mismatches(name, self.kernel_name()) => found,
+        };
+        let found = match found {
+            Ok(found) => found,
+            // The work itself says what does not work.
+            Err(error) => {
+                warn!(job = self.job.id, error, "versions could not be compared");
+                return Ok(());
+            }
+        };
+        if found.is_empty() {
+            return Ok(());
+        }
+        let stops = self.job.request.on_mismatch == OnMismatch::Stop;
+        let sentence = format!(
+            "The kernel and cluster {name} don't fit each other: {} Choose another kernel or environment, or let the job run \
+             all the same.",
+            found.join(" ")
+        );
+        self.job.mismatches = found;
+        self.note().await?;
+        if stops {
+            Err(Stop::Failed(sentence))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What is still waited for; `None` where all is there.
+fn standing(cluster: Option<&Cluster>, name: &str, wanted: u32) -> Result<Option<String>, Stop> {
+    let Some(cluster) = cluster else {
+        return Err(Stop::Failed(format!(
+            "Cluster {name} is gone. Choose another one, or let the job have a cluster of its own."
+        )));
+    };
+    match cluster.state {
+        ClusterState::Pending => Ok(Some("Waits for its cluster to start".into())),
+        ClusterState::Running => {
+            let workers = cluster.summary.as_ref().map_or(0, |summary| summary.workers);
+            // Without workers to wait for, a scheduler that answers is enough.
+            let there = wanted == 0 || workers >= wanted;
+            Ok((!there).then(|| format!("Waits for workers: {workers} of {wanted}")))
+        }
+        ClusterState::Stopping | ClusterState::Stopped | ClusterState::Failed => {
+            let reason = cluster.reason.as_deref().unwrap_or("The gateway gave no reason.");
+            Err(Stop::Failed(format!(
+                "Cluster {name} ended before the code could begin. {reason}"
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(state: ClusterState, workers: Option<u32>) -> Cluster {
+        use protocol::rest::{ClusterSummary, LiveState};
+        Cluster {
+            name: "c".into(),
+            label: None,
+            state,
+            reason: Some("No room.".into()),
+            started_at: None,
+            stopped_at: None,
+            options: serde_json::Map::new(),
+            scaling: Scaling::Unknown,
+            summary: workers.map(|workers| ClusterSummary {
+                workers,
+                ..ClusterSummary::default()
+            }),
+            live: LiveState::Off,
+            dashboard: None,
+            life: protocol::life::Life::default(),
+            lease: None,
+            cost: None,
+        }
+    }
+
+    #[test]
+    fn the_code_begins_with_all_workers() {
+        let waits = |cluster: Option<Cluster>, wanted| standing(cluster.as_ref(), "c", wanted);
+        let running = |workers| Some(cluster(ClusterState::Running, workers));
+        assert!(
+            waits(Some(cluster(ClusterState::Pending, None)), 1)
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(
+            waits(running(Some(2)), 4).unwrap().as_deref(),
+            Some("Waits for workers: 2 of 4")
+        );
+        assert_eq!(waits(running(Some(4)), 4).unwrap(), None);
+        assert!(waits(running(None), 1).unwrap().is_some());
+        assert_eq!(waits(running(None), 0).unwrap(), None);
+        let failed = waits(Some(cluster(ClusterState::Failed, None)), 1).unwrap_err();
+        assert!(failed.to_string().contains("No room."), "{failed}");
+        assert!(waits(None, 1).unwrap_err().to_string().contains("is gone"));
+    }
+}
