@@ -262,6 +262,7 @@ def become(shell, script):
     shell.ast_node_interactivity = "none"
     # Tracebacks and breakpoints name the file.
     shell.compile.get_code_name = lambda raw, transformed, number: os.path.abspath(path)
+    shell.compile.format_code_name = lambda name: None  # no "Cell In[1]"
 
 
 def failure_of(result):
