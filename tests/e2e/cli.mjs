@@ -48,7 +48,11 @@ await scenario('cli', async t => {
     );
     const run = await gatehouse('run', script, '--no-cluster', '--env', 'COLOUR=blue', '--', '-v', 'a b');
     t.equal(run.code, 3, `exit status; it said:\n${run.stdout}\n${run.stderr}`);
-    t.match(run.stdout, /script\.py', '-v', 'a b'\] blue from beside __main__ script\.py /, 'what it printed');
+    t.match(
+      run.stdout,
+      /script\.py', '-v', 'a b'\] blue from beside __main__ script\.py /,
+      'what it printed'
+    );
     t.ok(run.stdout.includes(folder), `it works in ${folder}: ${run.stdout}`);
     t.ok(!run.stdout.includes('no answer'), 'a script shows no values');
     t.match(run.stderr, /to the other stream/, 'standard error');
@@ -75,7 +79,11 @@ await scenario('cli', async t => {
       nbformat: 4,
       nbformat_minor: 5,
       metadata: { kernelspec: { name: 'python3', display_name: 'Python 3', language: 'python' } },
-      cells: [cell('n = 1', ['parameters']), cell('print("n is", n)'), cell('await __import__("asyncio").sleep(0)\nn * 2')]
+      cells: [
+        cell('n = 1', ['parameters']),
+        cell('print("n is", n)'),
+        cell('await __import__("asyncio").sleep(0)\nn * 2')
+      ]
     };
     const input = file('book.ipynb', JSON.stringify(notebook));
     const run = await gatehouse('run', input, '--no-cluster', '--param', 'n=21', '--notebook', 'done.ipynb');
@@ -121,7 +129,10 @@ await scenario('cli', async t => {
     let said = '';
     run.stdout.on('data', data => (said += data));
     run.stderr.on('data', data => (said += data));
-    await t.until(() => said.includes('asleep'), { timeout: 120_000, what: () => `a word of the job, not ${said}` });
+    await t.until(() => said.includes('asleep'), {
+      timeout: 120_000,
+      what: () => `a word of the job, not ${said}`
+    });
     const clusters = JSON.parse((await gatehouse('clusters', '--json')).stdout);
     t.equal(
       clusters.map(({ label, state }) => [label, state]),
@@ -129,7 +140,11 @@ await scenario('cli', async t => {
       'the clusters'
     );
     const [job] = JSON.parse((await gatehouse('jobs', '--json')).stdout);
-    t.equal([job.name, job.state, job.cluster], ['sleeping.py', 'running', clusters[0].name], 'the newest job');
+    t.equal(
+      [job.name, job.state, job.cluster],
+      ['sleeping.py', 'running', clusters[0].name],
+      'the newest job'
+    );
     const refused = await gatehouse('stop', '--all');
     t.ok(refused.code !== 0 && /--yes/.test(refused.stderr), `nobody is there to ask: ${refused.stderr}`);
     const well = await gatehouse('doctor');
