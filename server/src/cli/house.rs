@@ -83,6 +83,7 @@ impl House {
     /// # Errors
     /// A sentence, where something that is needed at the start is not there.
     pub(super) async fn open(args: &HouseArgs, name: Name) -> anyhow::Result<Self> {
+        crate::jobs::check_fault().map_err(anyhow::Error::msg)?;
         let settings = Settings::load(args.config.as_deref())?;
         let state_dir = StateDir::open(&args.state_dir.clone().map_or_else(default_state_dir, Ok)?)?;
         let config = gateway_config(args)?;

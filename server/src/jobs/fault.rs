@@ -12,6 +12,26 @@ pub(super) enum Moment {
     After,
 }
 
+/// Refuses a variable that would kill nothing.
+///
+/// # Errors
+/// The steps that there are, in a sentence.
+pub fn check() -> Result<(), String> {
+    let Some(wanted) = std::env::var_os(VARIABLE) else { return Ok(()) };
+    let wanted = wanted.to_string_lossy();
+    let named = wanted
+        .split_once(':')
+        .is_some_and(|(step, moment)| Step::named(step).is_some() && matches!(moment, "before" | "after"));
+    if named {
+        return Ok(());
+    }
+    let steps: Vec<_> = Step::all().map(Step::name).collect();
+    Err(format!(
+        "{VARIABLE} is STEP:before or STEP:after, not {wanted:?}. The steps are: {}.",
+        steps.join(", ")
+    ))
+}
+
 /// Dies here where the variable says so.
 pub(super) fn at(step: Step, moment: Moment) {
     let Some(wanted) = std::env::var_os(VARIABLE) else {

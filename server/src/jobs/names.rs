@@ -55,6 +55,15 @@ impl FromSql for Step {
 }
 
 impl Step {
+    /// Every step, in the order in which they are taken.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        STEPS.iter().map(|(step, _)| *step)
+    }
+
+    pub(super) fn named(text: &str) -> Option<Self> {
+        STEPS.iter().find(|(_, name)| *name == text).map(|(step, _)| *step)
+    }
+
     /// As the store spells it.
     pub(super) fn name(self) -> &'static str {
         STEPS

@@ -177,6 +177,21 @@ impl Run<'_> {
         self.compare(&host, &name).await
     }
 
+    /// Why the job's cluster is there no more, in a sentence; `None` while it is.
+    pub(super) async fn cluster_is_lost(&self) -> Option<String> {
+        let (host, name) = self.jobs.host().zip(self.job.cluster.as_deref())?;
+        let cluster = host.find(name).await;
+        let reason = match &cluster {
+            Some(cluster) if cluster.state.is_active() => return None,
+            Some(cluster) => cluster.reason.as_deref(),
+            None => None,
+        };
+        Some(format!(
+            "Cluster {name} ended while the job ran. {} Run the job again.",
+            reason.unwrap_or("Somebody shut it down, or its scheduler ended.")
+        ))
+    }
+
     /// Compares the kernel's packages with the cluster's.
     async fn compare(&mut self, host: &Host, name: &str) -> Result<(), Stop> {
         self.tell("Compares versions").await?;

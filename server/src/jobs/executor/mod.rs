@@ -34,6 +34,9 @@ const CHECK: Duration = Duration::from_secs(1);
 /// How long the channels of a kernel that was left may take to open.
 const REOPEN_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long the code may go on after its cluster ended: it may have a word to say about that, or want no more of it.
+const LOST_LIMIT: Duration = Duration::from_secs(15);
+
 /// Bytes of output that are kept of a job: more than anybody reads, and less than a disk.
 const OUTPUT_LIMIT: u64 = 1 << 30;
 
@@ -317,6 +320,7 @@ impl Run<'_> {
         };
         let mut deadline = None;
         let mut overdue = None;
+        let mut lost = None::<Instant>;
         let time_limit = self.job.request.time_limit_s;
         let mut check = tokio::time::interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -338,6 +342,14 @@ impl Run<'_> {
                     health.see(client.kernel_state(&ids.kernel).await);
                     health.look();
                     self.look_for_foreign_cancel().await;
+                    lost = match self.cluster_is_lost().await {
+                        Some(_) if lost.is_none() => Some(Instant::now()),
+                        Some(why) if lost.is_some_and(|since| since.elapsed() >= LOST_LIMIT) && deadline.is_none() => {
+                            return Err(Stop::Failed(why));
+                        }
+                        Some(_) => lost,
+                        None => None,
+                    };
                 }
                 event = next_event(&mut channels) => match event {
                     Some(event) => health.hear(event, requests.as_ref()),
