@@ -82,8 +82,11 @@ await scenario('job-faults', { timeout: 40 * 60_000 }, async t => {
     );
     return job;
   };
-  const create = async (server, source) => {
-    const place = { kind: 'fresh', scaling: { mode: 'manual', workers: 1 } };
+  const create = async (
+    server,
+    source,
+    place = { kind: 'fresh', scaling: { mode: 'manual', workers: 1 } }
+  ) => {
     const work = { kind: 'snippet', source };
     await t.until(async () => (await panel.api(server)('GET', 'status')).body?.gateway.state === 'up', {
       timeout: 60_000
@@ -107,6 +110,16 @@ await scenario('job-faults', { timeout: 40 * 60_000 }, async t => {
       });
     }
   }
+
+  await t.step('a cluster that the code leaves ends with the job', async () => {
+    const server = await start();
+    const source =
+      'from dask_gateway import Gateway\ncluster = Gateway().new_cluster(shutdown_on_close=False)\ncluster.scale(1)\nprint(cluster.name)';
+    const id = await create(server, source, { kind: 'none' });
+    const job = await settled(server, id);
+    t.equal([job.state, job.error], ['succeeded', null], 'outcome');
+    await server.stop();
+  });
 
   for (const [kind, pattern] of [
     ['kernel', /kernel|process/i],

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{Path, State, WebSocketUpgrade};
-use axum::response::Response;
-use http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
 use protocol::jobs::{CreateJob, Job};
 use protocol::rest::ApiError;
 
@@ -81,6 +81,23 @@ pub(super) async fn output(
             }
         }
     }))
+}
+
+/// The executed notebook of a job that is over.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/notebook", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, content_type = "application/x-ipynb+json"), (status = 404, body = ApiError)))]
+pub(super) async fn notebook(State(app): State<App>, Path(id): Path<String>) -> Result<Response, HttpError> {
+    let notebook = app.jobs.notebook(&id).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ipynb+json"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"executed.ipynb\"",
+        ),
+        // What a job wrote is never a page of ours.
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, notebook).into_response())
 }
 
 async fn close(mut socket: WebSocket) {

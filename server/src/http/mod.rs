@@ -123,6 +123,7 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/jobs", get(jobs::list).post(jobs::create))
         .route("/api/v1/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/api/v1/jobs/{id}/output", get(jobs::output))
+        .route("/api/v1/jobs/{id}/notebook", get(jobs::notebook))
         .route("/api/v1/recordings", get(recordings::list))
         .route(
             "/api/v1/recordings/{id}",

@@ -52,6 +52,7 @@ use super::{
         jobs::get,
         jobs::cancel,
         jobs::output,
+        jobs::notebook,
         recordings::list,
         recordings::get,
         recordings::delete,

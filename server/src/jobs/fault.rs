@@ -17,7 +17,9 @@ pub(super) enum Moment {
 /// # Errors
 /// The steps that there are, in a sentence.
 pub fn check() -> Result<(), String> {
-    let Some(wanted) = std::env::var_os(VARIABLE) else { return Ok(()) };
+    let Some(wanted) = std::env::var_os(VARIABLE) else {
+        return Ok(());
+    };
     let wanted = wanted.to_string_lossy();
     let named = wanted
         .split_once(':')

@@ -220,6 +220,22 @@ impl Jobs {
         Ok(output::follow(Arc::clone(&self.0), id.to_owned()))
     }
 
+    /// The executed notebook, JSON.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`] where there is no such job, [`JobError::WrongState`] where it has none (yet).
+    pub async fn notebook(&self, id: &str) -> Result<Vec<u8>, JobError> {
+        let job = self.0.record(id).await?.job;
+        let path = self.0.output_path(id, 1).with_file_name(executor::NOTEBOOK);
+        tokio::fs::read(path).await.map_err(|_missing| {
+            JobError::WrongState(if job.state.is_over() {
+                "The job has no notebook: its code never began.".into()
+            } else {
+                "The executed notebook is there when the job is over.".into()
+            })
+        })
+    }
+
     /// Takes up the jobs that an earlier run of this server left, and those of other servers that don't live any more:
     /// each is finished or ended. Of jobs that are over, the oldest go. Call it once, when the Jupyter Server can be reached.
     ///

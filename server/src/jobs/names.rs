@@ -61,7 +61,10 @@ impl Step {
     }
 
     pub(super) fn named(text: &str) -> Option<Self> {
-        STEPS.iter().find(|(_, name)| *name == text).map(|(step, _)| *step)
+        STEPS
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(step, _)| *step)
     }
 
     /// As the store spells it.

@@ -27,7 +27,7 @@ const POLL_OTHERS: Duration = Duration::from_secs(1);
 pub(super) const PIECE: usize = 256 << 10;
 
 /// Bytes of a line that are kept; the prelude writes shorter ones.
-const LINE_LIMIT: usize = 4 << 20;
+const LINE_LIMIT: usize = 10 << 20;
 
 /// Bytes of text that are joined into one message.
 const MESSAGE: usize = 64 << 10;

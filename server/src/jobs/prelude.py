@@ -22,7 +22,7 @@ import warnings
 from IPython import get_ipython
 
 TEXT_LIMIT = 64 * 1024  # characters of text in one line of the file
-SHOWN_LIMIT = 3 << 20  # characters of one form of something that is displayed
+SHOWN_LIMIT = 4 << 20  # characters of all forms of something that is displayed: proxies pass 10 MiB at once
 FORMS = re.compile(r"text/(plain|html|markdown|latex)|image/(png|jpeg|gif|svg\+xml)|application/.*json")
 VALUE_LIMIT = 16 * 1024  # characters of an error's message, or of a line of its traceback
 TRACEBACK_LIMIT = 500  # lines at each end of a traceback
@@ -173,13 +173,13 @@ def install(shell, recorder, cells):
 
     def show(data, result=False, display_id=None, update=False):
         forms = {kind: form_of(value) for kind, value in data.items() if FORMS.fullmatch(kind)}
-        heavy = [kind for kind, form in forms.items() if len(form) > SHOWN_LIMIT]
-        for kind in heavy:
-            form = forms.pop(kind)
-            if kind == "text/plain":
-                forms[kind] = shorten(form, SHOWN_LIMIT)
-        if heavy and not forms:
-            forms["text/plain"] = f"[Gatehouse: {heavy[0]} of {SHOWN_LIMIT >> 20} MiB or more was left out.]"
+        if "text/plain" in forms:
+            forms["text/plain"] = shorten(forms["text/plain"], SHOWN_LIMIT // 4)
+        while sum(map(len, forms.values())) > SHOWN_LIMIT:
+            heaviest = max(forms, key=lambda kind: len(forms[kind]))
+            del forms[heaviest]
+            if not forms:
+                forms["text/plain"] = f"[Gatehouse: {heaviest} of more than {SHOWN_LIMIT >> 20} MiB was left out.]"
         if forms:
             recorder.line(kind="shown", data=forms, result=result, id=display_id, update=update)
 

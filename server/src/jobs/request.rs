@@ -9,9 +9,9 @@ use super::jupyter::{JupyterClient, JupyterError};
 use super::plan::Plan;
 use super::{Inner, JobError, now_ms};
 
-/// Bytes of a source: of Python, and of a notebook with what it showed when it was saved.
+/// Bytes of a source: of Python, and of a notebook without what it showed when it was saved.
 const CODE_LIMIT: usize = 1 << 20;
-const NOTEBOOK_LIMIT: usize = 64 << 20;
+const NOTEBOOK_LIMIT: usize = 16 << 20;
 
 /// Characters of a job's name.
 const NAME_LIMIT: usize = 80;
@@ -54,6 +54,10 @@ impl Inner {
             }
         }
         self.read_source(&mut request.work).await?;
+        if request.work.kind == WorkKind::Notebook {
+            // What it showed when it was saved is shown anew, and would only lie in the store.
+            without_outputs(&mut request.work.source);
+        }
         check_source(&request.work)?;
         let plan = Plan::of(&request.work).map_err(|message| invalid("work", message))?;
         if plan.cells.is_empty() {
@@ -158,6 +162,21 @@ impl Inner {
     }
 }
 
+/// Takes the outputs out of a notebook; what is no notebook stays as it is.
+fn without_outputs(source: &mut String) {
+    let Ok(mut notebook) = serde_json::from_str::<Value>(source) else {
+        return;
+    };
+    let Some(cells) = notebook.get_mut("cells").and_then(Value::as_array_mut) else {
+        return;
+    };
+    for cell in cells.iter_mut().filter(|cell| cell["cell_type"] == "code") {
+        cell["outputs"] = Value::Array(Vec::new());
+        cell["execution_count"] = Value::Null;
+    }
+    *source = notebook.to_string();
+}
+
 fn check_place(place: &Place) -> Result<(), JobError> {
     match place.kind {
         PlaceKind::Cluster if place.cluster.as_deref().is_none_or(str::is_empty) => Err(invalid(
@@ -176,7 +195,10 @@ fn check_place(place: &Place) -> Result<(), JobError> {
 
 fn check_source(work: &Work) -> Result<(), JobError> {
     let (limit, advice) = match work.kind {
-        WorkKind::Notebook => (NOTEBOOK_LIMIT, "Clear its outputs, save it, and run it again."),
+        WorkKind::Notebook => (
+            NOTEBOOK_LIMIT,
+            "Take pictures out of its text cells, save it, and run it again.",
+        ),
         WorkKind::Snippet | WorkKind::Script => (CODE_LIMIT, "Put data in a file and read it from the code."),
     };
     if work.source.trim().is_empty() {
@@ -236,7 +258,7 @@ fn name_from(code: &str) -> String {
     shorten(line.trim_start_matches('#').trim(), NAME_LIMIT)
 }
 
-fn shorten(text: &str, limit: usize) -> String {
+pub(super) fn shorten(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
     }
@@ -320,6 +342,9 @@ mod tests {
                 other => panic!("{field}: {other:?}"),
             }
         }
+        let saved = r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": "1", "outputs": ["old"]}]}"#;
+        let notebook = jobs.0.job_of(of_kind(WorkKind::Notebook, saved)).await.unwrap();
+        assert!(!notebook.request.work.source.contains("old"), "{notebook:?}");
         let job = jobs.0.job_of(good).await.unwrap();
         assert_eq!((job.name.as_str(), job.cluster.as_deref()), ("1", Some("c")));
         let named = of_kind(WorkKind::Script, "1");

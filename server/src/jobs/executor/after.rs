@@ -28,7 +28,7 @@ const STOP_PAUSE: Duration = Duration::from_secs(5);
 const FOLDER: &str = "gatehouse-jobs";
 
 /// The executed notebook's name in the job's own folder.
-pub(in super::super) const NOTEBOOK: &str = "executed.ipynb";
+pub(in crate::jobs) const NOTEBOOK: &str = "executed.ipynb";
 
 impl Run<'_> {
     /// Ends all that belongs to the job, from `step` on, and tells that it is over. True where another attempt follows.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::jobs::{OnMismatch, PlaceKind};
-use protocol::rest::{Cluster, ClusterState, CreateCluster, Scaling};
+use protocol::rest::{Cluster, ClusterState, CreateCluster, MAX_LABEL, Scaling};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -11,6 +11,7 @@ use super::super::host::{Host, LEASE};
 use super::super::now_ms;
 use super::super::owned::Asked;
 use super::super::record::Step;
+use super::super::request::shorten;
 use super::{Run, Stop};
 use crate::jobs::fault::{self, Moment};
 
@@ -49,6 +50,9 @@ impl Run<'_> {
         {
             return self.take_cluster(&host, &name).await;
         }
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
         self.tell("Asks for a cluster").await?;
         let place = self.job.request.place.clone();
         let known = host.listed().await.map_err(Stop::Failed)?;
@@ -60,7 +64,7 @@ impl Run<'_> {
             .await?;
         let request = CreateCluster {
             options: place.options,
-            label: Some(self.job.name.clone()),
+            label: Some(shorten(&self.job.name, MAX_LABEL)),
             scaling: Some(place.scaling.unwrap_or(Scaling::Manual { workers: 1 })),
             lease: Some(LEASE),
         };

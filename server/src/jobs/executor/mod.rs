@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+pub(super) use self::after::NOTEBOOK;
 use super::channels::{Channels, KernelEvent};
 use super::fault::{self, Moment};
 use super::health::{Health, Requests};
