@@ -142,6 +142,7 @@ impl PrivateJupyter {
     }
 
     async fn start(&self) -> Result<Running, String> {
+        let began = Instant::now();
         let python = &self.config.python;
         let spawn_error = |what: &str, error: io::Error| {
             format!(
@@ -182,7 +183,7 @@ impl PrivateJupyter {
         };
         match self.wait_until_ready(&mut server, &runtime, &log_path).await {
             Ok(()) => {
-                info!(url = server.url, "private Jupyter Server started");
+                info!(url = server.url, took_s = began.elapsed().as_secs_f64(), "private Jupyter Server started");
                 Ok(server)
             }
             Err(sentence) => {

@@ -77,6 +77,9 @@ impl Run<'_> {
                 })
             },
         );
+        // A private Jupyter Server starts beside the cluster; why it does not is said when its kernel is asked for.
+        let jupyter = self.jobs.jupyter.clone();
+        tokio::spawn(async move { jupyter.endpoint().await.map(drop) });
         fault::at(Step::AskCluster, Moment::Before);
         // Not raced against a cancellation: a cluster whose name we never learn is harder to end.
         let name = host.create(request, named).await;
