@@ -49,7 +49,14 @@ await scenario('guard', { timeout: 20 * 60_000 }, async t => {
   const api = panel.api(server);
   const page = await t.page(server.url);
   await panel.gatewayUp(page);
-  const lease = async name => (await api('GET', `clusters/${name}`)).body?.lease;
+  /** A cluster's lease; the guard knows that of a new one a second later. */
+  const lease = async name => {
+    let found;
+    await t.until(async () => (found = (await api('GET', `clusters/${name}`)).body?.lease), {
+      what: () => `a lease of ${name}`
+    });
+    return found;
+  };
   /** Makes a cluster by the API and waits until it runs. */
   const make = async (request, ask = api) => {
     const { body } = await ask('POST', 'clusters', request);
