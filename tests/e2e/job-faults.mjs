@@ -75,11 +75,9 @@ await scenario('job-faults', { timeout: 40 * 60_000 }, async t => {
         leftovers += (await left()).length;
         throw error;
       });
-    t.equal(
-      (await ask('GET', 'clusters')).body.filter(({ state }) => state !== 'FAILED').length,
-      0,
-      'clusters left'
-    );
+    const active = async () =>
+      (await ask('GET', 'clusters')).body.filter(({ state }) => /PENDING|RUNNING|STOPPING/.test(state));
+    await t.until(async () => (await active()).length === 0, { what: active });
     return job;
   };
   const create = async (

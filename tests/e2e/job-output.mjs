@@ -18,6 +18,20 @@ for number in range(${LINES}):
 print("done")
 `;
 
+class Sum {
+  hash = createHash('sha256');
+  bytes = 0;
+
+  add(text) {
+    this.hash.update(text);
+    this.bytes += Buffer.byteLength(text);
+  }
+
+  result() {
+    return { bytes: this.bytes, hash: this.hash.digest('hex') };
+  }
+}
+
 await scenario('job-output', async t => {
   const lab = await t.lab();
   const page = await t.page(lab.url, { expectErrors: /status of 50\d|WebSocket/ });
@@ -85,18 +99,4 @@ function expected() {
   }
   sum.add('done\n');
   return sum.result();
-}
-
-class Sum {
-  hash = createHash('sha256');
-  bytes = 0;
-
-  add(text) {
-    this.hash.update(text);
-    this.bytes += Buffer.byteLength(text);
-  }
-
-  result() {
-    return { bytes: this.bytes, hash: this.hash.digest('hex') };
-  }
 }

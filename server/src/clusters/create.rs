@@ -66,23 +66,38 @@ impl Clusters {
         let name = self.0.client.create(&options).await?;
         named(name.clone()).await?;
         info!(cluster = %name, "created a cluster");
+        self.take_on(&name, label, scaling, lease).await?;
+        Ok(name)
+    }
+
+    /// Notes a cluster that the gateway made for us, and asks for its size.
+    ///
+    /// # Errors
+    /// As [`Clusters::create`].
+    pub(super) async fn take_on(
+        &self,
+        name: &str,
+        label: Option<String>,
+        scaling: Scaling,
+        lease: Option<LeaseTerms>,
+    ) -> Result<(), ClusterError> {
         {
             let mut book = self.book();
-            let note = book.note(&name);
+            let note = book.note(name);
             note.created_by = Some(self.0.instance.clone());
             note.label.clone_from(&label);
         }
         let noted = self
             .0
             .store
-            .add_cluster(&name, label.as_deref(), &self.0.instance)
+            .add_cluster(name, label.as_deref(), &self.0.instance)
             .await;
-        self.lease_new(&name, lease).await?;
+        self.lease_new(name, lease).await?;
         noted?;
         if scaling != Scaling::Unknown {
-            self.scale_when_it_runs(&name, scaling).await?;
+            self.scale_when_it_runs(name, scaling).await?;
         }
         self.refresh().await;
-        Ok(name)
+        Ok(())
     }
 }

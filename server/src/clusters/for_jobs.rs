@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dask_gateway::{ClusterStatus, GatewayError};
+use protocol::rest::{CreateCluster, Scaling};
 use tokio::time::Instant;
 
 use super::poll::ACTIVE;
@@ -32,6 +33,16 @@ impl Clusters {
             options: report.options,
         });
         Ok(listed.collect())
+    }
+
+    /// Takes on a cluster that was asked for with `request` by a server that died before it heard the answer.
+    ///
+    /// # Errors
+    /// As [`Clusters::create`].
+    pub(crate) async fn adopt(&self, name: &str, request: CreateCluster) -> Result<(), ClusterError> {
+        self.refresh().await;
+        let scaling = request.scaling.unwrap_or(Scaling::Unknown);
+        self.take_on(name, request.label, scaling, request.lease).await
     }
 
     /// Asks for the end of a cluster and waits until the gateway says that it is over. One that it does not know is.

@@ -183,7 +183,11 @@ impl PrivateJupyter {
         };
         match self.wait_until_ready(&mut server, &runtime, &log_path).await {
             Ok(()) => {
-                info!(url = server.url, took_s = began.elapsed().as_secs_f64(), "private Jupyter Server started");
+                info!(
+                    url = server.url,
+                    took_s = began.elapsed().as_secs_f64(),
+                    "private Jupyter Server started"
+                );
                 Ok(server)
             }
             Err(sentence) => {

@@ -18,6 +18,9 @@ pub trait ClusterHost: Send + Sync {
     /// Asks for a cluster, whose name `named` hears first, and returns it.
     fn create(&self, request: CreateCluster, named: Named) -> BoxFuture<'_, Result<String, String>>;
 
+    /// Takes on a cluster that was asked for with this request before we died.
+    fn adopt<'a>(&'a self, name: &'a str, request: CreateCluster) -> BoxFuture<'a, Result<(), String>>;
+
     /// One cluster as the panel shows it; `None` where there is none.
     fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Option<Cluster>>;
 
@@ -65,6 +68,13 @@ impl ClusterHost for ServerHost {
         Box::pin(async move {
             let made = self.clusters.create_named(request, named).await;
             made.map_err(|error| error.to_string())
+        })
+    }
+
+    fn adopt<'a>(&'a self, name: &'a str, request: CreateCluster) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let adopted = self.clusters.adopt(name, request).await;
+            adopted.map_err(|error| error.to_string())
         })
     }
 

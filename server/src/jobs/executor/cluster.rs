@@ -48,26 +48,24 @@ impl Run<'_> {
         if step == Step::AskCluster
             && let Some(name) = self.found(&host).await?
         {
+            // Label, lease and size may not have been noted any more.
+            host.adopt(&name, self.cluster_request())
+                .await
+                .map_err(Stop::Failed)?;
             return self.take_cluster(&host, &name).await;
         }
         if self.cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
         self.tell("Asks for a cluster").await?;
-        let place = self.job.request.place.clone();
+        let request = self.cluster_request();
         let known = host.listed().await.map_err(Stop::Failed)?;
         let known = known.into_iter().map(|cluster| cluster.name);
         let id = self
             .jobs
             .owned
-            .asking(&self.job.id, &place.options, known, now_ms())
+            .asking(&self.job.id, &request.options, known, now_ms())
             .await?;
-        let request = CreateCluster {
-            options: place.options,
-            label: Some(shorten(&self.job.name, MAX_LABEL)),
-            scaling: Some(place.scaling.unwrap_or(Scaling::Manual { workers: 1 })),
-            lease: Some(LEASE),
-        };
         let owned = self.jobs.owned.clone();
         let named = Box::new(
             move |name: String| -> futures_util::future::BoxFuture<'static, _> {
@@ -94,6 +92,17 @@ impl Run<'_> {
             "a job has a cluster of its own"
         );
         self.take_cluster(&host, &name).await
+    }
+
+    /// The cluster of its own that the job wants.
+    fn cluster_request(&self) -> CreateCluster {
+        let place = &self.job.request.place;
+        CreateCluster {
+            options: place.options.clone(),
+            label: Some(shorten(&self.job.name, MAX_LABEL)),
+            scaling: Some(place.scaling.clone().unwrap_or(Scaling::Manual { workers: 1 })),
+            lease: Some(LEASE),
+        }
     }
 
     /// Drops the rows of clusters that were refused.
