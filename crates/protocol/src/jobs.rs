@@ -28,7 +28,8 @@ pub struct CreateJob {
     /// Variables that are set in the kernel before anything is imported.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
-    /// Seconds after which it is ended, counted from when its kernel is asked for.
+    /// Seconds after which its code is ended, all attempts together; counted from when its own cluster, or else its kernel, is
+    /// asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_limit_s: Option<u64>,
     /// How often it is begun anew after a failure.
@@ -88,7 +89,7 @@ pub struct Place {
     /// Size of the fresh cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
-    /// The code begins when the cluster has so many workers; with the first one where `None`, at once with 0.
+    /// The code begins when the cluster has so many workers. Where `None`, a fresh one needs one, and another none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_for: Option<u32>,
     /// Seconds that a fresh cluster and its workers may take; 600 where `None`.

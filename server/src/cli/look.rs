@@ -107,7 +107,7 @@ pub(super) async fn clusters(args: LookArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         let list = clusters.iter().map(|cluster| {
             json!({
-                "name": cluster.report.name, "label": cluster.label, "state": format!("{:?}", cluster.report.status).to_uppercase(),
+                "name": cluster.report.name, "label": cluster.label, "state": cluster.report.status.as_str(),
                 "started_at": cluster.report.start_time, "options": cluster.report.options,
             })
         });
@@ -118,7 +118,7 @@ pub(super) async fn clusters(args: LookArgs) -> anyhow::Result<ExitCode> {
         println!("No cluster runs.");
     }
     for cluster in &clusters {
-        let state = format!("{:?}", cluster.report.status).to_uppercase();
+        let state = cluster.report.status.as_str();
         println!(
             "{}  {state:<8}  {:>9}  {}",
             cluster.report.name,

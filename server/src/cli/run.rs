@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use clap::Args;
 use protocol::jobs::{CreateJob, Job, JobOutput, JobState, OnMismatch, Place, PlaceKind, Work, WorkKind};
 use protocol::rest::{GatewayState, Scaling};
 use serde_json::{Map, Value};
-use tracing::warn;
 
 use super::HouseArgs;
 use super::house::{House, Name};
@@ -307,7 +306,7 @@ async fn follow(args: &RunArgs, house: &House, job: &Job, signals: &mut Signals)
     };
     bars.end();
     let job = house.jobs.get(&job.id).await?;
-    keep_notebook(args, &job);
+    keep_notebook(args, house, &job).await;
     if args.json {
         println!("{}", serde_json::to_string(&job.clone().listed())?);
     } else if let Some(error) = &job.error {
@@ -327,12 +326,16 @@ async fn follow(args: &RunArgs, house: &House, job: &Job, signals: &mut Signals)
     })
 }
 
-fn keep_notebook(args: &RunArgs, job: &Job) {
-    let Some((to, from)) = args.notebook.as_deref().zip(job.notebook.as_deref()) else {
-        return;
+/// Writes the executed notebook where it was asked for; one that can't be written is no failure of the job.
+async fn keep_notebook(args: &RunArgs, house: &House, job: &Job) {
+    let Some(to) = &args.notebook else { return };
+    let kept = match house.jobs.notebook(&job.id).await {
+        Ok(notebook) => std::fs::write(to, notebook)
+            .map_err(|error| format!("{} can't be written: {error}.", to.display())),
+        Err(error) => Err(error.to_string()),
     };
-    if let Err(error) = std::fs::copy(Path::new(from), to) {
-        warn!(%error, path = %to.display(), "the executed notebook can't be written there");
+    if let Err(sentence) = kept {
+        eprintln!("gatehouse: --notebook: {sentence}");
     }
 }
 
