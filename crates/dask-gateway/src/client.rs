@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use crate::config::GatewayConfig;
 use crate::error::GatewayError;
@@ -13,6 +14,9 @@ use crate::request::{Requester, Sent};
 /// A quick answer comes from memory; creating makes a key pair first, and scaling waits for the scheduler.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Between two looks at a cluster that ends.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// A user's connection to a gateway. Cheap to clone; clones share the cookie jar, so that logging in happens once.
 #[derive(Clone, Debug)]
@@ -130,6 +134,25 @@ impl GatewayClient {
         self.change(Method::DELETE, &cluster_path(name, "")?, None)
             .await
             .map(drop)
+    }
+
+    /// Asks for the end of a cluster and waits until it is over, at most `patience`. Whether it is; one that the gateway does
+    /// not know is, too. A gateway that does not answer for a moment is asked again.
+    pub async fn end(&self, name: &str, patience: Duration) -> Result<bool, GatewayError> {
+        let give_up = Instant::now() + patience;
+        self.delete(name).await?;
+        loop {
+            let late = Instant::now() >= give_up;
+            match self.get(name).await {
+                Ok(report) if matches!(report.status, ClusterStatus::Stopped | ClusterStatus::Failed) => {
+                    return Ok(true);
+                }
+                Err(GatewayError::NotFound { .. }) => return Ok(true),
+                Err(error) if late => return Err(error),
+                Ok(_) if late => return Ok(false),
+                Ok(_) | Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
     }
 
     /// Asks for `workers` workers and ends adaptive scaling. Returns the gateway's words where a limit made it fewer.

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{answering, client, options, refusal};
 use dask_gateway::{ClusterStatus, GatewayClient, GatewayConfig, GatewayError, HttpProxy, Secret};
 use serde_json::{Map, json};
@@ -268,4 +270,36 @@ async fn https_is_spoken() {
     };
     let error = GatewayClient::new(&config).unwrap().version().await.unwrap_err();
     assert!(matches!(error, GatewayError::Unreachable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_end_is_waited_for_through_a_hiccup() {
+    let server = MockServer::start().await;
+    let report = |status: &str| {
+        let report =
+            json!({"name": "c1", "status": status, "start_time": 1, "stop_time": null, "options": {}});
+        ResponseTemplate::new(200).set_body_json(report)
+    };
+    let answers = [report("RUNNING"), ResponseTemplate::new(503), report("STOPPED")];
+    for answer in answers {
+        Mock::given(method("GET"))
+            .and(path(format!("{ROOT}c1")))
+            .respond_with(answer)
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+    }
+    Mock::given(method("GET"))
+        .and(path(format!("{ROOT}slow")))
+        .respond_with(report("STOPPING"))
+        .mount(&server)
+        .await;
+    Mock::given(method("DELETE"))
+        .respond_with(ResponseTemplate::new(204))
+        .expect(2)
+        .mount(&server)
+        .await;
+    let client = client(&server);
+    assert!(client.end("c1", Duration::from_secs(60)).await.unwrap());
+    assert!(!client.end("slow", Duration::ZERO).await.unwrap());
 }

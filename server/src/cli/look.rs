@@ -19,9 +19,6 @@ use crate::store::Store;
 /// How long the gateway may take to end clusters.
 const STOP_LIMIT: Duration = Duration::from_secs(90);
 
-/// Between two looks at clusters that end.
-const LOOK: Duration = Duration::from_millis(250);
-
 #[derive(Debug, Args)]
 pub(super) struct LookArgs {
     /// Print JSON.
@@ -270,18 +267,8 @@ fn agreed(chosen: &[&Named]) -> anyhow::Result<bool> {
 }
 
 async fn end(client: &GatewayClient, cluster: &Named) -> anyhow::Result<()> {
-    let name = &cluster.report.name;
-    let give_up = tokio::time::Instant::now() + STOP_LIMIT;
-    client.delete(name).await?;
-    loop {
-        match client.get(name).await {
-            Ok(report) if !matches!(report.status, ClusterStatus::Stopped | ClusterStatus::Failed) => {}
-            Ok(_) | Err(GatewayError::NotFound { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
-        if tokio::time::Instant::now() >= give_up {
-            bail!("the gateway did not end it within {} s", STOP_LIMIT.as_secs());
-        }
-        tokio::time::sleep(LOOK).await;
+    if !client.end(&cluster.report.name, STOP_LIMIT).await? {
+        bail!("the gateway did not end it within {} s", STOP_LIMIT.as_secs());
     }
+    Ok(())
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use dask_gateway::{ClusterStatus, GatewayError};
 use protocol::rest::{CreateCluster, Scaling};
-use tokio::time::Instant;
 
 use super::poll::ACTIVE;
 use super::{ClusterError, Clusters};
@@ -12,9 +10,6 @@ use crate::jobs::Listed;
 
 /// How long the gateway may take to end a cluster.
 const STOP_LIMIT: Duration = Duration::from_secs(90);
-
-/// Between two looks at a cluster that ends.
-const LOOK: Duration = Duration::from_millis(250);
 
 impl Clusters {
     /// The user's clusters that are not over, as the gateway lists them now.
@@ -50,32 +45,18 @@ impl Clusters {
     /// # Errors
     /// [`ClusterError::Gateway`], or [`ClusterError::WrongState`] where it takes longer than 90 s.
     pub(crate) async fn stop_and_wait(&self, name: &str) -> Result<(), ClusterError> {
-        let give_up = Instant::now() + STOP_LIMIT;
         self.book().stopping.insert(name.to_owned());
-        match self.0.client.delete(name).await {
-            Ok(()) | Err(GatewayError::NotFound { .. }) => {}
-            Err(error) => {
-                self.book().stopping.remove(name);
-                return Err(error.into());
-            }
+        let ended = self.0.client.end(name, STOP_LIMIT).await;
+        if ended.is_err() {
+            self.book().stopping.remove(name);
         }
         self.wake();
-        loop {
-            match self.0.client.get(name).await {
-                Ok(report) if !matches!(report.status, ClusterStatus::Stopped | ClusterStatus::Failed) => {}
-                Ok(_) | Err(GatewayError::NotFound { .. }) => break,
-                Err(error) if Instant::now() >= give_up => return Err(error.into()),
-                Err(_) => {}
-            }
-            if Instant::now() >= give_up {
-                return Err(ClusterError::WrongState(format!(
-                    "The gateway did not end cluster {name} within {} s. Shut it down in the panel.",
-                    STOP_LIMIT.as_secs()
-                )));
-            }
-            tokio::time::sleep(LOOK).await;
+        if ended? {
+            return Ok(());
         }
-        self.wake();
-        Ok(())
+        Err(ClusterError::WrongState(format!(
+            "The gateway did not end cluster {name} within {} s. Shut it down in the panel.",
+            STOP_LIMIT.as_secs()
+        )))
     }
 }
