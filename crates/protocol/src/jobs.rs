@@ -186,6 +186,33 @@ pub enum JobState {
 }
 
 impl Job {
+    /// A job that waits for its turn.
+    pub fn queued(
+        id: impl Into<String>,
+        name: impl Into<String>,
+        request: CreateJob,
+        created_at: i64,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            request,
+            cluster: None,
+            cluster_label: None,
+            state: JobState::Queued,
+            doing: None,
+            cells: None,
+            attempt: 1,
+            mismatches: Vec::new(),
+            error: None,
+            notebook: None,
+            exit_status: None,
+            created_at,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
     /// The job as lists and events carry it: some hundreds of them must fit into one WebSocket message.
     pub fn listed(mut self) -> Self {
         let work = &mut self.request.work;
@@ -258,31 +285,16 @@ mod tests {
     use super::*;
 
     fn job(kind: WorkKind, source: String) -> Job {
-        Job {
-            id: "1".into(),
-            name: "n".into(),
-            request: CreateJob {
-                work: Work {
-                    kind,
-                    source,
-                    ..Work::default()
-                },
-                ..CreateJob::default()
-            },
-            cluster: Some("c".into()),
-            cluster_label: None,
-            state: JobState::Running,
-            doing: None,
-            cells: None,
-            attempt: 1,
-            mismatches: Vec::new(),
-            error: None,
-            notebook: None,
-            exit_status: None,
-            created_at: 0,
-            started_at: None,
-            ended_at: None,
-        }
+        let work = Work {
+            kind,
+            source,
+            ..Work::default()
+        };
+        let request = CreateJob {
+            work,
+            ..CreateJob::default()
+        };
+        Job::queued("1", "n", request, 0)
     }
 
     #[test]

@@ -215,22 +215,9 @@ mod tests {
 
     fn job(id: &str, created_at: i64, state: JobState) -> Job {
         Job {
-            id: id.into(),
-            name: id.into(),
-            request: CreateJob::default(),
             cluster: Some("c".into()),
-            cluster_label: None,
             state,
-            doing: None,
-            cells: None,
-            attempt: 1,
-            mismatches: Vec::new(),
-            notebook: None,
-            exit_status: None,
-            error: None,
-            created_at,
-            started_at: None,
-            ended_at: None,
+            ..Job::queued(id, id, CreateJob::default(), created_at)
         }
     }
 

@@ -424,34 +424,24 @@ impl Notes {
 #[cfg(test)]
 pub(super) fn job(id: &str, created_at: i64) -> Job {
     use protocol::jobs::{Place, PlaceKind, Work};
+    let work = Work {
+        source: "1".into(),
+        ..Work::default()
+    };
+    let place = Place {
+        kind: PlaceKind::Cluster,
+        cluster: Some("c".into()),
+        ..Place::default()
+    };
+    let request = CreateJob {
+        work,
+        place,
+        ..CreateJob::default()
+    };
     Job {
-        id: id.into(),
-        name: "sum".into(),
-        request: CreateJob {
-            work: Work {
-                source: "1".into(),
-                ..Work::default()
-            },
-            place: Place {
-                kind: PlaceKind::Cluster,
-                cluster: Some("c".into()),
-                ..Place::default()
-            },
-            ..CreateJob::default()
-        },
         cluster: Some("c".into()),
         cluster_label: Some("etl".into()),
-        state: JobState::Queued,
-        doing: None,
-        cells: None,
-        attempt: 1,
-        mismatches: Vec::new(),
-        notebook: None,
-        exit_status: None,
-        error: None,
-        created_at,
-        started_at: None,
-        ended_at: None,
+        ..Job::queued(id, "sum", request, created_at)
     }
 }
 

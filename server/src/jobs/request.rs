@@ -1,6 +1,6 @@
 //! What a job was asked to be: read, checked, and made whole before anything is stored.
 
-use protocol::jobs::{CreateJob, Job, JobState, Place, PlaceKind, Work, WorkKind};
+use protocol::jobs::{CreateJob, Job, Place, PlaceKind, Work, WorkKind};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -77,23 +77,11 @@ impl Inner {
             .map(str::trim)
             .filter(|name| !name.is_empty());
         let name = given.map_or_else(|| name_of(&request.work), str::to_owned);
+        let id = uuid::Uuid::new_v4().simple().to_string();
         Ok(Job {
-            id: uuid::Uuid::new_v4().simple().to_string(),
-            name: shorten(&name, NAME_LIMIT),
-            request,
             cluster,
             cluster_label,
-            state: JobState::Queued,
-            doing: None,
-            cells: None,
-            attempt: 1,
-            mismatches: Vec::new(),
-            error: None,
-            notebook: None,
-            exit_status: None,
-            created_at: now_ms(),
-            started_at: None,
-            ended_at: None,
+            ..Job::queued(id, shorten(&name, NAME_LIMIT), request, now_ms())
         })
     }
 
