@@ -82,6 +82,7 @@ pub(super) async fn run(jobs: &Inner, record: Record, cancel: CancellationToken)
         job: record.job,
         kernel: record.kernel,
         client: None,
+        cells: 0,
         cancel,
     };
     let (mut step, mut known) = (record.step, record.outcome);
@@ -114,6 +115,8 @@ struct Run<'a> {
     job: Job,
     kernel: Option<KernelIds>,
     client: Option<JupyterClient>,
+    /// How many there are to run.
+    cells: u32,
     cancel: CancellationToken,
 }
 
@@ -122,6 +125,7 @@ impl Run<'_> {
     async fn drive(&mut self, step: Step) -> Result<Outcome, Stop> {
         let jobs = self.jobs;
         let plan = Plan::of(&self.job.request.work).map_err(Stop::Failed)?;
+        self.cells = u32::try_from(plan.cells.len()).unwrap_or(u32::MAX);
         let _places = tokio::select! {
             biased;
             () = self.cancel.cancelled(), if step == Step::Queued => return Err(Stop::Cancelled),
@@ -442,14 +446,13 @@ impl Run<'_> {
 
     /// How many of a notebook's cells have run.
     async fn count_cell(&mut self, cell: u32, ended: bool) -> Result<(), Stop> {
-        let all = Plan::of(&self.job.request.work).map_or(0, |plan| plan.cells.len());
         let done = cell + u32::from(ended);
         if self.job.cells.is_some_and(|cells| cells.done >= done) {
             return Ok(());
         }
         self.job.cells = Some(Cells {
             done,
-            all: u32::try_from(all).unwrap_or(u32::MAX),
+            all: self.cells,
         });
         self.note().await
     }
@@ -527,6 +530,7 @@ mod tests {
             job: job("1", 10),
             kernel: None,
             client: None,
+            cells: 0,
             cancel: CancellationToken::new(),
         };
         let output = jobs.0.output_path("1", 1);
