@@ -10,17 +10,17 @@ impl JobClusters for Jobs {
     fn asks(&self, job: String, options: Map<String, Value>) -> BoxFuture<'_, Result<i64, String>> {
         Box::pin(async move {
             let inner = &self.0;
-            let Some(active) = inner.active().get(&job).map(|active| active.attempt) else {
+            if !inner.active().contains_key(&job) {
                 return Err(
                     "This kernel's job is over, so it can't have a new cluster. Run the job again.".into(),
                 );
-            };
+            }
             let host = inner
                 .host()
                 .ok_or("There are no clusters here to run the job on.")?;
             let known = host.listed().await?.into_iter().map(|cluster| cluster.name);
             let row = inner.owned.asking(&job, &options, known, now_ms()).await;
-            tracing::info!(job, attempt = active, "a job's code asks for a cluster");
+            tracing::info!(job, "a job's code asks for a cluster");
             row.map_err(|error| error.to_string())
         })
     }

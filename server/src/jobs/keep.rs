@@ -18,7 +18,7 @@ impl Inner {
         };
         for id in surplus {
             // The folder first: without its row, nobody would look for it again.
-            match tokio::fs::remove_dir_all(self.config.folder.join(&id)).await {
+            match tokio::fs::remove_dir_all(self.folder(&id)).await {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     warn!(job = id, %error, "an old job's output can't be removed");
                     continue;

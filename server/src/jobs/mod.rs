@@ -226,14 +226,15 @@ impl Jobs {
     /// [`JobError::NotFound`] where there is no such job, [`JobError::WrongState`] where it has none (yet).
     pub async fn notebook(&self, id: &str) -> Result<Vec<u8>, JobError> {
         let job = self.0.record(id).await?.job;
-        let path = self.0.output_path(id, 1).with_file_name(executor::NOTEBOOK);
-        tokio::fs::read(path).await.map_err(|_missing| {
-            JobError::WrongState(if job.state.is_over() {
-                "The job has no notebook: its code never began.".into()
-            } else {
-                "The executed notebook is there when the job is over.".into()
+        tokio::fs::read(self.0.folder(id).join(executor::NOTEBOOK))
+            .await
+            .map_err(|_missing| {
+                JobError::WrongState(if job.state.is_over() {
+                    "The job has no notebook: its code never began.".into()
+                } else {
+                    "The executed notebook is there when the job is over.".into()
+                })
             })
-        })
     }
 
     /// Takes up the jobs that an earlier run of this server left, and those of other servers that don't live any more:
@@ -327,7 +328,12 @@ impl Inner {
             1 => "output.jsonl".to_owned(),
             attempt => format!("output-{attempt}.jsonl"),
         };
-        self.config.folder.join(id).join(name)
+        self.folder(id).join(name)
+    }
+
+    /// What a job leaves lies there.
+    fn folder(&self, id: &str) -> PathBuf {
+        self.config.folder.join(id)
     }
 }
 

@@ -14,6 +14,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::future::BoxFuture;
+use http::response::Parts;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 use tracing::warn;
@@ -78,11 +79,12 @@ async fn forward(door: &Door, request: Request, job: Option<String>) -> Response
     // The path is taken as it was sent: decoding and encoding it again could change it.
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let own = job.as_deref().map_or(0, |job| "/jobs/".len() + job.len());
-    let path = path.get(own..).unwrap_or_default();
+    let asked = path.get(own..).unwrap_or_default();
+    let path = asked.split_once('?').map_or(asked, |(path, _query)| path);
     if place::climbs(path) || !path.starts_with("/api/") {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let url = format!("{}{path}", door.target);
+    let url = format!("{}{asked}", door.target);
     let mut headers = parts.headers;
     strip_hop_by_hop(&mut headers);
     let body = match axum::body::to_bytes(body, MAX_BODY).await {
@@ -105,7 +107,7 @@ async fn forward(door: &Door, request: Request, job: Option<String>) -> Response
         (door.changed)();
     }
     match answer {
-        Ok(answer) if row.is_some() => relay_created(answer, row.unwrap_or_default(), door).await,
+        Ok(answer) if let Some(row) = row => relay_created(answer, row, door).await,
         Ok(answer) if parts.method == Method::POST && answer.status() == StatusCode::OK => {
             match rescale::asked(path, &body) {
                 Some(asked) => relay_and_tell(answer, asked, door).await,
@@ -179,47 +181,48 @@ fn relay(answer: reqwest::Response) -> Response {
     response
 }
 
-/// As [`relay`], and looks at the answer on its way: it is short, and says whether a limit made less of what was asked.
+/// As [`relay`], and tells what a cluster was asked for: the answer says whether a limit made less of it.
 async fn relay_and_tell(answer: reqwest::Response, asked: Rescaled, door: &Door) -> Response {
-    let mut answer = http::Response::<reqwest::Body>::from(answer);
-    strip_hop_by_hop(answer.headers_mut());
-    let (parts, body) = answer.into_parts();
-    match axum::body::to_bytes(Body::new(body), MAX_BODY).await {
-        Ok(body) => {
+    let text = "The Dask Gateway's answer broke off. Gatehouse's panel shows what the cluster has; scale it again where it is wrong.";
+    match whole(answer, text).await {
+        Ok((parts, body)) => {
             (door.scaled)(asked.answered(&body));
             Response::from_parts(parts, Body::from(body))
         }
-        Err(error) => {
-            warn!(%error, "the gateway's answer broke off at Python's door");
-            let text = "The Dask Gateway's answer broke off. Gatehouse's panel shows what the cluster has; scale it again where it is wrong.";
-            refusal(StatusCode::BAD_GATEWAY, text)
-        }
+        Err(refused) => refused,
     }
 }
 
 /// As [`relay`], and notes the name of the cluster that a job's code created before the code hears it.
 async fn relay_created(answer: reqwest::Response, row: i64, door: &Door) -> Response {
-    let mut answer = http::Response::<reqwest::Body>::from(answer);
-    strip_hop_by_hop(answer.headers_mut());
-    let (parts, body) = answer.into_parts();
-    let body = match axum::body::to_bytes(Body::new(body), MAX_BODY).await {
-        Ok(body) => body,
-        Err(error) => {
-            warn!(%error, "the gateway's answer broke off at Python's door");
-            let text =
-                "The Dask Gateway's answer broke off. The cluster, if there is one, ends with the job.";
-            return refusal(StatusCode::BAD_GATEWAY, text);
-        }
+    let text = "The Dask Gateway's answer broke off. The cluster, if there is one, ends with the job.";
+    let (parts, body) = match whole(answer, text).await {
+        Ok(whole) => whole,
+        Err(refused) => return refused,
     };
     let name = serde_json::from_slice::<Value>(&body)
         .ok()
         .and_then(|answer| Some(answer.get("name")?.as_str()?.to_owned()))
+        // The gateway asks for credentials first, and is asked again with them.
         .filter(|_| parts.status.is_success());
-    // The gateway asks for credentials first, and is asked again with them.
     if let Err(error) = door.jobs.answered(row, name).await {
         warn!(error, "a cluster that a job's code created could not be noted");
     }
     Response::from_parts(parts, Body::from(body))
+}
+
+/// All of an answer, which is short; where it breaks off, a refusal with this `text`.
+async fn whole(answer: reqwest::Response, text: &str) -> Result<(Parts, Bytes), Response> {
+    let mut answer = http::Response::<reqwest::Body>::from(answer);
+    strip_hop_by_hop(answer.headers_mut());
+    let (parts, body) = answer.into_parts();
+    match axum::body::to_bytes(Body::new(body), MAX_BODY).await {
+        Ok(body) => Ok((parts, body)),
+        Err(error) => {
+            warn!(%error, "the gateway's answer broke off at Python's door");
+            Err(refusal(StatusCode::BAD_GATEWAY, text))
+        }
+    }
 }
 
 fn options_of(body: &[u8]) -> Map<String, Value> {
@@ -331,7 +334,7 @@ mod tests {
         let gateway = MockServer::start().await;
         Mock::given(method("POST"))
             .and(path("/api/v1/clusters/"))
-            .and(query_param("a", "b c"))
+            .and(query_param("a", "../b c"))
             .and(header("authorization", "Basic abc"))
             .and(body_string("{}"))
             .respond_with(
@@ -341,7 +344,7 @@ mod tests {
             )
             .mount(&gateway)
             .await;
-        let request = Request::post("/api/v1/clusters/?a=b%20c")
+        let request = Request::post("/api/v1/clusters/?a=../b%20c")
             .header("authorization", "Basic abc")
             .body(Body::from("{}"))
             .expect("request");

@@ -173,7 +173,7 @@ impl Run<'_> {
         }
         let plan = Plan::of(&self.job.request.work).map_err(Stop::Failed)?;
         let mut executed = Executed::new(plan);
-        let mut reader = Reader::new(output.clone());
+        let mut reader = Reader::new(output);
         let unreadable = |error| Stop::Failed(format!("its output can't be read: {error}"));
         while let Some(lines) = reader.read().await.map_err(unreadable)? {
             lines.into_iter().for_each(|line| executed.take(line));
@@ -182,7 +182,7 @@ impl Run<'_> {
             "job": self.job.id, "name": self.job.name, "cluster": self.job.cluster, "attempt": self.job.attempt,
             "parameters": self.job.request.work.parameters,
         });
-        let file = output.with_file_name(NOTEBOOK);
+        let file = self.jobs.folder(&self.job.id).join(NOTEBOOK);
         let unwritable = |error| Stop::Failed(format!("its notebook can't be written: {error}"));
         tokio::fs::write(&file, executed.finish(about).to_string())
             .await
