@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::HouseArgs;
 use super::house::{default_state_dir, gateway_config};
+use super::values::chosen;
 use crate::embedded::Embedded;
 use crate::state_dir::StateDir;
 use crate::store::Store;
@@ -64,6 +65,10 @@ struct Named {
 }
 
 impl Named {
+    fn names(&self) -> (&str, Option<&str>) {
+        (&self.report.name, self.label.as_deref())
+    }
+
     fn title(&self) -> &str {
         self.label.as_deref().unwrap_or(&self.report.name)
     }
@@ -190,7 +195,7 @@ pub(super) async fn stop(args: StopArgs) -> anyhow::Result<ExitCode> {
     } else {
         args.names
             .iter()
-            .map(|name| chosen(&clusters, name))
+            .map(|name| chosen(&clusters, Named::names, name))
             .collect::<anyhow::Result<Vec<_>>>()?
     };
     let Some(client) = client.filter(|_| !chosen.is_empty()) else {
@@ -226,23 +231,6 @@ pub(super) async fn stop(args: StopArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
-}
-
-fn chosen<'a>(clusters: &'a [Named], name: &str) -> anyhow::Result<&'a Named> {
-    let exact: Vec<_> = clusters
-        .iter()
-        .filter(|c| c.report.name == name || c.label.as_deref() == Some(name))
-        .collect();
-    let begun: Vec<_> = clusters
-        .iter()
-        .filter(|c| c.report.name.starts_with(name))
-        .collect();
-    let fitting = if exact.is_empty() { begun } else { exact };
-    match fitting.as_slice() {
-        [only] => Ok(*only),
-        [] => bail!("No cluster of yours is called {name}; `gatehouse clusters` lists them."),
-        _ => bail!("Several clusters are called {name}; name one of them by more of its name."),
-    }
 }
 
 /// Asks at the terminal. Where nobody can be asked, `--yes` says so beforehand.

@@ -16,7 +16,7 @@ use super::HouseArgs;
 use super::house::{House, Name};
 use super::progress::Bars;
 use super::signals::Signals;
-use super::values::{option_value, pair, parameter};
+use super::values::{chosen, option_value, pair, parameter};
 
 /// How long the gateway may take until it answers.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(90);
@@ -173,7 +173,7 @@ async fn prepare(args: &RunArgs, work: Work, house: &House) -> anyhow::Result<Jo
     } else {
         gateway_is_up(house).await?;
         match &args.cluster {
-            Some(name) => existing(args, house, name).await?,
+            Some(name) => existing(args, house, name)?,
             None => fresh(args, house).await?,
         }
     };
@@ -211,18 +211,16 @@ async fn gateway_is_up(house: &House) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn existing(args: &RunArgs, house: &House, name: &str) -> anyhow::Result<Place> {
+fn existing(args: &RunArgs, house: &House, name: &str) -> anyhow::Result<Place> {
     let clusters = house.clusters.list();
-    let named = |cluster: &&protocol::rest::Cluster| cluster.label.as_deref() == Some(name);
-    // By its label, too, where only one has it.
-    let labelled: Vec<_> = clusters.iter().filter(named).collect();
-    let cluster = match labelled.as_slice() {
-        [only] => only.name.clone(),
-        _ => house.clusters.find(name).await?.name,
-    };
+    let cluster = chosen(
+        &clusters,
+        |cluster| (&cluster.name, cluster.label.as_deref()),
+        name,
+    )?;
     Ok(Place {
         kind: PlaceKind::Cluster,
-        cluster: Some(cluster),
+        cluster: Some(cluster.name.clone()),
         wait_for: args.wait_for,
         wait_limit_s: Some(args.wait_limit),
         ..Place::default()

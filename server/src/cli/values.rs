@@ -15,6 +15,33 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// The one cluster that is meant by a name, the beginning of one, or a label; `names` gives a cluster's name and label.
+///
+/// # Errors
+/// A sentence, where none is meant, or several are.
+pub(super) fn chosen<'a, T>(
+    clusters: &'a [T],
+    names: impl Fn(&T) -> (&str, Option<&str>),
+    meant: &str,
+) -> anyhow::Result<&'a T> {
+    let exact = |cluster: &&T| {
+        let (name, label) = names(cluster);
+        name == meant || label == Some(meant)
+    };
+    let mut fitting: Vec<_> = clusters.iter().filter(exact).collect();
+    if fitting.is_empty() {
+        fitting = clusters
+            .iter()
+            .filter(|cluster| names(cluster).0.starts_with(meant))
+            .collect();
+    }
+    match fitting.as_slice() {
+        [only] => Ok(*only),
+        [] => bail!("No cluster of yours is called {meant}; `gatehouse clusters` lists them."),
+        _ => bail!("Several clusters are called {meant}; name one of them by more of its name."),
+    }
+}
+
 /// A notebook's parameter: JSON where it is some, text otherwise.
 pub(super) fn parameter(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_text| Value::String(text.to_owned()))
@@ -94,6 +121,28 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn clusters_are_meant_by_name_beginning_or_label() {
+        let clusters = [
+            ("abc1", None),
+            ("abd2", Some("etl")),
+            ("eee3", Some("etl")),
+            ("etl", Some("mine")),
+        ];
+        let meant = |name| chosen(&clusters, |cluster| *cluster, name).map(|cluster| cluster.0);
+        for (name, found) in [("abc1", "abc1"), ("abd", "abd2"), ("mine", "etl"), ("e", "")] {
+            match meant(name) {
+                Ok(one) => assert_eq!(one, found),
+                Err(error) => assert!(
+                    found.is_empty() && error.to_string().starts_with("Several"),
+                    "{error}"
+                ),
+            }
+        }
+        assert!(meant("etl").unwrap_err().to_string().starts_with("Several"));
+        assert!(meant("x").unwrap_err().to_string().contains("lists them"));
     }
 
     #[test]
