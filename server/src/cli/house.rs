@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use super::host::ServerHost;
 use super::{HouseArgs, Switch, listen};
 use crate::attached::Attachments;
 use crate::clusters::guard::GuardConfig;
@@ -22,7 +23,7 @@ use crate::clusters::{Clusters, GatewayOrigin};
 use crate::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
 use crate::embedded::{Embedded, Settings};
 use crate::http::App;
-use crate::jobs::{Jobs, JobsConfig, JupyterSource, ServerHost};
+use crate::jobs::{Jobs, JobsConfig, JupyterSource};
 use crate::kernels::Kernels;
 use crate::proxy::dashboard::Dashboards;
 use crate::proxy::gateway::{Door, router as door_router};

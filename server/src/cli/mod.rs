@@ -1,6 +1,7 @@
 //! The command line.
 
 mod doctor;
+mod host;
 mod house;
 mod listen;
 mod look;

@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 pub use self::fault::check as check_fault;
-pub use self::host::{ClusterHost, Host, ServerHost};
+pub use self::host::{ClusterHost, Host};
 pub use self::jupyter::JupyterSource;
 pub(crate) use self::jupyter::{JupyterClient, ListedKernel, http_client as jupyter_http_client};
 pub use self::owned::Listed;
