@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use dask_gateway::{ConfigSources, GatewayConfig};
+use dask_gateway::{ConfigSources, GatewayConfig, literal};
 use protocol::jobs::Job;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
@@ -367,7 +367,6 @@ async fn open_door(membership: &mut Membership) -> anyhow::Result<(tokio::net::T
 
 /// What a job's kernel needs besides the address of the door: the other addresses follow from the gateway's own.
 fn job_env(config: &GatewayConfig) -> BTreeMap<String, String> {
-    let plain = |text: &String| text.replace('{', "{{").replace('}', "}}");
     let proxy = config
         .proxy_address
         .as_ref()
@@ -378,7 +377,7 @@ fn job_env(config: &GatewayConfig) -> BTreeMap<String, String> {
     ];
     let named = named
         .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), plain(value?))));
+        .filter_map(|(name, value)| Some((name.to_owned(), literal(value?))));
     // The door is on this machine, whatever proxy leads to the gateway.
     named
         .chain([("DASK_GATEWAY__HTTP_CLIENT__PROXY".to_owned(), "False".to_owned())])

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dask_gateway::{AuthConfig, GatewayClient, GatewayConfig, GatewayError, HttpProxy, Secret};
+use dask_gateway::{AuthConfig, GatewayClient, GatewayConfig, GatewayError, HttpProxy, Secret, literal};
 use tokio::sync::watch;
 
 pub use self::advice::Advice;
@@ -158,16 +158,14 @@ impl Embedded {
     /// What kernels need in their environment so that `Gateway()` without arguments reaches this gateway through `door`,
     /// a URL; `public` is what browsers put before a dashboard's route.
     pub fn kernel_env(&self, door: &str, public: &str) -> BTreeMap<String, String> {
-        // Dask fills in templates, so braces that are meant as such stand twice.
-        let plain = |text: &str| text.replace('{', "{{").replace('}', "}}");
         let port = self.record.port;
         [
-            ("DASK_GATEWAY__ADDRESS", plain(door)),
+            ("DASK_GATEWAY__ADDRESS", literal(door)),
             (
                 "DASK_GATEWAY__PROXY_ADDRESS",
                 format!("gateway://127.0.0.1:{port}"),
             ),
-            ("DASK_GATEWAY__PUBLIC_ADDRESS", plain(public)),
+            ("DASK_GATEWAY__PUBLIC_ADDRESS", literal(public)),
             ("DASK_GATEWAY__AUTH__TYPE", "basic".to_owned()),
             ("DASK_GATEWAY__AUTH__KWARGS__USERNAME", self.record.user.clone()),
             (
@@ -176,7 +174,7 @@ impl Embedded {
             ),
             // Dask's client takes HTTP_PROXY even for this machine's own address.
             ("DASK_GATEWAY__HTTP_CLIENT__PROXY", "False".to_owned()),
-            ("GATEHOUSE_GATEWAY_ADDRESS", plain(door)),
+            ("GATEHOUSE_GATEWAY_ADDRESS", literal(door)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()

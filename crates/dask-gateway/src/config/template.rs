@@ -43,6 +43,11 @@ pub(super) fn fill(key: &str, text: &str, env: &Environment) -> Result<String, C
     Ok(filled)
 }
 
+/// A value that means `text`, whatever braces are in it.
+pub fn literal(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +63,7 @@ mod tests {
         assert_eq!(filled("{{{USER}}}").unwrap(), "{alice}");
         assert_eq!(filled("{A-B}").unwrap(), "dash");
         assert_eq!(filled("plain").unwrap(), "plain");
+        assert_eq!(filled(&literal("{a}{{b")).unwrap(), "{a}{{b");
     }
 
     #[test]
