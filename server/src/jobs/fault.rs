@@ -1,7 +1,7 @@
 //! Deaths on purpose: `GATEHOUSE_DIES_AT=STEP:before` or `:after` kills the server, as `kill -9` does, before or after the
 //! side effect of a step. Tests restart it and look what became of the job.
 
-use super::record::Step;
+use super::step::Step;
 
 /// The variable's name.
 const VARIABLE: &str = "GATEHOUSE_DIES_AT";

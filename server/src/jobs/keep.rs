@@ -35,7 +35,8 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Outcome, job};
+    use super::super::record::job;
+    use super::super::step::Outcome;
     use super::super::{Jobs, now_ms};
     use super::*;
     use crate::store::Store;

@@ -21,6 +21,7 @@ mod plan;
 mod queue;
 mod record;
 mod request;
+mod step;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -42,8 +43,8 @@ pub use self::owned::Listed;
 use self::owned::Owned;
 pub use self::queue::Limits;
 use self::queue::Queue;
-pub use self::record::Step;
 use self::record::{Record, Records};
+pub use self::step::Step;
 use crate::store::{Store, StoreError};
 
 /// How long [`Jobs::shutdown`] waits for kernels to end.

@@ -3,7 +3,7 @@
 use protocol::jobs::JobState;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use super::record::Step;
+use super::step::Step;
 
 const STEPS: [(Step, &str); 9] = [
     (Step::Queued, "queued"),

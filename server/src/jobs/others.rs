@@ -7,7 +7,7 @@ use protocol::jobs::JobState;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::record::Step;
+use super::step::Step;
 use super::{Inner, Jobs};
 use crate::store::StoreError;
 
@@ -53,7 +53,8 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Outcome, job};
+    use super::super::record::job;
+    use super::super::step::Outcome;
     use super::*;
 
     #[tokio::test]

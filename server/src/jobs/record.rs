@@ -7,33 +7,11 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::names::Named;
+use super::step::{Outcome, Step};
 use crate::store::{Store, StoreError};
 
 /// Jobs that a list shows at most, newest first.
 const LISTED: u32 = 200;
-
-/// The step that is about to be taken: stored first, so that a restarted server knows what may have happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
-    /// Nothing outside the store yet.
-    Queued,
-    /// A cluster of its own is asked for. It may exist: [`super::owned`] says how it is found.
-    AskCluster,
-    /// The cluster's name is stored; it and its workers are waited for.
-    AwaitCluster,
-    /// A kernel is asked for. It may exist: its session's path names the job.
-    StartKernel,
-    /// The prelude and the code are sent to the kernel, which needs nobody from then on.
-    Execute,
-    /// The outcome is known; the kernel is being shut down.
-    Close,
-    /// The kernel is gone; the clusters that belong to the job are being stopped.
-    StopClusters,
-    /// Nothing of it runs any more; what remains of it is being written.
-    Keep,
-    /// Nothing is left to do.
-    Over,
-}
 
 /// What is told of a job beside its state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,37 +22,6 @@ pub(super) struct Notes {
     pub(super) mismatches: Vec<String>,
     pub(super) notebook: Option<String>,
     pub(super) exit_status: Option<i32>,
-}
-
-/// How a job ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) state: JobState,
-    /// A sentence, where it failed.
-    pub(super) error: Option<String>,
-}
-
-impl Outcome {
-    pub(super) fn succeeded() -> Self {
-        Self {
-            state: JobState::Succeeded,
-            error: None,
-        }
-    }
-
-    pub(super) fn cancelled() -> Self {
-        Self {
-            state: JobState::Cancelled,
-            error: None,
-        }
-    }
-
-    pub(super) fn failed(sentence: impl Into<String>) -> Self {
-        Self {
-            state: JobState::Failed,
-            error: Some(sentence.into()),
-        }
-    }
 }
 
 /// A row.

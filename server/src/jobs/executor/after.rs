@@ -14,7 +14,8 @@ use super::super::now_ms;
 use super::super::output::Reader;
 use super::super::owned::Asked;
 use super::super::plan::Plan;
-use super::super::record::{Notes, Outcome, Step};
+use super::super::record::Notes;
+use super::super::step::{Outcome, Step};
 use super::{CHECK, Run, Stop};
 
 /// How often a kernel's end is asked for where Jupyter does not answer.

@@ -10,8 +10,8 @@ use tracing::{info, warn};
 use super::super::host::{Host, LEASE};
 use super::super::now_ms;
 use super::super::owned::Asked;
-use super::super::record::Step;
 use super::super::request::shorten;
+use super::super::step::Step;
 use super::{Run, Stop};
 use crate::jobs::fault::{self, Moment};
 

@@ -20,7 +20,8 @@ use super::host::Host;
 use super::jupyter::{JupyterClient, JupyterError};
 use super::output::{Line, POLL, Reader};
 use super::plan::Plan;
-use super::record::{KernelIds, Notes, Outcome, Record, Step};
+use super::record::{KernelIds, Notes, Record};
+use super::step::{Outcome, Step};
 use super::{Inner, now_ms};
 use crate::store::StoreError;
 
