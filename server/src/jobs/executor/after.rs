@@ -16,7 +16,8 @@ use super::super::owned::Asked;
 use super::super::plan::Plan;
 use super::super::record::Notes;
 use super::super::step::{Outcome, Step};
-use super::{CHECK, Run, Stop};
+use super::watch::CHECK;
+use super::{Run, Stop};
 
 /// How often a kernel's end is asked for where Jupyter does not answer.
 const CLOSE_ATTEMPTS: u32 = 3;
