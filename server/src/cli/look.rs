@@ -13,6 +13,7 @@ use serde_json::json;
 use super::HouseArgs;
 use super::house::{default_state_dir, gateway_config};
 use super::values::chosen;
+use crate::clock::{now_ms, words};
 use crate::embedded::Embedded;
 use crate::state_dir::StateDir;
 use crate::store::Store;
@@ -122,7 +123,7 @@ pub(super) async fn clusters(args: LookArgs) -> anyhow::Result<ExitCode> {
     for cluster in &clusters {
         let state = cluster.report.status.as_str();
         println!(
-            "{}  {state:<8}  {:>9}  {}",
+            "{}  {state:<8}  {:>11}  {}",
             cluster.report.name,
             since(cluster.report.start_time),
             cluster.label.as_deref().unwrap_or("")
@@ -153,10 +154,7 @@ pub(super) async fn jobs(args: LookArgs) -> anyhow::Result<ExitCode> {
 
 fn line(job: &Job) -> String {
     let state = format!("{:?}", job.state).to_lowercase();
-    let took = job
-        .started_at
-        .zip(job.ended_at)
-        .map(|(from, to)| words((to - from) / 1000));
+    let took = job.started_at.zip(job.ended_at).map(|(from, to)| span(to - from));
     let took = took.unwrap_or_else(|| since(job.started_at));
     let why = job
         .error
@@ -164,7 +162,7 @@ fn line(job: &Job) -> String {
         .map(|error| format!("  {error}"))
         .unwrap_or_default();
     format!(
-        "{}  {state:<10}  {took:>9}  {}{why}",
+        "{}  {state:<10}  {took:>11}  {}{why}",
         &job.id[..8.min(job.id.len())],
         job.name
     )
@@ -173,15 +171,11 @@ fn line(job: &Job) -> String {
 /// How long ago that was.
 fn since(at_ms: Option<i64>) -> String {
     let Some(at) = at_ms else { return "–".to_owned() };
-    words((crate::clock::now_ms() - at).max(0) / 1000)
+    span(now_ms() - at)
 }
 
-fn words(seconds: i64) -> String {
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} m {seconds:02} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes:02} m"),
-    }
+fn span(ms: i64) -> String {
+    words(u64::try_from(ms / 1000).unwrap_or(0))
 }
 
 /// Shuts clusters down and waits until they are over.

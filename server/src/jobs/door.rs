@@ -3,7 +3,8 @@
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
-use super::{Jobs, now_ms};
+use super::Jobs;
+use crate::clock::now_ms;
 use crate::proxy::gateway::JobClusters;
 
 impl JobClusters for Jobs {

@@ -35,10 +35,11 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Jobs;
     use super::super::record::job;
     use super::super::step::Outcome;
-    use super::super::{Jobs, now_ms};
     use super::*;
+    use crate::clock::now_ms;
     use crate::store::Store;
 
     #[tokio::test]

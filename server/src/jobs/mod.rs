@@ -26,7 +26,7 @@ mod step;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use protocol::jobs::{CreateJob, Job, JobOutput, JobState};
 use protocol::rest::JupyterStatus;
@@ -336,12 +336,6 @@ impl Inner {
     fn folder(&self, id: &str) -> PathBuf {
         self.config.folder.join(id)
     }
-}
-
-/// Unix time in milliseconds.
-fn now_ms() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::files::contents;
 use super::jupyter::{JupyterClient, JupyterError};
 use super::plan::Plan;
-use super::{Inner, JobError, now_ms};
+use super::{Inner, JobError};
+use crate::clock::now_ms;
 
 /// Bytes of a source: of Python, and of a notebook without what it showed when it was saved.
 const CODE_LIMIT: usize = 1 << 20;

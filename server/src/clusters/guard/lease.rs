@@ -3,6 +3,7 @@
 use protocol::guard::{AtEnd, Enforcer, LeaseTerms, Limit};
 
 use super::settings::LONGEST_S;
+use crate::clock::words;
 use crate::clusters::ClusterError;
 use crate::live::Activity;
 
@@ -200,27 +201,6 @@ pub(super) fn check(terms: &LeaseTerms, warn_s: u64) -> Result<(), ClusterError>
         }
     }
     Ok(())
-}
-
-/// A span of time in words: `90 s`, `5 min`, `1 h 30 min`, `2 d`.
-pub(super) fn words(seconds: u64) -> String {
-    let (d, h, m, s) = (
-        seconds / 86_400,
-        seconds / 3600 % 24,
-        seconds / 60 % 60,
-        seconds % 60,
-    );
-    let parts: Vec<String> = [(d, "d"), (h, "h"), (m, "min"), (s, "s")]
-        .into_iter()
-        .filter(|(n, _)| *n > 0)
-        .take(2)
-        .map(|(n, unit)| format!("{n} {unit}"))
-        .collect();
-    if parts.is_empty() {
-        "0 s".to_owned()
-    } else {
-        parts.join(" ")
-    }
 }
 
 #[cfg(test)]
@@ -430,18 +410,5 @@ mod tests {
         assert!(check(Some(300), true).unwrap_err().contains("5 min"));
         assert!(check(Some(0), false).is_err());
         assert!(check(Some(u64::MAX), true).unwrap_err().contains("a year"));
-    }
-
-    #[test]
-    fn spans_are_said_in_two_units() {
-        for (seconds, said) in [
-            (0, "0 s"),
-            (90, "1 min 30 s"),
-            (300, "5 min"),
-            (5400, "1 h 30 min"),
-            (172_800, "2 d"),
-        ] {
-            assert_eq!(words(seconds), said);
-        }
     }
 }

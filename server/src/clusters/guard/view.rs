@@ -4,7 +4,8 @@ use protocol::guard::{AtEnd, Enforcer, Glance, Lease, Limit, Offer, OfferedAct, 
 use protocol::names::title;
 use protocol::rest::{Cluster, ClusterState};
 
-use super::lease::{Due, LeaseRow, Origin, words};
+use super::lease::{Due, LeaseRow, Origin};
+use crate::clock::words;
 use crate::clusters::{Clusters, GatewayOrigin};
 use crate::live::Activity;
 

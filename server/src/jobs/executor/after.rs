@@ -10,7 +10,6 @@ use tracing::{info, warn};
 use super::super::fault::{self, Moment};
 use super::super::host::Host;
 use super::super::notebook::Executed;
-use super::super::now_ms;
 use super::super::output::Reader;
 use super::super::owned::Asked;
 use super::super::plan::Plan;
@@ -18,6 +17,7 @@ use super::super::record::Notes;
 use super::super::step::{Outcome, Step};
 use super::watch::CHECK;
 use super::{Run, Stop};
+use crate::clock::now_ms;
 
 /// How often a kernel's end is asked for where Jupyter does not answer.
 const CLOSE_ATTEMPTS: u32 = 3;

@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::super::host::{Host, LEASE};
-use super::super::now_ms;
 use super::super::owned::Asked;
 use super::super::request::shorten;
 use super::super::step::Step;
 use super::{Run, Stop};
+use crate::clock::now_ms;
 use crate::jobs::fault::{self, Moment};
 
 /// How long a fresh cluster and its workers may take where nothing else was said.

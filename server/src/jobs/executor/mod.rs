@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::after::NOTEBOOK;
 use self::watch::Read;
+use super::Inner;
 use super::channels::Channels;
 use super::fault::{self, Moment};
 use super::health::{Health, Requests};
@@ -21,7 +22,7 @@ use super::output::Reader;
 use super::plan::Plan;
 use super::record::{KernelIds, Notes, Record};
 use super::step::{Outcome, Step};
-use super::{Inner, now_ms};
+use crate::clock::now_ms;
 use crate::store::StoreError;
 
 const PRELUDE: &str = include_str!("../prelude.py");

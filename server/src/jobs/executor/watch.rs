@@ -9,11 +9,11 @@ use tracing::warn;
 use super::super::channels::{Channels, KernelEvent};
 use super::super::health::{Health, Requests};
 use super::super::jupyter::JupyterClient;
-use super::super::now_ms;
 use super::super::output::{Line, POLL, Reader};
 use super::super::record::KernelIds;
 use super::super::step::Outcome;
 use super::{Run, Stop};
+use crate::clock::now_ms;
 
 /// How long an interrupted job may take to end by itself.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
