@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::jobs::{Job, JobState};
+use protocol::jobs::{Job, JobState, WorkKind};
 use yew::prelude::*;
 
 use super::super::context::{Panel, Sheet, use_panel};
@@ -78,7 +78,8 @@ pub fn JobView(props: &JobViewProps) -> Html {
     };
     // Not where Cancel was: who presses that twice means that.
     let again = match &props.job {
-        Some(job) if job.state.is_over() => {
+        // What is a file is run from where it lies: here is no field for its arguments.
+        Some(job) if job.state.is_over() && job.request.work.kind == WorkKind::Snippet => {
             let (whole, cluster) = (code.clone(), job.cluster.clone());
             let again = panel.go.reform(move |_: MouseEvent| Sheet::RunJob {
                 cluster: cluster.clone(),
@@ -158,7 +159,7 @@ pub fn JobView(props: &JobViewProps) -> Html {
                             <p class="gh-hint">{"The beginning is not shown: only the last 10 MB are."}</p>
                         }
                         if output.is_empty() {
-                            <p class="gh-hint">{waiting(props.job.as_deref())}</p>
+                            <p class="gh-hint">{waiting(props.job.as_deref()).to_owned()}</p>
                         }
                         {for output.blocks().map(|block| html! {
                             <OutputBlock key={block.id} block={Shown(Rc::clone(block))} {cancelled} />
@@ -208,7 +209,13 @@ fn use_code(panel: &Panel, job: Option<&Rc<Job>>) -> Option<String> {
 }
 
 /// What an empty output means.
-fn waiting(job: Option<&Job>) -> &'static str {
+fn waiting(job: Option<&Job>) -> &str {
+    if let Some(doing) = job
+        .filter(|job| !job.state.is_over())
+        .and_then(|job| job.doing.as_deref())
+    {
+        return doing;
+    }
     match job.map(|job| job.state) {
         None | Some(JobState::Queued) => "Waiting for its turn.",
         Some(JobState::Starting) => "Its kernel is starting and connecting to the cluster.",

@@ -396,41 +396,44 @@ impl Scene {
         let painted = state
             .picture
             .update(timeline, &view, &state.visible, &state.colors);
-        let marked = |shown: &Shown| (shown.hit, shown.brush, shown.picked, shown.moment);
-        let strips = now.strips != state.shown.strips;
-        if painted.changed || moved || strips || marked(&now) != marked(&state.shown) {
+        // Without data there is no time, and a notice stands alone.
+        let axis = (!now.blank).then(|| TimeAxis::new(view, size.ratio, zone_us()));
+        if painted.changed || now != state.shown {
             let loaded = if painted.changed {
                 self.blitter.load(state.picture.pixels(), view.width() as usize)
             } else {
                 Ok(())
             };
-            if let Err(error) = loaded.and_then(|()| self.paint_plot(state, live)) {
+            if let Err(error) = loaded.and_then(|()| self.paint_plot(state, live, axis.as_ref())) {
                 gloo::console::error!("the task stream could not be painted:", error);
             }
         }
         if !painted.exact {
             self.frame.request();
         }
-        if now.blank {
-            // No data, no time: the notice stands alone.
-            if let Some(axis) = context(&self.parts.axis) {
-                clear(&axis);
+        match axis {
+            None => {
+                if let Some(axis) = context(&self.parts.axis) {
+                    clear(&axis);
+                }
             }
-        } else if moved || state.shown.blank {
-            let left = size.px(f64::from(self.parts.plot.offset_left()));
-            let axis = TimeAxis::new(view, size.ratio, zone_us());
-            if let Err(error) = axis.draw(&self.parts.axis, left, &state.theme, size.ratio) {
-                gloo::console::error!("the time axis could not be painted:", error);
+            Some(axis) if moved || state.shown.blank => {
+                let left = size.px(f64::from(self.parts.plot.offset_left()));
+                if let Err(error) = axis.draw(&self.parts.axis, left, &state.theme, size.ratio) {
+                    gloo::console::error!("the time axis could not be painted:", error);
+                }
             }
+            Some(_) => {}
         }
         state.shown = now;
     }
+
     /// Grid, rows, and what lies over them.
-    fn paint_plot(&self, state: &State, live: &Live) -> Result<(), JsValue> {
+    fn paint_plot(&self, state: &State, live: &Live, axis: Option<&TimeAxis>) -> Result<(), JsValue> {
         let (view, size, context) = (state.camera.view(), state.size, &self.context);
         clear(context);
-        if live.stream.timeline.bounds().is_some() {
-            TimeAxis::new(view, size.ratio, zone_us()).draw_grid(context, &state.theme, size.ratio);
+        if let Some(axis) = axis {
+            axis.draw_grid(context, &state.theme, size.ratio);
         }
         let width = f64::from(view.width());
         let columns = state.picture.columns(&view);
