@@ -243,7 +243,7 @@ impl Run<'_> {
 }
 
 /// What is still waited for; `None` where all is there.
-fn standing(cluster: Option<&Cluster>, name: &str, wanted: u32) -> Result<Option<String>, Stop> {
+pub(super) fn standing(cluster: Option<&Cluster>, name: &str, wanted: u32) -> Result<Option<String>, Stop> {
     let Some(cluster) = cluster else {
         return Err(Stop::Failed(format!(
             "Cluster {name} is gone. Choose another one, or let the job have a cluster of its own."
@@ -263,54 +263,5 @@ fn standing(cluster: Option<&Cluster>, name: &str, wanted: u32) -> Result<Option
                 "Cluster {name} ended before the code could begin. {reason}"
             )))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cluster(state: ClusterState, workers: Option<u32>) -> Cluster {
-        use protocol::rest::{ClusterSummary, LiveState};
-        Cluster {
-            name: "c".into(),
-            label: None,
-            state,
-            reason: Some("No room.".into()),
-            started_at: None,
-            stopped_at: None,
-            options: serde_json::Map::new(),
-            scaling: Scaling::Unknown,
-            summary: workers.map(|workers| ClusterSummary {
-                workers,
-                ..ClusterSummary::default()
-            }),
-            live: LiveState::Off,
-            dashboard: None,
-            life: protocol::life::Life::default(),
-            lease: None,
-            cost: None,
-        }
-    }
-
-    #[test]
-    fn the_code_begins_with_all_workers() {
-        let waits = |cluster: Option<Cluster>, wanted| standing(cluster.as_ref(), "c", wanted);
-        let running = |workers| Some(cluster(ClusterState::Running, workers));
-        assert!(
-            waits(Some(cluster(ClusterState::Pending, None)), 1)
-                .unwrap()
-                .is_some()
-        );
-        assert_eq!(
-            waits(running(Some(2)), 4).unwrap().as_deref(),
-            Some("Waits for workers: 2 of 4")
-        );
-        assert_eq!(waits(running(Some(4)), 4).unwrap(), None);
-        assert!(waits(running(None), 1).unwrap().is_some());
-        assert_eq!(waits(running(None), 0).unwrap(), None);
-        let failed = waits(Some(cluster(ClusterState::Failed, None)), 1).unwrap_err();
-        assert!(failed.to_string().contains("No room."), "{failed}");
-        assert!(waits(None, 1).unwrap_err().to_string().contains("is gone"));
     }
 }

@@ -2,6 +2,8 @@
 
 mod after;
 mod cluster;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::path::Path;

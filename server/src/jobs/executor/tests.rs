@@ -1,0 +1,261 @@
+//! What becomes of jobs whose clusters do not do what was hoped for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use protocol::jobs::{Job, JobState, OnMismatch, Place, PlaceKind};
+use protocol::life::Life;
+use protocol::rest::{
+    Cluster, ClusterState, ClusterSummary, CreateCluster, LiveState, OptionValues, Scaling,
+};
+
+use super::super::host::ClusterHost;
+use super::super::record::job;
+use super::super::{Jobs, Listed};
+use super::cluster::standing;
+use crate::clusters::Named;
+
+/// Clusters that do as they are told here.
+#[derive(Default)]
+struct Fakes {
+    /// Why a cluster is refused, in turn; then they are made.
+    refusals: Mutex<Vec<&'static str>>,
+    workers: u32,
+    /// Of clusters that were made.
+    state: Option<ClusterState>,
+    mismatches: Vec<String>,
+    done: Mutex<Vec<String>>,
+}
+
+impl Fakes {
+    fn note(&self, what: String) {
+        self.done.lock().unwrap().push(what);
+    }
+
+    fn done(&self) -> Vec<String> {
+        self.done.lock().unwrap().clone()
+    }
+}
+
+fn cluster(state: ClusterState, workers: u32) -> Cluster {
+    Cluster {
+        name: "made".into(),
+        label: Some("sum".into()),
+        state,
+        reason: Some("No room.".into()),
+        started_at: None,
+        stopped_at: None,
+        options: OptionValues::new(),
+        scaling: Scaling::Unknown,
+        summary: Some(ClusterSummary {
+            workers,
+            ..ClusterSummary::default()
+        }),
+        live: LiveState::Off,
+        dashboard: None,
+        life: Life::default(),
+        lease: None,
+        cost: None,
+    }
+}
+
+impl ClusterHost for Fakes {
+    fn create(&self, _: CreateCluster, named: Named) -> BoxFuture<'_, Result<String, String>> {
+        Box::pin(async move {
+            let refusal = self.refusals.lock().unwrap().pop();
+            if let Some(refusal) = refusal {
+                self.note("refused".into());
+                return Err(refusal.into());
+            }
+            self.note("made".into());
+            named("made".into()).await.unwrap();
+            Ok("made".into())
+        })
+    }
+
+    fn adopt<'a>(&'a self, name: &'a str, _: CreateCluster) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            self.note(format!("adopted {name}"));
+            Ok(())
+        })
+    }
+
+    fn find<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<Cluster>> {
+        Box::pin(async move { Some(cluster(self.state?, self.workers)) })
+    }
+
+    fn listed(&self) -> BoxFuture<'_, Result<Vec<Listed>, String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn stop<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            self.note(format!("stopped {name}"));
+            Ok(())
+        })
+    }
+
+    fn mismatches<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Vec<String>, String>> {
+        Box::pin(async move { Ok(self.mismatches.clone()) })
+    }
+
+    fn kernel_env(&self, _: &str) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+}
+
+/// A job on a fresh cluster, as it ended where there is no Jupyter Server.
+async fn ended(fakes: &Arc<Fakes>, change: impl FnOnce(&mut Job)) -> Job {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::unavailable(folder.path(), "a").await;
+    jobs.tell_host(Arc::clone(fakes) as _);
+    let mut wanted = job("1", 10);
+    (wanted.cluster, wanted.cluster_label) = (None, None);
+    wanted.request.place = Place {
+        kind: PlaceKind::Fresh,
+        ..Place::default()
+    };
+    change(&mut wanted);
+    jobs.0.records.insert(&wanted).await.unwrap();
+    jobs.drive(jobs.0.record("1").await.unwrap());
+    jobs.0.tasks.close();
+    jobs.0.tasks.wait().await;
+    assert_eq!(
+        jobs.0.owned.of("1").await.unwrap(),
+        [],
+        "nothing belongs to it any more"
+    );
+    let job = jobs.get("1").await.unwrap();
+    assert!(job.state.is_over(), "{job:?}");
+    job
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_refused_is_asked_for_as_often_as_was_said() {
+    let fakes = Arc::new(Fakes {
+        refusals: Mutex::new(vec!["Not now.", "Not yet.", "No."]),
+        ..Fakes::default()
+    });
+    let job = ended(&fakes, |job| job.request.retries = 1).await;
+    assert_eq!((job.state, job.attempt), (JobState::Failed, 2));
+    assert_eq!(job.error.as_deref(), Some("Not yet."));
+    assert_eq!(fakes.done(), ["refused", "refused"]);
+}
+
+#[tokio::test]
+async fn a_cluster_that_does_not_come_is_given_up_and_stopped() {
+    let fakes = Arc::new(Fakes {
+        state: Some(ClusterState::Running),
+        workers: 1,
+        ..Fakes::default()
+    });
+    let job = ended(&fakes, |job| {
+        (job.request.place.wait_for, job.request.place.wait_limit_s) = (Some(3), Some(0));
+    })
+    .await;
+    let error = job.error.unwrap();
+    assert!(
+        error.contains("not ready within 0 s (Waits for workers: 1 of 3)"),
+        "{error}"
+    );
+    assert!(error.contains("ask for fewer workers"), "{error}");
+    assert_eq!(job.cluster_label.as_deref(), Some("sum"));
+    assert_eq!(fakes.done(), ["made", "stopped made"]);
+
+    let failed = Arc::new(Fakes {
+        state: Some(ClusterState::Failed),
+        ..Fakes::default()
+    });
+    let error = ended(&failed, |_| {}).await.error.unwrap();
+    assert_eq!(error, "Cluster made ended before the code could begin. No room.");
+    assert_eq!(failed.done(), ["made", "stopped made"]);
+}
+
+#[tokio::test]
+async fn versions_that_do_not_fit_are_shown_or_stop_the_job() {
+    let fakes = || {
+        Arc::new(Fakes {
+            state: Some(ClusterState::Running),
+            workers: 1,
+            mismatches: vec!["numpy differs.".into()],
+            ..Fakes::default()
+        })
+    };
+    let stopped = ended(&fakes(), |job| job.request.on_mismatch = OnMismatch::Stop).await;
+    let error = stopped.error.unwrap();
+    assert!(
+        error.contains("don't fit each other: numpy differs. Choose another kernel"),
+        "{error}"
+    );
+    let shown = ended(&fakes(), |_| {}).await;
+    assert_eq!(shown.mismatches, ["numpy differs."]);
+    assert_eq!(
+        shown.error.as_deref(),
+        Some("There is none."),
+        "it went on to its kernel"
+    );
+}
+
+#[tokio::test]
+async fn what_could_not_be_stopped_is_stopped_by_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::unavailable(folder.path(), "a").await;
+    let fakes = Arc::new(Fakes::default());
+    jobs.tell_host(Arc::clone(&fakes) as _);
+    let owned = &jobs.0.owned;
+    let row = owned.asking("gone", &OptionValues::new(), [], 1).await.unwrap();
+    owned.named(row, "left").await.unwrap();
+    jobs.0.records.insert(&job("runs", 1)).await.unwrap();
+    let row = owned.asking("runs", &OptionValues::new(), [], 1).await.unwrap();
+    owned.named(row, "used").await.unwrap();
+    jobs.0.stop_left_clusters().await;
+    assert_eq!(fakes.done(), ["stopped left"]);
+    assert_eq!(owned.of("gone").await.unwrap(), []);
+    assert_eq!(owned.of("runs").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_notebook_that_is_not_there_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::unavailable(folder.path(), "a").await;
+    assert!(
+        jobs.notebook("none")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("no job none")
+    );
+    jobs.0.records.insert(&job("1", 1)).await.unwrap();
+    let said = jobs.notebook("1").await.unwrap_err().to_string();
+    assert_eq!(said, "The executed notebook is there when the job is over.");
+    let cancelled = super::Outcome::cancelled();
+    jobs.0.records.over("1", &cancelled, 2).await.unwrap();
+    let said = jobs.notebook("1").await.unwrap_err().to_string();
+    assert_eq!(said, "The job has no notebook: its code never began.");
+}
+
+#[test]
+fn the_code_begins_with_all_workers() {
+    let waits = |cluster: Option<Cluster>, wanted| standing(cluster.as_ref(), "c", wanted);
+    let running = |workers| Some(cluster(ClusterState::Running, workers));
+    assert!(
+        waits(Some(cluster(ClusterState::Pending, 0)), 1)
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(
+        waits(running(2), 4).unwrap().as_deref(),
+        Some("Waits for workers: 2 of 4")
+    );
+    assert_eq!(waits(running(4), 4).unwrap(), None);
+    assert!(waits(running(0), 1).unwrap().is_some());
+    assert_eq!(waits(running(0), 0).unwrap(), None);
+    let failed = waits(Some(cluster(ClusterState::Failed, 0)), 1).unwrap_err();
+    assert!(failed.to_string().contains("No room."), "{failed}");
+    assert!(waits(None, 1).unwrap_err().to_string().contains("is gone"));
+}
