@@ -1,0 +1,140 @@
+//! Scripts, notebooks, limits and retries, in real kernels without a cluster.
+
+use std::sync::Arc;
+
+use gatehouse::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
+use gatehouse::jobs::{Jobs, JupyterSource};
+use protocol::jobs::{CreateJob, Job, JobOutput, JobState, Work, WorkKind};
+use serde_json::json;
+
+use crate::house::{Ended, ended, jobs_in, python};
+
+fn wanted(kind: WorkKind, source: impl Into<String>) -> CreateJob {
+    CreateJob {
+        work: Work {
+            kind,
+            source: source.into(),
+            ..Work::default()
+        },
+        ..CreateJob::default()
+    }
+}
+
+async fn run(jobs: &Jobs, request: CreateJob) -> (Ended, Job) {
+    let job = jobs.create(request).await.unwrap();
+    let ended = ended(jobs, &job.id).await;
+    (ended, jobs.get(&job.id).await.unwrap())
+}
+
+fn notebook(cells: &[(&str, &[&str])]) -> String {
+    let cell = |(source, tags): &(&str, &[&str])| json!({ "cell_type": "code", "execution_count": null, "metadata": { "tags": tags }, "outputs": [], "source": source });
+    let cells: Vec<_> = cells.iter().map(cell).collect();
+    json!({ "nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells }).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_ends_as_its_code_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let jupyter = Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
+        python: python(),
+        folder: folder.path().join("jupyter"),
+        root: Some(folder.path().to_owned()),
+        kernel_env: std::collections::BTreeMap::new(),
+    }));
+    let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(Arc::clone(&jupyter))).await;
+
+    // A script from Jupyter's folder, in its own folder, with variables and its own exit status.
+    std::fs::create_dir(folder.path().join("a b")).unwrap();
+    std::fs::write(
+        folder.path().join("a b/script.py"),
+        "import os, sys\nprint(sys.argv, os.environ['COLOUR'], os.path.basename(os.getcwd()))\nsys.exit(7)\n",
+    )
+    .unwrap();
+    let mut script = wanted(WorkKind::Script, "");
+    script.work.path = Some("a b/script.py".into());
+    script.work.args = vec!["-v".into()];
+    script.environment = [("COLOUR".to_owned(), "blue".to_owned())].into();
+    let (shown, job) = run(&jobs, script).await;
+    assert_eq!(shown.stdout, "['script.py', '-v'] blue a b\n", "{shown:#?}");
+    assert_eq!(
+        (job.state, job.exit_status, job.name.as_str()),
+        (JobState::Failed, Some(7), "script.py")
+    );
+    assert_eq!(
+        job.error.as_deref(),
+        Some("The code ended itself with exit status 7.")
+    );
+
+    // A cell that may raise ends nothing, one that may not ends it all.
+    let source = notebook(&[
+        ("print('one')", &[]),
+        ("1 / 0", &["raises-exception"]),
+        ("print('two')\nraise KeyError('three')", &[]),
+        ("print('never')", &[]),
+    ]);
+    let (shown, job) = run(&jobs, wanted(WorkKind::Notebook, source)).await;
+    assert_eq!(shown.stdout, "one\ntwo\n");
+    let names: Vec<_> = shown.errors.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names, ["ZeroDivisionError", "KeyError"]);
+    assert_eq!(job.cells.map(|cells| (cells.done, cells.all)), Some((3, 4)));
+    assert!(job.error.unwrap().starts_with("The code raised KeyError"));
+    let executed: serde_json::Value = serde_json::from_slice(&jobs.notebook(&job.id).await.unwrap()).unwrap();
+    assert_eq!(executed["cells"][1]["outputs"][0]["ename"], "ZeroDivisionError");
+    assert_eq!(executed["cells"][3]["execution_count"], serde_json::Value::Null);
+
+    // What takes too long is ended.
+    let mut long = wanted(
+        WorkKind::Snippet,
+        "import time\nprint('begun', flush=True)\ntime.sleep(600)",
+    );
+    long.time_limit_s = Some(6);
+    let (shown, job) = run(&jobs, long).await;
+    assert_eq!((shown.stdout.as_str(), job.state), ("begun\n", JobState::Failed));
+    assert!(
+        job.error
+            .unwrap()
+            .starts_with("The job ran into its time limit of 6 s")
+    );
+
+    // What failed once is begun anew, in another kernel; both attempts are shown.
+    let flaky = "import os\nprint('here', 'x' in globals())\nx = 1\n\
+                 if not os.path.exists('tried'):\n    open('tried', 'w').close()\n    raise OSError('once')";
+    let mut again = wanted(WorkKind::Snippet, flaky);
+    again.retries = 2;
+    let (shown, job) = run(&jobs, again).await;
+    assert_eq!(
+        (job.state, job.attempt, job.error),
+        (JobState::Succeeded, 2, None)
+    );
+    assert_eq!(shown.stdout, "here False\nhere False\n");
+    assert!(shown.stderr.contains("attempt 2 begins"), "{}", shown.stderr);
+
+    // What was shown keeps the forms that it has, and what is shown anew says so.
+    let display = "from IPython.display import HTML, display\nhandle = display(HTML('<b>1</b>'), display_id='h')\n\
+                   handle.update(HTML('<b>2</b>'))\nb = bytes(range(3))\ndisplay({'image/png': b}, raw=True)";
+    let job = jobs.create(wanted(WorkKind::Snippet, display)).await.unwrap();
+    let mut output = jobs.output(&job.id).await.unwrap();
+    let mut seen = Vec::new();
+    while let Some(message) = output.recv().await {
+        if let JobOutput::Shown { data, id, update, .. } = message {
+            seen.push((data, id, update));
+        }
+    }
+    assert_eq!(seen.len(), 3, "{seen:#?}");
+    assert_eq!((seen[0].0["text/html"].as_str(), seen[0].2), ("<b>1</b>", false));
+    assert_eq!(
+        (seen[1].0["text/html"].as_str(), seen[1].1.as_deref(), seen[1].2),
+        ("<b>2</b>", Some("h"), true)
+    );
+    assert_eq!(seen[2].0["image/png"], "AAEC");
+
+    // A file that is not there is refused before anything is stored.
+    let mut missing = wanted(WorkKind::Notebook, "");
+    missing.work.path = Some("no.ipynb".into());
+    let refused = jobs.create(missing).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("There is no file no.ipynb in Jupyter's folder"),
+        "{refused}"
+    );
+    jupyter.shutdown().await;
+}
