@@ -19,6 +19,30 @@ await scenario('cli', async t => {
     return name;
   };
   const gatehouse = (...args) => t.run(t.binary, args, { cwd: folder, env, timeout: 180_000 });
+  /** `gatehouse run` that goes on meanwhile: `says(words)` waits for them, `interrupted()` presses Ctrl-C and waits for the end. */
+  const start = (...args) => {
+    const child = spawn(t.binary, ['run', ...args], { cwd: folder, env, detached: true });
+    t.defer(() => child.kill('SIGKILL'));
+    const exited = new Promise(resolve => child.once('exit', (code, signal) => resolve({ code, signal })));
+    const run = {
+      said: '',
+      async says(words) {
+        await t.until(() => run.said.match(words), {
+          timeout: 120_000,
+          what: () => `${words} of the job, not ${run.said}`
+        });
+        return run.said.match(words);
+      },
+      interrupted() {
+        child.kill('SIGINT');
+        return exited;
+      }
+    };
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', data => (run.said += data));
+    }
+    return run;
+  };
   const nothingLeft = async () => {
     await t.until(async () => (await t.processes()).length === 0, {
       what: async () => `an end of ${JSON.stringify(await t.processes())}`
@@ -123,16 +147,8 @@ await scenario('cli', async t => {
 
   await t.step('a job is seen, its cluster too, and Ctrl-C cleans up', async () => {
     const script = file('sleeping.py', 'import time\nprint("asleep", flush=True)\ntime.sleep(600)\n');
-    const run = spawn(t.binary, ['run', script, '--workers', '1'], { cwd: folder, env, detached: true });
-    t.defer(() => run.kill('SIGKILL'));
-    const exited = new Promise(resolve => run.once('exit', (code, signal) => resolve({ code, signal })));
-    let said = '';
-    run.stdout.on('data', data => (said += data));
-    run.stderr.on('data', data => (said += data));
-    await t.until(() => said.includes('asleep'), {
-      timeout: 120_000,
-      what: () => `a word of the job, not ${said}`
-    });
+    const run = start(script, '--workers', '1');
+    await run.says('asleep');
     const clusters = JSON.parse((await gatehouse('clusters', '--json')).stdout);
     t.equal(
       clusters.map(({ label, state }) => [label, state]),
@@ -150,12 +166,43 @@ await scenario('cli', async t => {
     const well = await gatehouse('doctor');
     t.equal(well.code, 0, `exit status of doctor, which said:\n${well.stdout}`);
     t.match(well.stdout, /✔ scheduler .* answers, distributed \d/, 'the scheduler');
-    run.kill('SIGINT');
-    t.equal(await exited, { code: 130, signal: null }, `how it ended; it said:\n${said}`);
+    t.equal(await run.interrupted(), { code: 130, signal: null }, `how it ended; it said:\n${run.said}`);
     await nothingLeft();
     const [after] = JSON.parse((await gatehouse('jobs', '--json')).stdout);
     t.equal([after.id, after.state], [job.id, 'cancelled'], 'the job afterwards');
   });
+
+  await t.step(
+    'a cluster is shut down by the beginning of its name, after its name is asked for',
+    async () => {
+      const script = file(
+        'making.py',
+        [
+          'import time',
+          'from dask_gateway import Gateway',
+          'cluster = Gateway().new_cluster(shutdown_on_close=False)',
+          'print("made", cluster.name, flush=True)',
+          'time.sleep(600)'
+        ].join('\n')
+      );
+      const run = start(script, '--no-cluster');
+      const name = (await run.says(/made (\w+)/))[1];
+      const unknown = await gatehouse('stop', 'nonesuch', '--yes');
+      t.equal(unknown.code, 1, 'exit status where there is no such cluster');
+      t.match(
+        unknown.stderr,
+        /No cluster of yours is called nonesuch; `gatehouse clusters` lists them/,
+        'what it says'
+      );
+      const stopped = await gatehouse('stop', name.slice(0, 6), '--yes', '--json');
+      t.equal([stopped.code, JSON.parse(stopped.stdout)], [0, [{ error: null, name }]], 'what is shut down');
+      t.equal(JSON.parse((await gatehouse('clusters', '--json')).stdout), [], 'clusters that are left');
+      t.equal((await run.interrupted()).code, 130, 'exit status');
+      await nothingLeft();
+      const none = await gatehouse('stop', '--all', '--yes');
+      t.equal([none.code, none.stdout], [0, 'No cluster runs.\n'], 'where there is nothing to shut down');
+    }
+  );
 
   await t.step('doctor says what is broken', async () => {
     const run = await gatehouse('doctor', '--gateway', 'http://127.0.0.1:9', '--json');
