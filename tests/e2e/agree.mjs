@@ -14,6 +14,13 @@ export function sum(facts, of) {
   return Object.values(facts).reduce((total, worker) => total + worker[of], 0);
 }
 
+/** The facts of all workers as those of one. */
+export function together(facts) {
+  const workers = Object.values(facts);
+  const names = Object.keys(workers[0]);
+  return Object.fromEntries(names.map(of => [of, sum(facts, of)]));
+}
+
 export function tally(list, of, count = () => 1) {
   const found = {};
   for (const item of list) {
@@ -36,6 +43,12 @@ export function nearly(shown, expected, share, what) {
 
 export const exact = of => (shown, facts) => exactly(shown, facts[of], of);
 export const near = (of, share) => (shown, facts) => nearly(shown, facts[of], share, of);
+/**
+ * What workers say that they keep in memory. The scheduler counts at most what the process has, which changes between two
+ * looks: where that bounds it, both are only nearly equal.
+ */
+export const managed = (shown, facts) =>
+  (facts.bounded ? near('managed', 0.03) : exact('managed'))(shown, facts);
 export const within = (of, distance) => (shown, facts) =>
   Math.abs(shown - facts[of]) <= distance
     ? undefined
@@ -62,10 +75,9 @@ export function latest(columns) {
     if (!row) {
       return 'no rows';
     }
-    const names = Object.keys(Object.values(facts)[0]);
-    const together = Object.fromEntries(names.map(of => [of, sum(facts, of)]));
+    const all = together(facts);
     return Object.entries(columns)
-      .map(([title, compare]) => compare(row[column(shown, title)], together))
+      .map(([title, compare]) => compare(row[column(shown, title)], all))
       .find(Boolean);
   };
 }

@@ -75,6 +75,7 @@ def facts(dask_scheduler):
             "process": memory.process,
             "managed": memory.managed,
             "spilled": memory.spilled,
+            "bounded": int(memory.managed >= memory.process),
             "cpu": metrics["cpu"],
             "fds": metrics["num_fds"],
             "processing": len(worker.processing),

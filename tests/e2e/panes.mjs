@@ -4,7 +4,20 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { column, exact, exactly, latest, near, nearly, perWorker, sum, tally, within } from './agree.mjs';
+import {
+  column,
+  exact,
+  exactly,
+  latest,
+  managed,
+  near,
+  nearly,
+  perWorker,
+  sum,
+  tally,
+  together,
+  within
+} from './agree.mjs';
 import { scenario } from './harness.mjs';
 import * as panel from './steps.mjs';
 
@@ -65,7 +78,7 @@ await scenario('panes', async t => {
   await check('cluster-memory', (shown, facts) => {
     const of = part => shown.rows.find(([row]) => row === part)?.[1];
     return (
-      exactly(of('Managed'), sum(facts, 'managed'), 'managed') ??
+      managed(of('Managed'), together(facts)) ??
       exactly(of('Spilled'), sum(facts, 'spilled'), 'spilled') ??
       exactly(of('Limit'), sum(facts, 'limit'), 'limit') ??
       nearly(shown.sums[1], sum(facts, 'process'), 0.03, 'stored')
@@ -77,7 +90,7 @@ await scenario('panes', async t => {
   await check(
     'workers-memory',
     perWorker({
-      Managed: exact('managed'),
+      Managed: managed,
       Spilled: exact('spilled'),
       Limit: exact('limit'),
       Stored: near('process', 0.03)
@@ -94,7 +107,7 @@ await scenario('panes', async t => {
       Threads: exact('threads'),
       Limit: exact('limit'),
       Memory: near('process', 0.03),
-      Managed: exact('managed'),
+      Managed: managed,
       Spilled: exact('spilled'),
       'In memory': exact('in_memory'),
       Processing: exact('processing'),
@@ -132,7 +145,7 @@ await scenario('panes', async t => {
   await check('timeseries-cpu', latest({ CPU: within('cpu', 50) }));
   await check(
     'timeseries-memory',
-    latest({ Stored: near('process', 0.03), Managed: exact('managed'), Spilled: exact('spilled') })
+    latest({ Stored: near('process', 0.03), Managed: managed, Spilled: exact('spilled') })
   );
   await t.step('a plot over time is zoomed, pulled along and shown whole again', async () => {
     const pane = await panel.openPane(page, name, 'timeseries-memory');

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::flat::FlatOutput;
+use crate::guard::Spent;
 use crate::rest::{OptionValues, Scaling};
 
 /// `POST api/v1/jobs`.
@@ -154,6 +155,18 @@ pub struct Job {
     /// Where its executed notebook lies, below the Jupyter Server's root or on this machine.
     #[serde(default)]
     pub notebook: Option<String>,
+    /// Where its report lies, like the notebook; `api/v1/jobs/{id}/report` serves it. `None` while there is none.
+    #[serde(default)]
+    pub report: Option<String>,
+    /// Its place among those that wait, counted from 1; `None` where it does not wait.
+    #[serde(default)]
+    pub position: Option<u32>,
+    /// What its clusters used while they were its own, or while it ran on them; `None` where that was not counted.
+    #[serde(default)]
+    pub cost: Option<Spent>,
+    /// What its tasks took, once it is over; `None` where nothing was recorded. Lists and events leave its prefixes out.
+    #[serde(default)]
+    pub summary: Option<JobSummary>,
     /// What a process with this code would have told a shell; `None` while it is not known.
     #[serde(default)]
     pub exit_status: Option<i32>,
@@ -161,6 +174,43 @@ pub struct Job {
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub ended_at: Option<i64>,
+}
+
+/// What the cluster did while a job's code ran, from its recordings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct JobSummary {
+    /// The recordings of its clusters, by id.
+    pub recordings: Vec<String>,
+    /// Whether others may have worked there, too: the cluster was not the job's own.
+    pub shared: bool,
+    pub tasks: u64,
+    pub erred: u64,
+    /// Threads' time in tasks, microseconds.
+    pub compute_us: u64,
+    /// Threads' time in transfers between workers, microseconds.
+    pub transfer_us: u64,
+    pub peak_workers: u32,
+    /// The most that all workers held at one moment, bytes.
+    pub peak_memory: u64,
+    /// The most that one worker held, bytes.
+    pub peak_worker_memory: u64,
+    /// Those that took longest first.
+    #[serde(default)]
+    pub prefixes: Vec<PrefixTime>,
+}
+
+/// What the tasks of one key prefix took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct PrefixTime {
+    pub name: String,
+    pub tasks: u64,
+    pub erred: u64,
+    /// Microseconds.
+    pub compute_us: u64,
+    /// Microseconds.
+    pub longest_us: u64,
 }
 
 /// How many of a notebook's cells have run.
@@ -206,6 +256,10 @@ impl Job {
             mismatches: Vec::new(),
             error: None,
             notebook: None,
+            report: None,
+            position: None,
+            cost: None,
+            summary: None,
             exit_status: None,
             created_at,
             started_at: None,
@@ -215,6 +269,9 @@ impl Job {
 
     /// The job as lists and events carry it: some hundreds of them must fit into one WebSocket message.
     pub fn listed(mut self) -> Self {
+        if let Some(summary) = &mut self.summary {
+            summary.prefixes.clear();
+        }
         let work = &mut self.request.work;
         if work.kind == WorkKind::Notebook {
             work.source.clear();

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use protocol::jobs::{Cells, CreateJob, Job, JobState};
+use protocol::guard::Spent;
+use protocol::jobs::{Cells, CreateJob, Job, JobState, JobSummary};
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -14,13 +15,16 @@ use crate::store::{Store, StoreError};
 const LISTED: u32 = 200;
 
 /// What is told of a job beside its state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Notes {
     pub(super) doing: Option<String>,
     pub(super) cells: Option<Cells>,
     pub(super) mismatches: Vec<String>,
     pub(super) notebook: Option<String>,
+    pub(super) report: Option<String>,
+    pub(super) cost: Option<Spent>,
+    pub(super) summary: Option<JobSummary>,
     pub(super) exit_status: Option<i32>,
 }
 
@@ -341,6 +345,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
             attempt: row.get(6)?,
             mismatches: notes.mismatches,
             notebook: notes.notebook,
+            report: notes.report,
+            // Told by the queue, whose order it is.
+            position: None,
+            cost: notes.cost,
+            summary: notes.summary,
             exit_status: notes.exit_status,
             error: row.get(8)?,
             created_at: row.get(9)?,
@@ -362,6 +371,9 @@ impl Notes {
             cells: job.cells,
             mismatches: job.mismatches.clone(),
             notebook: job.notebook.clone(),
+            report: job.report.clone(),
+            cost: job.cost.clone(),
+            summary: job.summary.clone(),
             exit_status: job.exit_status,
         }
     }
