@@ -3,11 +3,14 @@
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use js_sys::Promise;
+use js_sys::{Function, Promise};
 use protocol::events::NoticeLevel;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
+use web_sys::HtmlElement;
 use yew::AttrValue;
+
+use crate::ui::slot::Mount;
 
 #[wasm_bindgen(typescript_custom_section)]
 const HOST_TYPE: &str = r#"
@@ -43,6 +46,12 @@ export interface Host {
   withdraw(cluster: string): void;
   /** A cluster is called otherwise now. */
   rename(cluster: string, title: string): void;
+  /** A tab of jobs shows something else now, or is called otherwise: what its pane names as its cluster, and its title. */
+  moved(from: string, to: string, title: string): void;
+  /** Shows a plot within a tab of jobs; the answer ends it. */
+  showPlot(el: HTMLElement, plot: string, cluster: string): Promise<() => void>;
+  /** Opens a file below Jupyter's root; missing where there is no JupyterLab. */
+  openFile?(path: string): void;
 }
 "#;
 
@@ -85,6 +94,15 @@ extern "C" {
 
     #[wasm_bindgen(method, structural, catch)]
     fn rename(this: &JsHost, cluster: &str, title: &str) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn moved(this: &JsHost, from: &str, to: &str, title: &str) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, structural, catch, js_name = showPlot)]
+    fn show_plot(this: &JsHost, el: &HtmlElement, plot: &str, cluster: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, getter, structural, js_name = openFile)]
+    fn file_opener(this: &JsHost) -> Option<Function>;
 }
 
 #[wasm_bindgen]
@@ -108,6 +126,10 @@ pub struct ActiveKernel {
     /// What the user calls the notebook or console.
     pub title: String,
 }
+
+/// The pane that shows jobs: what it names as its cluster is the view.
+pub const JOBS: &str = "jobs";
+
 /// Event of the window: the panel has changed a cluster's label.
 pub const LABELLED: &str = "gatehouse-labelled";
 
@@ -146,6 +168,15 @@ pub trait Shell {
     fn withdraw(&self, cluster: &str);
     /// A cluster is called otherwise now; nothing to do where that is looked up with every change.
     fn rename(&self, _cluster: &str, _title: &str) {}
+    /// A tab of jobs that showed the view `from` shows `to` now, and is called `title`.
+    fn moved(&self, _from: &str, _to: &str, _title: &str) {}
+    /// What shows a plot of a cluster within a tab of jobs.
+    fn plot(&self, plot: &str, cluster: &str) -> Mount;
+    /// Whether files below Jupyter's root can be opened.
+    fn opens_files(&self) -> bool {
+        false
+    }
+    fn open_file(&self, _path: &str) {}
 }
 
 /// A shared handle of the page around the panel.
@@ -274,6 +305,37 @@ impl Shell for JsShell {
     fn rename(&self, cluster: &str, title: &str) {
         if let Err(error) = self.host.rename(cluster, title) {
             gloo::console::error!("a cluster's panes could not be renamed:", error);
+        }
+    }
+
+    fn moved(&self, from: &str, to: &str, title: &str) {
+        if let Err(error) = self.host.moved(from, to, title) {
+            gloo::console::error!("a tab of jobs could not be renamed:", error);
+        }
+    }
+
+    fn plot(&self, plot: &str, cluster: &str) -> Mount {
+        let host = Rc::clone(&self.host);
+        let (plot, cluster) = (plot.to_owned(), cluster.to_owned());
+        Mount {
+            key: format!("{plot} {cluster}").into(),
+            run: Rc::new(move |el| {
+                let promise = host.show_plot(&el, &plot, &cluster);
+                Box::pin(async move { Ok(JsFuture::from(promise?).await?.unchecked_into()) })
+            }),
+        }
+    }
+
+    fn opens_files(&self) -> bool {
+        self.host.file_opener().is_some()
+    }
+
+    fn open_file(&self, path: &str) {
+        let Some(opener) = self.host.file_opener() else {
+            return;
+        };
+        if let Err(error) = opener.call1(&self.host, &path.into()) {
+            gloo::console::error!("a file could not be opened:", error);
         }
     }
 }

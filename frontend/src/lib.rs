@@ -5,6 +5,7 @@
 
 pub mod draw;
 pub mod host;
+pub mod jobs;
 pub mod mount;
 pub mod panel;
 pub mod panes;

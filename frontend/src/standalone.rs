@@ -13,7 +13,7 @@ use yew::prelude::*;
 
 use self::page::{Act, Offered, Page};
 use self::parts::{ConfirmDialog, Tabs, splitter, toasts};
-use self::plots::{Plots, Slot};
+use self::plots::Plots;
 use crate::host::{Host, Placed, Shell};
 use crate::panel::Sidebar;
 use crate::panel::header::status;
@@ -21,6 +21,7 @@ use crate::state::kept::Place;
 use crate::state::store::use_store;
 use crate::ui::clipboard::copy;
 use crate::ui::icons::{Icon, glyph};
+use crate::ui::slot::{Mount, Slot};
 
 /// Key of the panel's width in CSS pixels.
 const WIDTH: &str = "gatehouse:panel-width";
@@ -58,6 +59,7 @@ pub fn Standalone(props: &StandaloneProps) -> Html {
         use_memo((), |()| {
             Host::new(PageShell {
                 base_url: (*base_url).clone(),
+                plots: props.plots.clone(),
                 page: dispatch,
             })
         })
@@ -118,7 +120,7 @@ pub fn Standalone(props: &StandaloneProps) -> Html {
                             let shown = page.tiled || at == page.active;
                             html! {
                                 <div
-                                    key={pane.key()}
+                                    key={pane.id}
                                     class={if at == page.active { "gh-pane-slot gh-active" } else { "gh-pane-slot" }}
                                     id={pane.element_id()}
                                     role="tabpanel"
@@ -128,12 +130,7 @@ pub fn Standalone(props: &StandaloneProps) -> Html {
                                     data-plot={pane.plot.clone()}
                                     data-cluster={pane.cluster.clone()}
                                 >
-                                    <Slot
-                                        plots={props.plots.clone()}
-                                        plot={pane.plot.clone()}
-                                        cluster={pane.cluster.clone()}
-                                        base_url={(*base_url).clone()}
-                                    />
+                                    <Slot mount={props.plots.mount(&host, &pane.plot, &pane.begun)} />
                                 </div>
                             }
                         })}
@@ -147,8 +144,10 @@ pub fn Standalone(props: &StandaloneProps) -> Html {
 }
 
 /// What the panel asks of its page, done by the page itself.
+#[derive(Clone)]
 struct PageShell {
     base_url: AttrValue,
+    plots: Plots,
     page: UseReducerDispatcher<Page>,
 }
 
@@ -211,6 +210,19 @@ impl Shell for PageShell {
 
     fn withdraw(&self, cluster: &str) {
         self.page.dispatch(Act::Withdraw(cluster.to_owned()));
+    }
+
+    fn moved(&self, from: &str, to: &str, title: &str) {
+        self.page.dispatch(Act::Moved {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            title: title.to_owned(),
+        });
+    }
+
+    /// Only tabs of jobs hold plots, and the script around them mounts those.
+    fn plot(&self, plot: &str, cluster: &str) -> Mount {
+        self.plots.mount(&Host::new(self.clone()), plot, cluster)
     }
 }
 

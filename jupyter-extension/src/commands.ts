@@ -5,7 +5,7 @@ import type { ICommandPalette } from '@jupyterlab/apputils';
 import { InputDialog, Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { LabIcon } from '@jupyterlab/ui-components';
-import { addIcon, codeIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
+import { addIcon, codeIcon, refreshIcon, stopIcon } from '@jupyterlab/ui-components';
 
 import type { Host } from '../wasm/gatehouse.js';
 import { gatehouseIcon, plotIcon } from './icons';
@@ -154,14 +154,6 @@ function panelCommands(trans: TranslationBundle): IPanelCommand[] {
       clusters: ['RUNNING']
     },
     {
-      verb: 'run-job',
-      label: trans.__('Run Job…'),
-      caption: trans.__('Run Python code on a cluster, in a kernel of its own'),
-      icon: runIcon,
-      shows: true,
-      clusters: ['RUNNING']
-    },
-    {
       verb: 'shut-down',
       label: trans.__('Shut Down Cluster…'),
       caption: trans.__('Stop a cluster with its scheduler and workers'),
@@ -298,6 +290,6 @@ function title(command: IPanelCommand): string {
   return command.label.replace(/…$/, '');
 }
 
-function clusterArgument(trans: TranslationBundle): { type: 'string'; description: string } {
+export function clusterArgument(trans: TranslationBundle): { type: 'string'; description: string } {
   return { type: 'string', description: trans.__('Name of the cluster; asked for where it is missing') };
 }

@@ -9,6 +9,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
 import type { ActiveKernel, Host } from '../wasm/gatehouse.js';
+import { loadPanes } from './module';
 
 export interface IHostServices {
   app: JupyterFrontEnd;
@@ -19,6 +20,8 @@ export interface IHostServices {
   openPane: (plot: string, cluster: string, title: string) => void;
   /** Calls the panes of a cluster otherwise. */
   rename: (cluster: string, title: string) => void;
+  /** A tab of jobs shows another view, and is called otherwise. */
+  moved: (from: string, to: string, title: string) => void;
 }
 
 /** The `Host` of the module: what it can have done by the page around it. */
@@ -121,6 +124,26 @@ export class LabHost implements Host {
 
   rename(cluster: string, title: string): void {
     this._services.rename(cluster, title);
+  }
+
+  moved(from: string, to: string, title: string): void {
+    this._services.moved(from, to, title);
+  }
+
+  async showPlot(el: HTMLElement, plot: string, cluster: string): Promise<() => void> {
+    const panes = await loadPanes();
+    const handle = panes.mountPane(el, this.baseUrl, plot, cluster);
+    return () => panes.unmount(handle);
+  }
+
+  openFile(path: string): void {
+    const { app, trans } = this._services;
+    app.commands.execute('docmanager:open', { path }).catch((error: unknown) => {
+      console.error('The file could not be opened:', error);
+      Notification.error(trans.__('%1 could not be opened. It may have been moved or deleted.', path), {
+        autoClose: false
+      });
+    });
   }
 
   private _target():

@@ -1,6 +1,6 @@
 /** Icons of Gatehouse; they follow JupyterLab's theme by the classes in the SVG. */
 
-import { LabIcon } from '@jupyterlab/ui-components';
+import { LabIcon, runIcon } from '@jupyterlab/ui-components';
 
 import gatehouseSvg from '../style/icons/gatehouse.svg';
 import plotSvg from '../style/icons/plot.svg';
@@ -24,6 +24,8 @@ export function plotIcon(plot: string): LabIcon {
       return progressIcon;
     case 'status':
       return statusIcon;
+    case 'jobs':
+      return runIcon;
     default:
       return plotsIcon;
   }

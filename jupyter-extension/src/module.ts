@@ -3,12 +3,15 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type * as panel from '../wasm/gatehouse.js';
+import type * as jobs from '../wasm/gatehouse_jobs.js';
 import type * as panes from '../wasm/gatehouse_panes.js';
 
 /** The sidebar and what its commands do. */
 export type PanelModule = typeof panel;
 /** The plots. */
 export type PanesModule = typeof panes;
+/** The jobs. */
+export type JobsModule = typeof jobs;
 
 // Not static imports: JupyterLab starts without waiting for them.
 
@@ -24,6 +27,14 @@ export const loadPanes = once(async (): Promise<PanesModule> => {
   const module = await import('../wasm/gatehouse_panes.js');
   await module.default({
     module_or_path: fetchModule(new URL('../wasm/gatehouse_panes_bg.wasm.gz', import.meta.url))
+  });
+  return module;
+});
+
+export const loadJobs = once(async (): Promise<JobsModule> => {
+  const module = await import('../wasm/gatehouse_jobs.js');
+  await module.default({
+    module_or_path: fetchModule(new URL('../wasm/gatehouse_jobs_bg.wasm.gz', import.meta.url))
   });
   return module;
 });

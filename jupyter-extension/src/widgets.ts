@@ -6,8 +6,8 @@ import { Widget } from '@lumino/widgets';
 
 import type { Host } from '../wasm/gatehouse.js';
 import { gatehouseIcon, plotIcon } from './icons';
-import type { PanelModule, PanesModule } from './module';
-import { explainFailure, loadPanel, loadPanes } from './module';
+import type { JobsModule, PanelModule, PanesModule } from './module';
+import { explainFailure, loadJobs, loadPanel, loadPanes } from './module';
 import type { GatehouseServer } from './server';
 
 /** What every frame needs to fill itself. */
@@ -41,6 +41,9 @@ export const PLOTS = [
 ] as const;
 export type Plot = (typeof PLOTS)[number];
 
+/** What names a tab of jobs in place of a plot; in place of its cluster stands what it shows, such as `job:ID`. */
+export const JOBS = 'jobs';
+
 /** Between the plot and the cluster in a pane's title, as the panel writes it. */
 const SEPARATOR = ' · ';
 
@@ -49,7 +52,7 @@ const BOKEH = /^bokeh:[\w.-]+$/;
 
 /** Whether a pane can show that. */
 export function isPlot(name: string): boolean {
-  return PLOTS.some(plot => plot === name) || BOKEH.test(name);
+  return name === JOBS || PLOTS.some(plot => plot === name) || BOKEH.test(name);
 }
 
 /** A pane, as the layout remembers it. */
@@ -186,27 +189,34 @@ export class Panel extends Frame<PanelModule> {
   }
 }
 
-/** One plot of one cluster. */
-export class PaneContent extends Frame<PanesModule> {
+/** What a tab of the main area holds, whatever it shows. */
+abstract class TabContent<M extends { unmount(handle: number): void }> extends Frame<M> {
   constructor(
     context: IFrameContext,
     readonly pane: IPane
   ) {
     super(context);
-    this._setTitle(pane.title);
+    this.setTitle(pane.title);
     this.title.icon = plotIcon(pane.plot);
   }
 
+  /** Calls the tab otherwise; whether that changed. */
+  setTitle(title: string): boolean {
+    const changes = title !== this.title.label;
+    this.pane.title = title;
+    this.title.label = title;
+    this.title.caption = title;
+    return changes;
+  }
+}
+
+/** One plot of one cluster. */
+export class PaneContent extends TabContent<PanesModule> {
   /** Puts another name of its cluster into the title; whether that changed. */
   rename(cluster: string): boolean {
     const { title: before } = this.pane;
     const end = before.indexOf(SEPARATOR);
-    const title = end < 0 ? before : before.slice(0, end) + SEPARATOR + cluster;
-    const changes = title !== before;
-    if (changes) {
-      this._setTitle(title);
-    }
-    return changes;
+    return this.setTitle(end < 0 ? before : before.slice(0, end) + SEPARATOR + cluster);
   }
 
   protected load(): Promise<PanesModule> {
@@ -217,10 +227,22 @@ export class PaneContent extends Frame<PanesModule> {
     const { plot, cluster } = this.pane;
     return module.mountPane(element, this.context.host.baseUrl, plot, cluster);
   }
+}
 
-  private _setTitle(title: string): void {
-    this.pane.title = title;
-    this.title.label = title;
-    this.title.caption = title;
+/** A view of the jobs. */
+export class JobsContent extends TabContent<JobsModule> {
+  /** It shows another view now, and is called so; whether the layout has to remember that. */
+  move(view: string, title: string): boolean {
+    const moves = view !== this.pane.cluster;
+    this.pane.cluster = view;
+    return this.setTitle(title) || moves;
+  }
+
+  protected load(): Promise<JobsModule> {
+    return loadJobs();
+  }
+
+  protected mount(module: JobsModule, element: HTMLElement): number {
+    return module.mountJobs(element, this.context.host, this.pane.cluster);
   }
 }

@@ -17,7 +17,7 @@ mod transport;
 pub use client::GatewayClient;
 pub use config::{
     AuthConfig, ConfigError, ConfigSources, Difference, Environment, GatewayConfig, HttpProxy, KernelSpec,
-    differences, literal,
+    differences, literal, python_literal,
 };
 pub use error::GatewayError;
 pub use model::{ClusterReport, ClusterStatus, ClusterTls, Listing, OptionSpec};

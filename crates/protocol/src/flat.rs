@@ -101,6 +101,7 @@ pub(crate) struct FlatOutput {
     cell: Option<u32>,
     #[serde(default)]
     ended: bool,
+    source: Option<String>,
 }
 
 impl TryFrom<FlatOutput> for JobOutput {
@@ -123,6 +124,7 @@ impl TryFrom<FlatOutput> for JobOutput {
             "cell" => Self::Cell {
                 cell: present(flat.cell, "cell")?,
                 ended: flat.ended,
+                source: flat.source,
             },
             "error" => Self::Error {
                 name: present(flat.name, "name")?,
@@ -229,7 +231,11 @@ mod tests {
                 id: Some("d".into()),
                 update: true,
             },
-            JobOutput::Cell { cell: 1, ended: true },
+            JobOutput::Cell {
+                cell: 1,
+                ended: false,
+                source: Some("1 + 1".into()),
+            },
             JobOutput::Error {
                 name: "n".into(),
                 value: "v".into(),

@@ -74,6 +74,33 @@ pub enum WorkKind {
     Notebook,
 }
 
+/// `GET api/v1/jobs/file`: what a file below the Jupyter Server's root is as a job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct JobFile {
+    pub path: String,
+    pub kind: WorkKind,
+    /// The kernelspec that a notebook was saved with.
+    pub kernel: Option<String>,
+    /// What the cell of a notebook that is tagged `parameters` assigns, in its order.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A parameter of a notebook.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(ToSchema))]
+pub struct Parameter {
+    pub name: String,
+    /// As its cell has it: Python.
+    pub code: String,
+    /// The same as a value; `None` where it is no literal, and where it is `None`.
+    #[serde(default)]
+    pub default: Option<Value>,
+    /// The comment behind it.
+    #[serde(default)]
+    pub about: Option<String>,
+}
+
 /// Where it runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(ToSchema))]
@@ -323,6 +350,8 @@ pub enum JobOutput {
     Cell {
         cell: u32,
         ended: bool,
+        /// The code of a notebook's cell that begins.
+        source: Option<String>,
     },
     Error {
         name: String,

@@ -2,7 +2,9 @@
 
 use protocol::events::{Event, Notice, NoticeLevel};
 use protocol::guard::{AtEnd, Enforcer, Lease, LeaseTerms, Limit, Offer, OfferedAct, Spent};
-use protocol::jobs::{Cells, CreateJob, Job, JobOutput, JobState, Place, PlaceKind, Work, WorkKind};
+use protocol::jobs::{
+    Cells, CreateJob, Job, JobOutput, JobState, JobSummary, Place, PlaceKind, PrefixTime, Work, WorkKind,
+};
 use protocol::live::{
     Action, Frame, Health, Hello, Lane, Moment, Packet, Prefix, Request, TaskBatch, Topics,
 };
@@ -112,6 +114,27 @@ fn job() -> Job {
         attempt: 1,
         mismatches: Vec::new(),
         notebook: None,
+        report: Some("gatehouse-jobs/b.html".into()),
+        position: None,
+        cost: Some(Spent {
+            amount: None,
+            per_hour: None,
+            worker_hours: 0.5,
+            memory_hours: 2.0,
+        }),
+        summary: Some(JobSummary {
+            recordings: vec!["r1".into()],
+            shared: true,
+            tasks: 4,
+            prefixes: vec![PrefixTime {
+                name: "inc".into(),
+                tasks: 3,
+                compute_us: 1_500,
+                longest_us: 700,
+                ..PrefixTime::default()
+            }],
+            ..JobSummary::default()
+        }),
         exit_status: None,
         error: None,
         created_at: 1,
@@ -148,7 +171,8 @@ fn job_output() {
         JobOutput::Stdout { text: "a\n".into() },
         JobOutput::Cell {
             cell: 0,
-            ended: false
+            ended: false,
+            source: Some("1 + 1".into()),
         },
         JobOutput::Shown {
             data: [("text/plain".to_owned(), "2".to_owned())].into(),

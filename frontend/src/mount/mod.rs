@@ -1,6 +1,8 @@
-//! The few functions that JavaScript calls. The crate is built twice, each time with one of these modules: `panel` for what
-//! a page shows at once, `panes` for the plots, which are loaded with the first one that is opened.
+//! The few functions that JavaScript calls. The crate is built three times, each time with one of these modules: `panel` for
+//! what a page shows at once, `panes` for the plots and `jobs` for the tabs with jobs, which are loaded with the first one.
 
+#[cfg(feature = "jobs")]
+pub mod jobs;
 #[cfg(feature = "panel")]
 pub mod panel;
 #[cfg(feature = "panes")]

@@ -10,7 +10,8 @@ use yew::prelude::*;
 
 use super::clusters::stops::Followed;
 use super::form::ClusterDraft;
-use crate::host::{Host, Placed};
+use crate::host::{Host, JOBS, Placed};
+use crate::jobs::view::View;
 use crate::plots::title;
 use crate::state::command::Verb;
 use crate::state::store::Store;
@@ -23,13 +24,6 @@ pub enum Sheet {
     #[default]
     Home,
     NewCluster,
-    RunJob {
-        cluster: Option<String>,
-        code: Option<String>,
-    },
-    Job {
-        id: String,
-    },
     /// Who is connected to a cluster or an attached scheduler, and which versions it has.
     About {
         cluster: String,
@@ -60,7 +54,6 @@ pub struct Drafts(Rc<RefCell<Kept>>);
 #[derive(Default)]
 struct Kept {
     cluster: Option<ClusterDraft>,
-    code: String,
     options: Option<Rc<Options>>,
     /// The card that takes the keyboard when it comes.
     next: String,
@@ -105,14 +98,6 @@ impl Drafts {
         }
         is_it
     }
-
-    pub fn code(&self) -> String {
-        self.0.borrow().code.clone()
-    }
-
-    pub fn keep_code(&self, code: String) {
-        self.0.borrow_mut().code = code;
-    }
 }
 
 /// The panel around this component.
@@ -135,6 +120,16 @@ impl Panel {
 
     pub fn fail(&self, message: &str) {
         self.host.notify(NoticeLevel::Error, message);
+    }
+
+    /// Opens a view of the jobs in a tab of its own.
+    pub fn open_jobs(&self, view: &View) {
+        let job = match view {
+            View::Job(id) => self.store.state().job(id).cloned(),
+            _ => None,
+        };
+        self.host
+            .open_pane(JOBS, &view.name(), &view.title(job.as_deref()));
     }
 
     /// Opens a plot of a cluster as a pane of its own.

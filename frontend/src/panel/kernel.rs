@@ -33,8 +33,13 @@ impl Kernel {
     /// Asks for the kernel that the user works with; `None` where there is none.
     pub async fn ask(panel: &Panel) -> Option<Self> {
         let active = panel.host.active_kernel()?;
+        Some(Self::ask_for(panel, active).await)
+    }
+
+    /// As [`Self::ask`], for any kernel.
+    pub async fn ask_for(panel: &Panel, active: ActiveKernel) -> Self {
         let path = format!("options/for-kernel?kernel={}", segment(&active.name));
-        Some(match panel.store.api().get(path).await {
+        match panel.store.api().get(path).await {
             Ok(tree) => Self::read(active, &tree),
             // The form works without it.
             Err(error) => Self {
@@ -47,7 +52,7 @@ impl Kernel {
                 )),
                 warning: None,
             },
-        })
+        }
     }
 
     fn read(active: ActiveKernel, tree: &Value) -> Self {

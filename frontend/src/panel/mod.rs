@@ -16,7 +16,6 @@ mod kernel_notes;
 pub mod lease;
 pub mod mapping;
 mod more_panes;
-pub mod output;
 pub mod presets;
 pub mod recordings;
 pub mod scaling;
@@ -33,7 +32,7 @@ use self::clusters::stops::{Followed, StopProgress};
 use self::clusters::{Clusters, NewCluster};
 use self::context::{Drafts, Panel, Sheet};
 use self::header::{header, troubles};
-use self::jobs::{JobView, Jobs, RunJob};
+use self::jobs::Jobs;
 use self::kernel_notes::kernel_notes;
 use self::recordings::Recordings;
 use crate::host::Host;
@@ -115,17 +114,6 @@ pub fn Sidebar(props: &SidebarProps) -> Html {
             let gateway = state.status.as_ref().map(|status| status.gateway.state);
             html! { <NewCluster {gateway} /> }
         }
-        Sheet::RunJob { cluster, code } => html! {
-            <RunJob state={state.clone()} cluster={cluster.clone()} code={code.clone()} />
-        },
-        Sheet::Job { id } => {
-            let job = state.job(id).cloned();
-            let on = job
-                .as_ref()
-                .map(|job| jobs::place(&state, job))
-                .unwrap_or_default();
-            html! { <JobView key={id.clone()} id={id.clone()} {job} {on} /> }
-        }
         Sheet::About { cluster } => html! {
             <About
                 key={cluster.clone()}
@@ -193,10 +181,6 @@ fn obey(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, command: Comman
     match command.verb {
         Verb::NewCluster => panel.go.emit(Sheet::NewCluster),
         Verb::Attach => panel.go.emit(Sheet::Attach),
-        Verb::RunJob => panel.go.emit(Sheet::RunJob {
-            cluster: command.cluster,
-            code: None,
-        }),
         Verb::Refresh => panel.store.connect(),
         Verb::ShutDownAll => panel.shut_down_all(),
         verb => {
@@ -252,7 +236,7 @@ fn act(panel: &Panel, on_scaling: &Callback<Option<AttrValue>>, verb: Verb, clus
         Verb::About => panel.go.emit(Sheet::About {
             cluster: cluster.name.clone(),
         }),
-        Verb::NewCluster | Verb::Attach | Verb::RunJob | Verb::Refresh | Verb::ShutDownAll => {}
+        Verb::NewCluster | Verb::Attach | Verb::Refresh | Verb::ShutDownAll => {}
     }
 }
 

@@ -7,6 +7,7 @@ use protocol::events::NoticeLevel;
 use wasm_bindgen::JsValue;
 use yew::prelude::*;
 
+use crate::host::JOBS;
 use crate::state::kept::Place;
 
 /// Key of the open panes.
@@ -18,18 +19,19 @@ const KEEP_TOASTS: usize = 4;
 /// One open pane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenPane {
+    /// Stays the same for as long as it is open.
+    pub id: u32,
     pub plot: String,
+    /// What it shows: a cluster, or a view of the jobs.
     pub cluster: String,
+    /// What it showed first: a tab of jobs goes on from there by itself.
+    pub begun: String,
     pub title: String,
 }
 
 impl OpenPane {
-    pub fn key(&self) -> String {
-        format!("{}/{}", self.plot, self.cluster)
-    }
-
     pub fn element_id(&self) -> String {
-        format!("gh-pane-{}-{}", self.plot, self.cluster)
+        format!("gh-pane-{}", self.id)
     }
 
     /// The title with the name that the cluster has now.
@@ -108,6 +110,12 @@ pub enum Act {
     Tile(bool),
     Toast(NoticeLevel, String),
     Offer(NoticeLevel, String, Offered),
+    /// A tab of jobs shows another view, or is called otherwise.
+    Moved {
+        from: String,
+        to: String,
+        title: String,
+    },
     /// What was offered on a cluster has no meaning any more.
     Withdraw(String),
     Dismiss(u32),
@@ -150,7 +158,10 @@ impl Page {
     /// What a reload keeps: a line with the active pane and the layout, then one a pane.
     fn write(&self) -> String {
         let mut text = format!("{}\t{}", self.active, self.tiled);
-        for OpenPane { plot, cluster, title } in &self.panes {
+        for pane in &self.panes {
+            let OpenPane {
+                plot, cluster, title, ..
+            } = pane;
             let title = title.replace(['\n', '\r', '\t'], " ");
             text.push_str(&format!("\n{plot}\t{cluster}\t{title}"));
         }
@@ -164,27 +175,33 @@ impl Page {
             .next()
             .and_then(|line| line.split_once('\t'))
             .unwrap_or_default();
-        let panes: Vec<_> = lines
-            .filter_map(|line| {
-                let (plot, rest) = line.split_once('\t')?;
-                let (cluster, title) = rest.split_once('\t')?;
-                Some(OpenPane {
-                    plot: plot.to_owned(),
-                    cluster: cluster.to_owned(),
-                    title: title.to_owned(),
-                })
-            })
-            .collect();
+        let mut page = Self::default();
+        for line in lines {
+            let mut parts = line.splitn(3, '\t');
+            if let (Some(plot), Some(cluster), Some(title)) = (parts.next(), parts.next(), parts.next()) {
+                page.add(plot.to_owned(), cluster.to_owned(), title.to_owned());
+            }
+        }
         let active = active
             .parse::<usize>()
             .unwrap_or_default()
-            .min(panes.len().saturating_sub(1));
+            .min(page.panes.len().saturating_sub(1));
         Self {
-            panes,
             active,
             tiled: tiled == "true",
-            ..Self::default()
+            ..page
         }
+    }
+
+    fn add(&mut self, plot: String, cluster: String, title: String) {
+        let pane = OpenPane {
+            id: self.id(),
+            plot,
+            begun: cluster.clone(),
+            cluster,
+            title,
+        };
+        self.panes.push(pane);
     }
 
     fn id(&mut self) -> u32 {
@@ -200,11 +217,11 @@ impl Reducible for Page {
         let mut next = (*self).clone();
         match act {
             Act::Open { plot, cluster, title } => {
-                let pane = OpenPane { plot, cluster, title };
-                match next.panes.iter().position(|open| open.key() == pane.key()) {
+                let known = |open: &OpenPane| open.plot == plot && open.cluster == cluster;
+                match next.panes.iter().position(known) {
                     Some(at) => next.active = at,
                     None => {
-                        next.panes.push(pane);
+                        next.add(plot, cluster, title);
                         next.active = next.panes.len() - 1;
                     }
                 }
@@ -218,6 +235,12 @@ impl Reducible for Page {
             Act::Activate(at) if at < next.panes.len() => next.active = at,
             Act::Close(_) | Act::Activate(_) => {}
             Act::Tile(tiled) => next.tiled = tiled,
+            Act::Moved { from, to, title } => {
+                let open = next.panes.iter_mut();
+                for pane in open.filter(|pane| pane.plot == JOBS && pane.cluster == from) {
+                    (pane.cluster, pane.title) = (to.clone(), title.clone());
+                }
+            }
             Act::Toast(level, message) => next.toast(level, message, None),
             Act::Offer(level, message, offered) => next.toast(level, message, Some(offered)),
             Act::Withdraw(cluster) => next.toasts.retain(|toast| {
@@ -279,6 +302,36 @@ mod tests {
     }
 
     #[test]
+    fn a_tab_of_jobs_goes_on_where_it_is() {
+        let open = |page: Rc<Page>, view: &str| {
+            page.reduce(Act::Open {
+                plot: JOBS.into(),
+                cluster: view.into(),
+                title: view.into(),
+            })
+        };
+        let page = open(open(Rc::new(Page::default()), "list"), "new");
+        let id = page.panes[1].id;
+        let page = page.reduce(Act::Moved {
+            from: "new".into(),
+            to: "job:1".into(),
+            title: "Job: 1".into(),
+        });
+        let pane = &page.panes[1];
+        assert_eq!(
+            (pane.id, pane.cluster.as_str(), pane.begun.as_str()),
+            (id, "job:1", "new")
+        );
+        let page = open(open(page, "job:1"), "new");
+        assert_eq!(
+            (page.panes.len(), page.active),
+            (3, 2),
+            "a second new one is another tab"
+        );
+        assert_eq!(Page::read(&page.write()).panes[1].begun, "job:1");
+    }
+
+    #[test]
     fn a_reload_keeps_what_is_open() {
         let page = open(open(Rc::new(Page::default()), "a"), "b")
             .reduce(Act::Tile(true))
@@ -295,8 +348,10 @@ mod tests {
     #[test]
     fn a_title_follows_the_clusters_label() {
         let pane = OpenPane {
+            id: 1,
             plot: "progress".into(),
             cluster: "a".into(),
+            begun: "a".into(),
             title: "Progress \u{b7} a".into(),
         };
         assert_eq!(pane.title_of(Some("etl")), "Progress \u{b7} etl");

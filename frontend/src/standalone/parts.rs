@@ -7,6 +7,7 @@ use web_sys::{Element, HtmlDialogElement, HtmlElement, KeyboardEvent, PointerEve
 use yew::prelude::*;
 
 use super::page::{Act, Ask, Page, Toast};
+use crate::host::JOBS;
 use crate::state::events::State;
 use crate::ui::icons::{Icon, glyph};
 use crate::ui::widgets::{Button, Tone, use_id};
@@ -67,10 +68,11 @@ pub fn Tabs(props: &TabsProps) -> Html {
                         "progress" => Icon::Progress,
                         "task-stream" => Icon::TaskStream,
                         "status" => Icon::Tiles,
+                        JOBS => Icon::Play,
                         _ => Icon::Plot,
                     };
                     html! {
-                        <span key={pane.key()} class={if active { "gh-tab gh-active" } else { "gh-tab" }} role="presentation">
+                        <span key={pane.id} class={if active { "gh-tab gh-active" } else { "gh-tab" }} role="presentation">
                             <button
                                 type="button"
                                 role="tab"

@@ -11,8 +11,6 @@ pub enum Verb {
     Attach,
     /// `about`: who is connected to a cluster, and which versions it has.
     About,
-    /// `run-job`: open the form for a job.
-    RunJob,
     /// `refresh`: connect anew and read everything again.
     Refresh,
     /// `scale`: open the scaling part of a cluster's card.
@@ -34,7 +32,7 @@ impl Verb {
     pub fn needs_cluster(self) -> bool {
         !matches!(
             self,
-            Self::NewCluster | Self::Attach | Self::RunJob | Self::Refresh | Self::ShutDownAll
+            Self::NewCluster | Self::Attach | Self::Refresh | Self::ShutDownAll
         )
     }
 
@@ -46,7 +44,6 @@ impl Verb {
             Self::Dashboard => "Dashboard of which cluster?",
             Self::InsertConnectCode => "Connect to which cluster?",
             Self::ShutDown => "Shut down which cluster?",
-            Self::RunJob => "Run on which cluster?",
             Self::About => "Client and versions of which cluster?",
             Self::NewCluster | Self::Attach | Self::Refresh | Self::ShutDownAll => "",
         }
@@ -69,7 +66,6 @@ impl Command {
         };
         let verb = match verb {
             "new-cluster" => Verb::NewCluster,
-            "run-job" => Verb::RunJob,
             "attach" => Verb::Attach,
             "about" => Verb::About,
             "refresh" => Verb::Refresh,

@@ -2,7 +2,8 @@
 
 use gloo::net::http::{Method, RequestBuilder};
 use protocol::guard::LeaseTerms;
-use protocol::jobs::{CreateJob, Job};
+use protocol::jobs::{CreateJob, Job, JobFile};
+use protocol::kernels::Kernel;
 use protocol::life::SetLabel;
 use protocol::rest::{
     Adapt, ApiError, CSRF_HEADER, CreateCluster, Created, Options, Plot, Scale, Scaled, Scaling, Status,
@@ -143,10 +144,19 @@ impl Api {
     }
 
     pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {
-        read(
-            self.send(Method::POST, "jobs".to_owned(), Some(write(request)?))
-                .await?,
-        )
+        let path = format!("jobs{}", self.price);
+        read(self.send(Method::POST, path, Some(write(request)?)).await?)
+    }
+
+    /// What a file below Jupyter's root is as a job.
+    pub async fn job_file(&self, path: &str) -> Result<JobFile, ApiError> {
+        let path = format!("jobs/file?path={}", segment(path));
+        read(self.send(Method::GET, path, None).await?)
+    }
+
+    /// The kernels of the Jupyter Server, the default one first.
+    pub async fn kernels(&self) -> Result<Vec<Kernel>, ApiError> {
+        read(self.send(Method::GET, "kernels".to_owned(), None).await?)
     }
 
     /// One job, with the whole of its code.

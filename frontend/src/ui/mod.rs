@@ -4,4 +4,5 @@ pub mod clipboard;
 pub mod format;
 pub mod icons;
 pub mod number;
+pub mod slot;
 pub mod widgets;

@@ -5,10 +5,12 @@ use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{Path, State, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use protocol::jobs::{CreateJob, Job};
+use protocol::jobs::{CreateJob, Job, JobFile};
 use protocol::rest::ApiError;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::error::{Body, HttpError};
+use super::error::{Asked, Body, HttpError};
 use super::{App, KEEP_ALIVE};
 
 /// The jobs, newest first.
@@ -27,6 +29,23 @@ pub(super) async fn create(
     Body(request): Body<CreateJob>,
 ) -> Result<(StatusCode, Json<Job>), HttpError> {
     Ok((StatusCode::CREATED, Json(app.jobs.create(request).await?)))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FileQuery {
+    /// A file below the Jupyter Server's root.
+    path: String,
+}
+
+/// What a file is as a job: a script, or a notebook with its kernel and parameters.
+#[utoipa::path(get, path = "/api/v1/jobs/file", tag = "jobs", params(FileQuery),
+    responses((status = 200, body = JobFile), (status = 422, body = ApiError), (status = 502, body = ApiError)))]
+pub(super) async fn file(
+    State(app): State<App>,
+    Asked(query): Asked<FileQuery>,
+) -> Result<Json<JobFile>, HttpError> {
+    Ok(Json(app.jobs.file(&query.path).await?))
 }
 
 /// One job.

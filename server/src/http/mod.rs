@@ -121,6 +121,7 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/kernels", get(about::kernels))
         .route("/api/v1/kernels/notes", get(about::kernel_notes))
         .route("/api/v1/jobs", get(jobs::list).post(jobs::create))
+        .route("/api/v1/jobs/file", get(jobs::file))
         .route("/api/v1/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/api/v1/jobs/{id}/output", get(jobs::output))
         .route("/api/v1/jobs/{id}/notebook", get(jobs::notebook))

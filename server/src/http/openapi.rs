@@ -49,6 +49,7 @@ use super::{
         about::kernel_notes,
         jobs::list,
         jobs::create,
+        jobs::file,
         jobs::get,
         jobs::cancel,
         jobs::output,

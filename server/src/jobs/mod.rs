@@ -17,6 +17,7 @@ mod notebook;
 mod others;
 mod output;
 mod owned;
+mod parameters;
 mod plan;
 mod queue;
 mod record;
@@ -28,7 +29,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use protocol::jobs::{CreateJob, Job, JobOutput, JobState};
+use protocol::jobs::{CreateJob, Job, JobFile, JobOutput, JobState};
 use protocol::rest::JupyterStatus;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -171,6 +172,14 @@ impl Jobs {
             outcome: None,
         });
         Ok(job)
+    }
+
+    /// What a file below the Jupyter Server's root is as a job: its kind, and a notebook's kernel and parameters.
+    ///
+    /// # Errors
+    /// [`JobError::Invalid`] for a path that is no file to run, [`JobError::Jupyter`] where it can't be asked for.
+    pub async fn file(&self, path: &str) -> Result<JobFile, JobError> {
+        self.0.file_of(path).await
     }
 
     /// The newest jobs, of all servers that share the store, newest first; [`Jobs::get`] has the whole of a long code.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::jobs::{JobOutput, JobState};
+use protocol::jobs::{JobOutput, JobState, WorkKind};
 use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::Inner;
+use super::plan::Plan;
 
 /// How often a reader looks for more.
 pub(super) const POLL: Duration = Duration::from_millis(75);
@@ -106,7 +107,11 @@ impl Line {
                 id,
                 update,
             }),
-            Self::Cell { cell, ended, .. } => Some(JobOutput::Cell { cell, ended }),
+            Self::Cell { cell, ended, .. } => Some(JobOutput::Cell {
+                cell,
+                ended,
+                source: None,
+            }),
             Self::Error {
                 name,
                 value,
@@ -211,6 +216,7 @@ pub(super) fn follow(jobs: Arc<Inner>, id: String) -> mpsc::Receiver<JobOutput> 
 type Gone = mpsc::error::SendError<JobOutput>;
 
 async fn forward(jobs: &Inner, id: &str, messages: &mpsc::Sender<JobOutput>) -> Result<(), Gone> {
+    let sources = sources(jobs, id).await;
     let mut attempt = 1;
     let mut reader = Reader::new(jobs.output_path(id, attempt));
     let mut ended = false;
@@ -219,7 +225,7 @@ async fn forward(jobs: &Inner, id: &str, messages: &mpsc::Sender<JobOutput>) -> 
         let (newest, over) = standing(jobs, id).await;
         while !ended {
             match reader.read().await {
-                Ok(Some(lines)) => ended = send(lines, messages).await?,
+                Ok(Some(lines)) => ended = send(lines, &sources, messages).await?,
                 Ok(None) => break,
                 Err(error) => {
                     messages.send(unreadable(&error)).await?;
@@ -249,8 +255,25 @@ async fn forward(jobs: &Inner, id: &str, messages: &mpsc::Sender<JobOutput>) -> 
     }
 }
 
+/// The code of a notebook's cells, in the order in which they run.
+async fn sources(jobs: &Inner, id: &str) -> Vec<String> {
+    let work = match jobs.records.get(id).await {
+        Ok(Some(record)) if record.job.request.work.kind == WorkKind::Notebook => record.job.request.work,
+        // Without its code the output is still told.
+        _ => return Vec::new(),
+    };
+    Plan::of(&work).map_or_else(
+        |_refused| Vec::new(),
+        |plan| plan.cells.into_iter().map(|cell| cell.source).collect(),
+    )
+}
+
 /// Sends what a piece says, neighbouring text joined. True once the end was seen.
-async fn send(lines: Vec<Line>, messages: &mpsc::Sender<JobOutput>) -> Result<bool, Gone> {
+async fn send(
+    lines: Vec<Line>,
+    sources: &[String],
+    messages: &mpsc::Sender<JobOutput>,
+) -> Result<bool, Gone> {
     let mut waiting: Option<JobOutput> = None;
     let mut ended = false;
     for line in lines {
@@ -258,9 +281,17 @@ async fn send(lines: Vec<Line>, messages: &mpsc::Sender<JobOutput>) -> Result<bo
         if ended {
             break;
         }
-        let Some(message) = line.into_message() else {
+        let Some(mut message) = line.into_message() else {
             continue;
         };
+        if let JobOutput::Cell {
+            cell,
+            ended: false,
+            source,
+        } = &mut message
+        {
+            *source = sources.get(*cell as usize).cloned();
+        }
         let message = match waiting
             .as_mut()
             .map_or(Some(message.clone()), |before| join(before, message))
@@ -411,7 +442,7 @@ mod tests {
             end,
             out("too late"),
         ];
-        assert!(send(lines, &messages).await.unwrap());
+        assert!(send(lines, &[], &messages).await.unwrap());
         drop(messages);
         let mut seen = Vec::new();
         while let Some(message) = receiver.recv().await {

@@ -36,6 +36,14 @@ impl Plan {
         Ok(Self { cells, notebook })
     }
 
+    /// The code of the cell that is tagged `parameters`.
+    pub(super) fn parameters(&self) -> Option<String> {
+        let mut cells = cells_of(&self.notebook).iter();
+        cells
+            .find(|cell| has_tag(cell, "parameters") && cell["cell_type"] == "code")
+            .map(source_of)
+    }
+
     /// The kernelspec that the notebook was saved with.
     pub(super) fn kernel(&self) -> Option<&str> {
         let name = self.notebook.pointer("/metadata/kernelspec/name")?.as_str()?;
@@ -123,7 +131,7 @@ fn inject(notebook: &mut Value, parameters: &Map<String, Value>) -> Result<(), S
     Ok(())
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
         && chars.all(|c| c.is_alphanumeric() || c == '_')

@@ -1,11 +1,12 @@
 //! What a job was asked to be: read, checked, and made whole before anything is stored.
 
-use protocol::jobs::{CreateJob, Job, Place, PlaceKind, Work, WorkKind};
+use protocol::jobs::{CreateJob, Job, JobFile, Place, PlaceKind, Work, WorkKind};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::files::contents;
 use super::jupyter::{JupyterClient, JupyterError};
+use super::parameters::parameters;
 use super::plan::Plan;
 use super::{Inner, JobError};
 use crate::clock::now_ms;
@@ -28,6 +29,38 @@ fn invalid(field: &'static str, message: impl Into<String>) -> JobError {
 }
 
 impl Inner {
+    /// What a file below the Jupyter Server's root is as a job.
+    ///
+    /// # Errors
+    /// [`JobError::Invalid`] for a path that is no file to run, [`JobError::Jupyter`] where it can't be asked for.
+    pub(super) async fn file_of(&self, path: &str) -> Result<JobFile, JobError> {
+        let path = path.trim_matches('/');
+        let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("ipynb") => WorkKind::Notebook,
+            Some("py") => WorkKind::Script,
+            _ => {
+                return Err(invalid(
+                    "path",
+                    "Only .py scripts and .ipynb notebooks run as jobs. Name one of these.",
+                ));
+            }
+        };
+        let mut work = Work {
+            kind,
+            path: Some(path.to_owned()),
+            ..Work::default()
+        };
+        self.read_source(&mut work).await?;
+        let plan = Plan::of(&work).map_err(|message| invalid("path", message))?;
+        let source = plan.parameters().unwrap_or_default();
+        Ok(JobFile {
+            path: path.to_owned(),
+            kind,
+            kernel: plan.kernel().map(str::to_owned),
+            parameters: parameters(&source),
+        })
+    }
+
     /// Checks a request, reads the file that it names, and makes a job of it.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 const MAX_DEPTH: usize = 32;
 
 /// The value of a Python literal, or `None` for any other text.
-pub(super) fn parse(text: &str) -> Option<Value> {
+pub fn parse(text: &str) -> Option<Value> {
     let mut parser = Parser {
         rest: text.trim_matches([' ', '\t', '\n', '\r']),
         depth: 0,

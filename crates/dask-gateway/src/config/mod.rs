@@ -18,6 +18,7 @@ use crate::secret::Secret;
 
 pub use environment::Environment;
 pub use kernel::{Difference, KernelSpec, differences};
+pub use literal::parse as python_literal;
 pub use template::literal;
 
 /// What the configuration is read from.

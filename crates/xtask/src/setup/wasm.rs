@@ -16,7 +16,11 @@ use crate::stamp::Inputs;
 use crate::workspace::Workspace;
 
 /// The modules: a feature of the frontend's crate, and the name of what it makes.
-pub(crate) const MODULES: [(&str, &str); 2] = [("panel", "gatehouse"), ("panes", "gatehouse_panes")];
+pub(crate) const MODULES: [(&str, &str); 3] = [
+    ("panel", "gatehouse"),
+    ("panes", "gatehouse_panes"),
+    ("jobs", "gatehouse_jobs"),
+];
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Its own folder: two compilers would otherwise rebuild each other's work.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use yew::prelude::*;
 
 use super::super::about::about_button;
-use super::super::context::{Panel, Sheet, use_panel};
+use super::super::context::{Panel, use_panel};
 use super::super::form::number_text;
 use super::super::guard::strip::LeaseStrip;
 use super::super::more_panes::more_panes;
@@ -15,6 +15,7 @@ use super::bokeh::BokehPlots;
 use super::scale::ScaleForm;
 use super::states;
 use super::title::Title;
+use crate::jobs::view::{Start, View};
 use crate::plots;
 use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
@@ -215,7 +216,7 @@ fn running(
                 {scale_button(props)}
                 {Button::new(panel.connect_words()).only_icon(Icon::Code).tone(Tone::Quiet).on(with(|panel, cluster| panel.insert_connect_code(&cluster.name))).testid("insert-connect-code").view()}
                 {Button::new("Run job").icon(Icon::Play).title("Run a job on this cluster").class("gh-roomy").tone(Tone::Quiet).disabled(!props.jobs).on(with(|panel, cluster| {
-                        panel.go.emit(Sheet::RunJob { cluster: Some(cluster.name.clone()), code: None });
+                        panel.open_jobs(&View::New(Start::Cluster(cluster.name.clone())));
                     })).testid("run-job-here").view()}
                 if let Some(path) = &cluster.dashboard {
                     <a

@@ -2,6 +2,7 @@
 
 use protocol::events::Notice;
 use protocol::guard::{Offer, OfferedAct};
+use protocol::jobs::{CreateJob, Job};
 use protocol::rest::{ApiError, CreateCluster, Created, Scaled, Scaling};
 use wasm_bindgen_futures::spawn_local;
 
@@ -14,6 +15,17 @@ impl Panel {
         match api.create_cluster(request).await {
             Err(error) if self.wants(&error, "Create it all the same?", "Create").await => {
                 api.over_budget().create_cluster(request).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Creates a job; where its cluster would exceed a budget, the user is asked first.
+    pub async fn create_job(&self, request: &CreateJob) -> Result<Job, ApiError> {
+        let api = self.store.api();
+        match api.create_job(request).await {
+            Err(error) if self.wants(&error, "Run it all the same?", "Run").await => {
+                api.over_budget().create_job(request).await
             }
             answer => answer,
         }

@@ -1,26 +1,19 @@
-//! Jobs: the list, the form for a new one, and the view of one with its output.
-
-pub mod run;
-pub mod stream;
-pub mod tail;
-pub mod view;
+//! The jobs in the panel: the newest ones, and the way to the others.
 
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::jobs::{Job, JobState, PlaceKind};
-use wasm_bindgen_futures::spawn_local;
+use protocol::jobs::{Job, JobState};
 use yew::prelude::*;
 
-pub use self::run::RunJob;
-pub use self::view::JobView;
-use super::context::{Panel, Sheet, use_panel};
+use super::context::{Panel, use_panel};
+use crate::jobs::view::{Start, View};
+use crate::jobs::words;
 use crate::state::events::State;
-use crate::ui::format;
-use crate::ui::icons::{Icon, glyph};
-use crate::ui::widgets::{Button, Elapsed, Tone, banner, spinner};
+use crate::ui::icons::Icon;
+use crate::ui::widgets::{Button, Tone, banner};
 
-/// Jobs listed before the user asks for more.
+/// Jobs listed here; a tab lists them all.
 const FEW: usize = 8;
 
 #[derive(Clone, PartialEq, Properties)]
@@ -32,22 +25,17 @@ pub struct JobsProps {
 #[component]
 pub fn Jobs(props: &JobsProps) -> Html {
     let panel = use_panel();
-    let all = use_state(|| false);
     let state = &props.state;
     if state.clusters.is_none() {
         return html! {};
     }
     let jupyter = state.status.as_ref().map(|status| &status.jupyter);
     let available = jupyter.is_none_or(|jupyter| jupyter.available);
-    let run = panel.go.reform(|_: MouseEvent| Sheet::RunJob {
-        cluster: None,
-        code: None,
-    });
-    let shown = if *all { state.jobs.len() } else { FEW };
-    let show_all = {
-        let all = all.clone();
-        Callback::from(move |_: MouseEvent| all.set(true))
+    let opener = |view: View| {
+        let panel = panel.clone();
+        Callback::from(move |_: MouseEvent| panel.open_jobs(&view))
     };
+    let run = opener(View::New(Start::Blank));
     html! {
         <section class="gh-section" aria-label="Jobs">
             <header class="gh-section-header">
@@ -63,107 +51,43 @@ pub fn Jobs(props: &JobsProps) -> Html {
                     })} }, Html::default())}
             } else if state.jobs.is_empty() {
                 <p class="gh-note gh-note--empty">
-                    {"Run a piece of Python on a cluster without opening a notebook."}
+                    {"Run a script, a notebook or some lines without being there: its cluster ends with it."}
                 </p>
             }
             <ul class="gh-jobs">
-                {for state.jobs.iter().take(shown).map(|job| {
-                    job_row(&panel, job, place(state, job))
+                {for state.jobs.iter().take(FEW).map(|job| {
+                    job_row(&panel, job, words::place(state, job), opener(View::Job(job.id.clone())))
                 })}
             </ul>
-            if state.jobs.len() > shown {
-                {Button::new(format!("Show all {}", state.jobs.len())).tone(Tone::Quiet).on(show_all).view()}
+            if !state.jobs.is_empty() {
+                {Button::new("All jobs").tone(Tone::Quiet).title("Search, run again and compare jobs").on(opener(View::List)).testid("all-jobs").view()}
             }
         </section>
     }
 }
 
-/// The title of the job's cluster; that of one that is gone as it was.
-pub fn place(state: &State, job: &Job) -> String {
-    let Some(name) = &job.cluster else {
-        return match job.request.place.kind {
-            PlaceKind::Fresh => "a cluster of its own".to_owned(),
-            PlaceKind::Cluster | PlaceKind::None => "no cluster".to_owned(),
-        };
-    };
-    let label = match state.cluster(name) {
-        Some(cluster) => &cluster.label,
-        None => &job.cluster_label,
-    };
-    format::title(label.as_deref(), name).to_owned()
-}
-
 /// One line of the list; `on` is the cluster's title.
-fn job_row(panel: &Panel, job: &Rc<Job>, on: String) -> Html {
-    let open = {
-        let id = job.id.clone();
-        panel
-            .go
-            .reform(move |_: MouseEvent| Sheet::Job { id: id.clone() })
-    };
+fn job_row(panel: &Panel, job: &Rc<Job>, on: String, open: Callback<MouseEvent>) -> Html {
+    let cancel = Button::new("Cancel job")
+        .only_icon(Icon::Stop)
+        .tone(Tone::Danger)
+        .on(words::cancel(panel, job))
+        .busy(job.state == JobState::Cancelling)
+        .testid("job-cancel");
     html! {
-        <li key={job.id.clone()} class="gh-job" data-testid="job" data-job={job.id.clone()} data-state={job_key(job.state)}>
+        <li key={job.id.clone()} class="gh-job" data-testid="job" data-job={job.id.clone()} data-state={words::key(job.state)}>
             <button type="button" class="gh-job-open" onclick={open} title={job.name.clone()} data-testid="job-open">
-                {job_icon(job.state)}
+                {words::icon(job.state)}
                 <span class="gh-job-name">{job.name.clone()}</span>
                 <span class="gh-job-sub">
-                    <span>{format::job_state(job.state)}</span>
+                    <span>{words::state(job)}</span>
                     <bdi class="gh-ellipsis">{on}</bdi>
-                    {job_time(job)}
+                    {words::time(job)}
                 </span>
             </button>
             if !job.state.is_over() {
-                {cancel_button(panel, job, true)}
+                {cancel.view()}
             }
         </li>
     }
-}
-
-/// The time a job runs or ran; that it waits, before.
-fn job_time(job: &Job) -> Html {
-    match job.started_at {
-        Some(since) => html! { <Elapsed {since} until={job.ended_at} /> },
-        None if job.state.is_over() => html! {},
-        None => html! { <Elapsed since={job.created_at} /> },
-    }
-}
-
-fn cancel_button(panel: &Panel, job: &Job, icon_only: bool) -> Html {
-    let (panel, id) = (panel.clone(), job.id.clone());
-    let onclick = Callback::from(move |_: MouseEvent| {
-        let (panel, id) = (panel.clone(), id.clone());
-        spawn_local(async move {
-            if let Err(error) = panel.store.api().cancel_job(&id).await {
-                panel.fail(&format!("The job could not be cancelled: {}", error.message));
-            }
-        });
-    });
-    html! {
-        {Button::new(if icon_only { "Cancel job" } else { "Cancel" }).icon(Icon::Stop).icon_only(icon_only).tone(if icon_only { Tone::Danger } else { Tone::Plain }).on(onclick).busy(job.state == JobState::Cancelling).testid("job-cancel").view()}
-    }
-}
-
-/// The state as the server writes it, for tests and styles.
-fn job_key(state: JobState) -> &'static str {
-    match state {
-        JobState::Queued => "queued",
-        JobState::Starting => "starting",
-        JobState::Running => "running",
-        JobState::Cancelling => "cancelling",
-        JobState::Succeeded => "succeeded",
-        JobState::Failed => "failed",
-        JobState::Cancelled => "cancelled",
-    }
-}
-
-fn job_icon(state: JobState) -> Html {
-    let (class, icon) = match state {
-        JobState::Queued | JobState::Starting | JobState::Running | JobState::Cancelling => {
-            return html! { <span class="gh-job-icon">{spinner()}</span> };
-        }
-        JobState::Succeeded => ("gh-job-icon gh-good", Icon::Check),
-        JobState::Failed => ("gh-job-icon gh-bad", Icon::Alert),
-        JobState::Cancelled => ("gh-job-icon gh-dim", Icon::Stop),
-    };
-    html! { <span {class}>{glyph(icon, 14)}</span> }
 }

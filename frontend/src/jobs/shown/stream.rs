@@ -10,7 +10,7 @@ use gloo::timers::callback::Timeout;
 use protocol::jobs::JobOutput;
 use yew::prelude::*;
 
-use super::super::output::Output;
+use super::output::Output;
 use crate::state::json;
 use crate::state::socket::{self, Backoff, Task};
 
@@ -25,6 +25,12 @@ pub struct Followed {
     pub version: u32,
     /// The connection is lost and being made anew.
     pub lost: bool,
+}
+
+impl PartialEq for Followed {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.output, &other.output) && (self.version, self.lost) == (other.version, other.lost)
+    }
 }
 
 /// What the connection has to say to the view.

@@ -1,0 +1,499 @@
+//! A job's output as a tab keeps it: in blocks, bounded, text without terminal control sequences.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use protocol::jobs::JobOutput;
+
+/// Text kept at most, in bytes; the oldest goes first.
+pub const KEEP: usize = 10 << 20;
+
+/// Size at which a block is closed, so that a browser can skip those out of sight.
+const BLOCK: usize = 32 << 10;
+
+/// Where text came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+    Result,
+    Error,
+}
+
+/// Something to see, in the form of it that shows most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rich {
+    /// Shown in a frame where nothing of it runs.
+    Html(String),
+    /// Address of a picture, with its data in it.
+    Picture(String),
+}
+
+/// What a block holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A run of text of one stream.
+    Text(Stream, String),
+    Rich {
+        rich: Rich,
+        /// The same in words.
+        text: String,
+        /// Names it, so that it can be shown anew.
+        display: Option<String>,
+    },
+    /// A notebook's cell begins here; counted from 0.
+    Cell { cell: u32, source: String, done: bool },
+}
+
+/// A piece of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Names the block for as long as it lives.
+    pub id: u64,
+    pub content: Content,
+}
+
+impl Block {
+    fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Text(_, text) => text.len(),
+            Content::Rich { rich, text, .. } => text.len() + rich.data().len(),
+            Content::Cell { source, .. } => source.len(),
+        }
+    }
+
+    /// The run of text that goes on in it, where it is one of this stream.
+    fn run(&mut self, of: Stream) -> Option<&mut String> {
+        match &mut self.content {
+            Content::Text(stream, text) if *stream == of => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Rich {
+    /// The form that shows most; `None` where there is only text.
+    fn of(data: &BTreeMap<String, String>) -> Option<Self> {
+        if let Some(html) = data.get("text/html") {
+            return Some(Self::Html(html.clone()));
+        }
+        for kind in ["image/png", "image/jpeg", "image/gif"] {
+            if let Some(picture) = data.get(kind) {
+                let picture: String = picture.split_ascii_whitespace().collect();
+                return Some(Self::Picture(format!("data:{kind};base64,{picture}")));
+            }
+        }
+        let svg = data.get("image/svg+xml")?;
+        // As a picture its scripts don't run.
+        let svg = js_sys::encode_uri_component(svg);
+        Some(Self::Picture(format!("data:image/svg+xml,{}", svg.as_string()?)))
+    }
+
+    fn data(&self) -> &str {
+        match self {
+            Self::Html(data) | Self::Picture(data) => data,
+        }
+    }
+}
+
+/// Everything that a job has said so far.
+#[derive(Default)]
+pub struct Output {
+    blocks: VecDeque<Rc<Block>>,
+    next_id: u64,
+    bytes: usize,
+    dropped: bool,
+    ansi: Ansi,
+    /// A carriage return was read: the next character that is no line feed starts the line anew.
+    carriage: bool,
+}
+
+impl Output {
+    /// Takes one message in.
+    pub fn push(&mut self, message: &JobOutput) {
+        match message {
+            JobOutput::Stdout { text } => self.text(Stream::Stdout, text),
+            JobOutput::Stderr { text } => self.text(Stream::Stderr, text),
+            JobOutput::Shown { data, update, id, .. } => {
+                let text = data.get("text/plain").cloned().unwrap_or_default();
+                match Rich::of(data) {
+                    _ if *update => self.update(data, id.as_deref()),
+                    Some(rich) => self.add(Content::Rich {
+                        rich,
+                        text,
+                        display: id.clone(),
+                    }),
+                    None => self.whole(Stream::Result, &text),
+                }
+            }
+            JobOutput::Cell {
+                cell,
+                ended: false,
+                source,
+            } => self.add(Content::Cell {
+                cell: *cell,
+                source: source.clone().unwrap_or_default(),
+                done: false,
+            }),
+            JobOutput::Cell { ended: true, .. } => self.end_cell(),
+            JobOutput::Error {
+                name,
+                value,
+                traceback,
+            } => {
+                if traceback.is_empty() {
+                    self.whole(Stream::Error, &format!("{name}: {value}"));
+                } else {
+                    self.whole(Stream::Error, &traceback.join("\n"));
+                }
+            }
+            JobOutput::End { .. } => {}
+        }
+    }
+
+    /// The blocks, oldest first. A block that did not change is the same `Rc` as before.
+    pub fn blocks(&self) -> impl Iterator<Item = &Rc<Block>> {
+        self.blocks.iter()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Whether the beginning was let go.
+    pub fn dropped(&self) -> bool {
+        self.dropped
+    }
+
+    /// All that is kept, as one text.
+    pub fn to_text(&self) -> String {
+        let mut all = String::with_capacity(self.bytes + 64);
+        for block in &self.blocks {
+            let (text, alone) = match &block.content {
+                Content::Text(stream, text) => (text, matches!(stream, Stream::Result | Stream::Error)),
+                Content::Rich { text, .. } => (text, true),
+                Content::Cell { .. } => continue,
+            };
+            if alone && !all.is_empty() && !all.ends_with('\n') {
+                all.push('\n');
+            }
+            all.push_str(text);
+        }
+        all
+    }
+
+    /// A text that stands for itself and ends with a line feed.
+    fn whole(&mut self, stream: Stream, text: &str) {
+        self.ansi = Ansi::default();
+        self.carriage = false;
+        self.open(stream);
+        self.text(stream, text);
+        if !text.ends_with('\n') {
+            self.text(stream, "\n");
+        }
+    }
+
+    fn open(&mut self, stream: Stream) {
+        self.add(Content::Text(stream, String::new()));
+    }
+
+    fn add(&mut self, content: Content) {
+        let block = Block {
+            id: self.next_id,
+            content,
+        };
+        self.next_id += 1;
+        self.bytes += block.bytes();
+        self.blocks.push_back(Rc::new(block));
+        self.drop_surplus();
+    }
+
+    /// Shows something anew where it was shown; text, such as a progress bar's, would only repeat itself.
+    fn update(&mut self, data: &BTreeMap<String, String>, id: Option<&str>) {
+        let Some(new) = Rich::of(data) else { return };
+        let words = data.get("text/plain").cloned().unwrap_or_default();
+        for block in &mut self.blocks {
+            match &block.content {
+                Content::Rich { display, .. } if display.is_some() && display.as_deref() == id => {}
+                _ => continue,
+            }
+            let next = Block {
+                id: block.id,
+                content: Content::Rich {
+                    rich: new.clone(),
+                    text: words.clone(),
+                    display: id.map(str::to_owned),
+                },
+            };
+            self.bytes = self.bytes - block.bytes() + next.bytes();
+            *block = Rc::new(next);
+        }
+        self.drop_surplus();
+    }
+
+    fn end_cell(&mut self) {
+        let mut cells = self.blocks.iter_mut().rev();
+        let last = cells.find(|block| matches!(block.content, Content::Cell { .. }));
+        if let Some(last) = last
+            && let Content::Cell { done, .. } = &mut Rc::make_mut(last).content
+        {
+            *done = true;
+        }
+    }
+
+    fn drop_surplus(&mut self) {
+        while self.bytes > KEEP && self.blocks.len() > 1 {
+            if let Some(first) = self.blocks.pop_front() {
+                self.bytes -= first.bytes();
+                self.dropped = true;
+            }
+        }
+    }
+
+    fn text(&mut self, stream: Stream, text: &str) {
+        let clean = self.ansi.strip(text);
+        if clean.is_empty() {
+            return;
+        }
+        let goes_on = matches!(self.blocks.back().map(|last| &last.content),
+            Some(Content::Text(last, _)) if *last == stream);
+        if !goes_on {
+            self.carriage = false;
+            self.open(stream);
+        }
+        for line in clean.split_inclusive('\n') {
+            self.line(stream, line);
+        }
+        self.drop_surplus();
+    }
+
+    /// Adds at most one line; it may lack its end.
+    fn line(&mut self, stream: Stream, line: &str) {
+        let closed = matches!(self.blocks.back().map(|last| &last.content),
+            Some(Content::Text(_, text)) if text.len() >= BLOCK && text.ends_with('\n') || text.len() >= 16 * BLOCK);
+        if closed {
+            self.open(stream);
+        }
+        let Some(last) = self.blocks.back_mut() else {
+            return;
+        };
+        // Shared with what is shown: then a copy of at most one block is made, once a repaint.
+        let Some(text) = Rc::make_mut(last).run(stream) else {
+            return;
+        };
+        let before = text.len();
+        for piece in line.split_inclusive('\r') {
+            let (piece, returns) = match piece.strip_suffix('\r') {
+                Some(rest) => (rest, true),
+                None => (piece, false),
+            };
+            if self.carriage && !piece.is_empty() {
+                if !piece.starts_with('\n') {
+                    let start = text.rfind('\n').map_or(0, |at| at + 1);
+                    text.truncate(start);
+                }
+                self.carriage = false;
+            }
+            text.push_str(piece);
+            self.carriage |= returns;
+        }
+        self.bytes = self.bytes - before + text.len();
+    }
+}
+
+/// Removes terminal control sequences, also those that a message cuts in two.
+#[derive(Default)]
+struct Ansi {
+    state: Escape,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Escape {
+    #[default]
+    None,
+    /// After ESC.
+    Begun,
+    /// In `ESC [ …`, until a letter.
+    Control,
+    /// In `ESC ] …`, until BEL or ESC.
+    Command,
+}
+
+impl Ansi {
+    fn strip(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            self.state = match (self.state, c) {
+                (_, '\u{1b}') => Escape::Begun,
+                (Escape::None, c) => {
+                    if c == '\n' || c == '\t' || c == '\r' || !c.is_control() {
+                        out.push(c);
+                    }
+                    Escape::None
+                }
+                (Escape::Begun, '[') => Escape::Control,
+                (Escape::Begun, ']') => Escape::Command,
+                (Escape::Begun, _) => Escape::None,
+                (Escape::Control, '\u{40}'..='\u{7e}') => Escape::None,
+                (Escape::Control, _) => Escape::Control,
+                (Escape::Command, '\u{7}') => Escape::None,
+                (Escape::Command, _) => Escape::Command,
+            };
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(output: &Output) -> Vec<(Stream, &str)> {
+        output
+            .blocks
+            .iter()
+            .filter_map(|block| match &block.content {
+                Content::Text(stream, text) => Some((*stream, text.as_str())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn stdout(output: &mut Output, text: &str) {
+        output.push(&JobOutput::Stdout { text: text.into() });
+    }
+
+    #[test]
+    fn streams_keep_their_order_and_colour() {
+        let mut output = Output::default();
+        stdout(&mut output, "a\n");
+        stdout(&mut output, "b\n");
+        output.push(&JobOutput::Stderr {
+            text: "warn\n".into(),
+        });
+        output.push(&JobOutput::Shown {
+            data: [("text/plain".to_owned(), "42".to_owned())].into(),
+            result: true,
+            id: None,
+            update: false,
+        });
+        assert_eq!(
+            texts(&output),
+            [
+                (Stream::Stdout, "a\nb\n"),
+                (Stream::Stderr, "warn\n"),
+                (Stream::Result, "42\n")
+            ]
+        );
+        assert_eq!(output.to_text(), "a\nb\nwarn\n42\n");
+    }
+
+    #[test]
+    fn control_sequences_go_even_when_cut() {
+        let mut output = Output::default();
+        stdout(&mut output, "\u{1b}[0;31mred\u{1b}[");
+        stdout(&mut output, "0m plain\u{1b}]0;title\u{7}!");
+        output.push(&JobOutput::Error {
+            name: "E".into(),
+            value: "x".into(),
+            traceback: vec!["\u{1b}[1mTraceback\u{1b}[0m".into(), "E: x".into()],
+        });
+        assert_eq!(output.to_text(), "red plain!\nTraceback\nE: x\n");
+    }
+
+    #[test]
+    fn a_carriage_return_rewrites_its_line_only() {
+        let mut output = Output::default();
+        stdout(&mut output, "head\n10 %\r20 %\r");
+        stdout(&mut output, "30 %");
+        stdout(&mut output, "\rdone\r\nnext\r\n");
+        assert_eq!(output.to_text(), "head\ndone\nnext\n");
+    }
+
+    #[test]
+    fn only_the_last_of_much_output_is_kept() {
+        let mut output = Output::default();
+        let line = "x".repeat(1023) + "\n";
+        for _ in 0..(12 << 10) {
+            stdout(&mut output, &line);
+        }
+        assert!(output.dropped());
+        let kept: usize = output.blocks().map(|b| b.bytes()).sum();
+        assert!(kept <= KEEP && kept > KEEP - 2 * BLOCK, "{kept}");
+        assert_eq!(kept, output.bytes);
+    }
+
+    #[test]
+    fn blocks_that_rest_are_not_copied() {
+        let mut output = Output::default();
+        for _ in 0..100 {
+            stdout(&mut output, &("y".repeat(999) + "\n"));
+        }
+        let before: Vec<_> = output.blocks().cloned().collect();
+        stdout(&mut output, "more\n");
+        let same = output
+            .blocks()
+            .zip(&before)
+            .filter(|(a, b)| Rc::ptr_eq(a, b))
+            .count();
+        assert_eq!(same, before.len() - 1);
+    }
+
+    fn shown(kind: &str, data: &str, id: Option<&str>, update: bool) -> JobOutput {
+        let words = ("text/plain".to_owned(), format!("<{data}>"));
+        JobOutput::Shown {
+            data: [(kind.to_owned(), data.to_owned()), words].into(),
+            result: false,
+            id: id.map(str::to_owned),
+            update,
+        }
+    }
+
+    #[test]
+    fn what_is_shown_anew_takes_its_place() {
+        let mut output = Output::default();
+        output.push(&shown("text/html", "<b>1</b>", Some("a"), false));
+        stdout(&mut output, "x\n");
+        output.push(&shown("image/png", "AA\nBB", None, false));
+        output.push(&shown("text/html", "<b>2</b>", Some("a"), true));
+        output.push(&shown("text/html", "<b>3</b>", Some("other"), true));
+        let rich: Vec<_> = output
+            .blocks()
+            .filter_map(|block| match &block.content {
+                Content::Rich { rich, .. } => Some(rich.clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            rich,
+            [
+                Rich::Html("<b>2</b>".into()),
+                Rich::Picture("data:image/png;base64,AABB".into())
+            ]
+        );
+        assert_eq!(output.to_text(), "<<b>2</b>>x\n<AA\nBB>");
+        let counted: usize = output.blocks().map(|block| block.bytes()).sum();
+        assert_eq!(counted, output.bytes);
+    }
+
+    #[test]
+    fn a_cell_ends_above_its_output() {
+        let mut output = Output::default();
+        for (cell, ended) in [(0, false), (0, true), (1, false)] {
+            let source = (!ended).then(|| format!("cell {cell}"));
+            output.push(&JobOutput::Cell { cell, ended, source });
+            if !ended {
+                stdout(&mut output, "said\n");
+            }
+        }
+        let cells: Vec<_> = output
+            .blocks()
+            .filter_map(|block| match &block.content {
+                Content::Cell { source, done, .. } => Some((source.as_str(), *done)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(cells, [("cell 0", true), ("cell 1", false)]);
+        assert_eq!(output.to_text(), "said\nsaid\n");
+    }
+}
