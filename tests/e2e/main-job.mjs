@@ -72,12 +72,12 @@ await scenario('main-job', async t => {
 
   await t.step('a job can be cancelled', async () => {
     await panel.startJob(page, name, 'import time\nprint("sleeping", flush=True)\ntime.sleep(600)');
-    const view = panel.part(page, 'job-view');
-    await panel.part(view, 'job-output').getByText('sleeping').waitFor({ timeout: 60_000 });
-    await panel.part(view, 'job-cancel').click();
-    await view.locator('[data-state="cancelled"]').waitFor({ timeout: 30_000 });
+    const output = panel.part(panel.jobView(page), 'job-output');
+    await output.getByText('sleeping').waitFor({ timeout: 60_000 });
+    await panel.cancelJob(page);
+    await panel.jobState(page, ['cancelled'], 30_000);
     await t.shot(page, 'job-cancelled');
-    await panel.home(page);
+    await panel.openPane(page, name, 'task-stream');
   });
 
   await t.step('the pane holds every record of the scheduler', async () => {
@@ -151,7 +151,7 @@ await scenario('main-job', async t => {
       Object.values(expected).some(counts => counts.erred > 0),
       'a state of each kind is there'
     );
-    const progress = await panel.pane(page, name, 'progress');
+    const progress = await panel.openPane(page, name, 'progress');
     await t.until(async () => sameProgress((await panel.inspect(progress)).prefixes, expected), {
       timeout: 10_000,
       what: async () =>

@@ -151,7 +151,10 @@ export async function openPane(page, name, plot) {
 
 /** The root element of an open pane. */
 export async function pane(page, name, plot) {
-  const root = page.locator(`[data-testid="pane-${plot}"][data-cluster="${name}"]`);
+  // A tab of jobs may show the same plot beside its output.
+  const root = page.locator(
+    `[data-testid="pane-${plot}"][data-cluster="${name}"]:not([data-testid="job-progress"] *)`
+  );
   await root.waitFor({ timeout: 30_000 });
   return root;
 }
@@ -182,28 +185,50 @@ export async function paneSays(root, words, timeout = 30_000) {
   await root.getByText(words).first().waitFor({ timeout });
 }
 
-/** Runs code on a cluster from the panel; returns its state and what it wrote. The job's view stays open. */
-export async function runJob(page, name, code, { timeout = 180_000 } = {}) {
-  await startJob(page, name, code);
-  const view = part(page, 'job-view');
-  await view
-    .locator('[data-state="succeeded"], [data-state="failed"], [data-state="cancelled"]')
-    .waitFor({ timeout });
-  const state = await view.locator('[data-state]').getAttribute('data-state');
+/** The job in the tab that is seen. */
+export function jobView(page) {
+  return page.locator('[data-testid="job-view"]:visible');
+}
+
+/** Waits until the job in the tab that is seen is in one of these states; returns which. */
+export async function jobState(page, states, timeout = 180_000) {
+  const any = states.map(state => `[data-testid="job-view"][data-state="${state}"]:visible`);
+  const view = page.locator(any.join(', '));
+  await view.waitFor({ timeout });
+  return view.getAttribute('data-state');
+}
+
+/** Cancels the job in the tab that is seen, after a question. */
+export async function cancelJob(page) {
+  await part(jobView(page), 'job-cancel').click();
+  await confirmDialog(page);
+}
+
+/** Waits for the end of the job in the tab that is seen; returns its state, what it wrote, and why it failed. */
+export async function jobEnd(page, timeout = 180_000) {
+  const state = await jobState(page, ['succeeded', 'failed', 'cancelled'], timeout);
   // The state and the last line travel on two connections.
   await page.waitForTimeout(500);
+  const view = jobView(page);
   const text = await part(view, 'job-output').innerText();
   const error = part(view, 'job-error');
   return { state, text, error: (await error.isVisible()) ? await error.innerText() : null };
+}
+
+/** Runs code on a cluster from the panel; returns its state and what it wrote. The job's tab stays open. */
+export async function runJob(page, name, code, { timeout = 180_000 } = {}) {
+  await startJob(page, name, code);
+  return jobEnd(page, timeout);
 }
 
 /** Starts a job on a cluster from its card. */
 export async function startJob(page, name, code) {
   await home(page);
   await part(card(page, name), 'run-job-here').click();
-  await part(page, 'job-code').fill(code);
-  await part(page, 'job-run').click();
-  await part(page, 'job-view').waitFor({ timeout: 30_000 });
+  const form = page.locator('[data-testid="job-form"]:visible');
+  await part(form, 'job-code').fill(code);
+  await part(form, 'job-run').click();
+  await jobView(page).waitFor({ timeout: 30_000 });
 }
 
 /** Chooses on a cluster's card that it goes on when Gatehouse ends. */

@@ -118,7 +118,7 @@ fn head(props: &JobViewProps, job: &Rc<Job>) -> Html {
                 {notebook(tab, job)}
                 if job.report.is_some() {
                     <a
-                        class="gh-button"
+                        class="gh-button gh-button--plain"
                         href={format!("{}api/v1/jobs/{}/report", panel.host.base_url(), segment(&job.id))}
                         target="_blank"
                         rel="noopener"
@@ -190,7 +190,7 @@ fn notebook(tab: &Tab, job: &Job) -> Html {
     }
     html! {
         <a
-            class="gh-button"
+            class="gh-button gh-button--plain"
             href={format!("{}api/v1/jobs/{}/notebook", host.base_url(), segment(&job.id))}
             download={format!("{}.ipynb", format::file_stem(&job.name))}
             title="Download the executed notebook"

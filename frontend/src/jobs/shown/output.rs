@@ -126,16 +126,18 @@ impl Output {
                     None => self.whole(Stream::Result, &text),
                 }
             }
+            JobOutput::Cell { ended: true, .. } => self.end_cell(),
+            // What is no notebook is one cell, which is shown as the job's code.
+            JobOutput::Cell { source: None, .. } => {}
             JobOutput::Cell {
                 cell,
-                ended: false,
-                source,
+                source: Some(source),
+                ..
             } => self.add(Content::Cell {
                 cell: *cell,
-                source: source.clone().unwrap_or_default(),
+                source: source.clone(),
                 done: false,
             }),
-            JobOutput::Cell { ended: true, .. } => self.end_cell(),
             JobOutput::Error {
                 name,
                 value,
