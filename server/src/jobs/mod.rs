@@ -45,6 +45,7 @@ use self::owned::Owned;
 pub use self::queue::Limits;
 use self::queue::Queue;
 use self::record::{Record, Records};
+pub use self::request::own_cluster;
 pub use self::step::Step;
 use crate::store::{Store, StoreError};
 
