@@ -112,7 +112,10 @@ impl Run<'_> {
             self.await_turn(&mut place).await?;
         }
         let mut reader = Reader::new(jobs.output_path(&self.job.id, self.job.attempt));
-        let mut health = Health::new();
+        let mut health = match step {
+            Step::Execute => Health::of_left(),
+            _ => Health::new(),
+        };
         let channels = if step == Step::Execute {
             // The code may run, or have run, and must not run twice.
             let may_run = jobs.jupyter.may_hold_kernels().await;
