@@ -138,3 +138,30 @@ async fn each_kind_ends_as_its_code_does() {
     );
     jupyter.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_died_of_one_task_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let jupyter = Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
+        python: python(),
+        folder: folder.path().join("jupyter"),
+        root: Some(folder.path().to_owned()),
+        kernel_env: std::collections::BTreeMap::new(),
+    }));
+    let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(Arc::clone(&jupyter))).await;
+    let raises = "from types import SimpleNamespace\nfrom distributed.scheduler import KilledWorker\n\
+                  raise KilledWorker('big-1', SimpleNamespace(address='tcp://w:1'), 3)";
+    let (shown, job) = run(&jobs, wanted(WorkKind::Snippet, raises)).await;
+    let error = job.error.unwrap();
+    for words in [
+        "while they ran big-1",
+        "lack of memory",
+        "a profile with more",
+        "smaller",
+        "KilledWorker",
+    ] {
+        assert!(error.contains(words), "{words} is not in: {error}");
+    }
+    assert_eq!(shown.errors[0].0, "KilledWorker");
+    jupyter.shutdown().await;
+}
