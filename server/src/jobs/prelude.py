@@ -283,9 +283,8 @@ def killed(error):
     """What distributed's error means, which it raises when one task has cost several workers their lives."""
     task = shorten(str(getattr(error, "task", "one task")), 200)
     return (
-        f"Workers died again and again while they ran {task}, most often for lack of memory. Choose a profile with more "
-        "memory a worker, or make chunks and partitions smaller; the workers' logs may say more. "
-        f"(KilledWorker: {shorten(text_of(error), 500)})"
+        f"The code raised KilledWorker: workers died again and again while they ran {task}, most often for lack of memory. "
+        "Choose a profile with more memory a worker, or make chunks and partitions smaller; the workers' logs may say more."
     )
 
 
