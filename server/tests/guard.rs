@@ -193,6 +193,109 @@ async fn what_can_not_be_is_refused_with_the_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_runs_a_job_over_a_budget_is_asked() {
+    let gateway = gateway(&[], "made").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "cost: {currency: EUR, worker_hour: 2, scheduler_hour: 1, budget: {day: 5}}\n";
+    let config = settings(&folder, text);
+    let house = ["--gateway", &gateway.uri(), "--config", &config].map(str::to_owned);
+    let mut server = Server::start_with(&house.each_ref().map(String::as_str));
+    let job = |place: Value| json!({"work": {"kind": "snippet", "source": " "}, "place": place});
+    let fresh =
+        |workers: u32| job(json!({"kind": "fresh", "scaling": {"mode": "manual", "workers": workers}}));
+    let (status, error) = send(&server, "POST", "api/v1/jobs", fresh(3)).await;
+    assert_eq!((status, &error["code"]), (409, &json!("over_budget")), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|words| words.contains("7.00 EUR an hour")),
+        "{error}"
+    );
+    // What is not over it, or wanted all the same, or needs no cluster, is looked at further: there is no code.
+    for (path, body) in [
+        ("api/v1/jobs", fresh(1)),
+        ("api/v1/jobs?over_budget=true", fresh(3)),
+        ("api/v1/jobs", job(json!({"kind": "none"}))),
+    ] {
+        let (status, error) = send(&server, "POST", path, body).await;
+        assert_eq!((status, &error["field"]), (422, &json!("code")), "{error}");
+    }
+    assert!(server.end().success());
+
+    let script = folder.path().join("job.py");
+    std::fs::write(&script, "print(1)").expect("written");
+    let run = async |more: &[&str], terminal: bool| {
+        let mut command = tokio::process::Command::new(if terminal { "script" } else { server_program() });
+        let mut words: Vec<String> = ["run", &script.to_string_lossy(), "--workers", "3", "--python"]
+            .map(str::to_owned)
+            .into();
+        words.push(common::python().to_string_lossy().into_owned());
+        words.extend([
+            "--state-dir".to_owned(),
+            folder.path().join("state").to_string_lossy().into_owned(),
+        ]);
+        words.extend(house.clone());
+        words.extend(more.iter().map(|word| (*word).to_owned()));
+        if terminal {
+            let line = [&[server_program().to_owned()], words.as_slice()]
+                .concat()
+                .join(" ");
+            command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        } else {
+            command.args(words);
+        }
+        command
+            .env("HOME", folder.path())
+            .env("DASK_ROOT_CONFIG", folder.path().join("none"));
+        command
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        tokio::io::AsyncWriteExt::write_all(&mut stdin, b"n\n").await.ok();
+        let output = child.wait_with_output().await.expect("it ends");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (status, said) = run(&[], false).await;
+    assert!(
+        status == Some(2) && said.contains("Say --over-budget to run the job"),
+        "{status:?} {said}"
+    );
+    let (status, said) = run(&[], true).await;
+    assert!(
+        status == Some(2) && said.contains("all the same? [y/N]") && said.contains("was not begun"),
+        "{status:?} {said}"
+    );
+    let made = async || {
+        let requests = gateway.received_requests().await.expect("requests");
+        requests
+            .iter()
+            .filter(|request| request.method.as_str() == "POST")
+            .count()
+    };
+    assert_eq!(made().await, 0, "nobody agreed");
+    // The gateway is asked, and has no room.
+    Mock::given(method("POST"))
+        .and(path("/api/v1/clusters/"))
+        .respond_with(ResponseTemplate::new(422).set_body_json(json!({"error": "There is no room."})))
+        .with_priority(1)
+        .mount(&gateway)
+        .await;
+    let (status, said) = run(&["--over-budget"], false).await;
+    assert!(
+        status == Some(1) && said.contains("There is no room."),
+        "{status:?} {said}"
+    );
+    assert_eq!(made().await, 1, "{said}");
+}
+
+fn server_program() -> &'static str {
+    env!("CARGO_BIN_EXE_gatehouse")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_servers_act_once_on_a_lease_that_both_see() {
     let gateway = gateway(&["shared"], "").await;
     let folder = tempfile::tempdir().expect("a folder");

@@ -240,6 +240,9 @@ impl House {
         });
         self.requests
             .spawn(self.jobs.clone().watch_others(self.stop.clone()));
+        let jobs = self.jobs.clone();
+        self.requests
+            .spawn(jobs.keep_jupyter_alive(crate::jobs::TOUCH, self.stop.clone()));
         self.requests.spawn(self.kernels.clone().watch(self.stop.clone()));
         let supervise = CancellationToken::new();
         let supervising = self.embedded.clone().map(|embedded| {

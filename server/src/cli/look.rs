@@ -1,10 +1,10 @@
 //! `gatehouse clusters`, `jobs` and `stop`: what there is, and its end, whether a server runs or not.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use dask_gateway::{ClusterReport, ClusterStatus, GatewayClient, GatewayConfig, GatewayError};
 use protocol::jobs::Job;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::HouseArgs;
 use super::house::{default_state_dir, gateway_config};
-use super::values::chosen;
+use super::values::{ask, chosen};
 use crate::clock::{now_ms, words};
 use crate::embedded::Embedded;
 use crate::state_dir::StateDir;
@@ -235,17 +235,10 @@ fn agreed(chosen: &[&Named]) -> anyhow::Result<bool> {
         );
     }
     let titles: Vec<_> = chosen.iter().map(|cluster| cluster.title()).collect();
-    eprint!(
-        "Shut down {}? What is in their memory is lost. [y/N] ",
+    ask(&format!(
+        "Shut down {}? What is in their memory is lost.",
         titles.join(", ")
-    );
-    std::io::stderr().flush().ok();
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .context("The answer can't be read")?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    ))
 }
 
 async fn end(client: &GatewayClient, cluster: &Named) -> anyhow::Result<()> {

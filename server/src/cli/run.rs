@@ -16,7 +16,8 @@ use super::HouseArgs;
 use super::house::{House, Name};
 use super::progress::Bars;
 use super::signals::Signals;
-use super::values::{chosen, option_value, pair, parameter};
+use super::values::{ask, chosen, option_value, pair, parameter};
+use crate::jobs::own_cluster;
 
 /// How long the gateway may take until it answers.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(90);
@@ -68,6 +69,9 @@ pub(super) struct RunArgs {
     /// How often it is begun anew after a failure.
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
+    /// Run the job although its cluster exceeds a budget.
+    #[arg(long)]
+    over_budget: bool,
     /// Fail where the kernel's packages and the cluster's don't fit each other.
     #[arg(long)]
     strict_versions: bool,
@@ -177,6 +181,7 @@ async fn prepare(args: &RunArgs, work: Work, house: &House) -> anyhow::Result<Jo
             None => fresh(args, house).await?,
         }
     };
+    may_cost(args, house, &place).await?;
     let request = CreateJob {
         work,
         place,
@@ -193,6 +198,26 @@ async fn prepare(args: &RunArgs, work: Work, house: &House) -> anyhow::Result<Jo
         },
     };
     Ok(house.jobs.create(request).await?)
+}
+
+/// Asks the user where the job's cluster exceeds a budget.
+async fn may_cost(args: &RunArgs, house: &House, place: &Place) -> anyhow::Result<()> {
+    let Some(cluster) = own_cluster(place).filter(|_| !args.over_budget) else {
+        return Ok(());
+    };
+    let Err(question) = house.clusters.check_create(&cluster) else {
+        return Ok(());
+    };
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        bail!("{question} Say --over-budget to run the job all the same.");
+    }
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    // A thread that nobody waits for: Ctrl-C is an answer, too.
+    std::thread::spawn(move || answer.send(ask(&format!("{question} Run the job all the same?"))));
+    if !answered.await.context("The answer can't be read")?? {
+        bail!("The job was not begun.");
+    }
+    Ok(())
 }
 
 async fn gateway_is_up(house: &House) -> anyhow::Result<()> {

@@ -1,4 +1,6 @@
-//! Values as they are typed on a command line.
+//! Values as they are typed on a command line, and answers at the terminal.
+
+use std::io::{BufRead, Write};
 
 use anyhow::{Context, bail};
 use protocol::rest::OptionKind;
@@ -13,6 +15,21 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err("a name and a value: NAME=VALUE".to_owned()),
     }
+}
+
+/// Asks a question at the terminal; whatever is not a yes is a no.
+///
+/// # Errors
+/// Where the answer can't be read.
+pub(super) fn ask(question: &str) -> anyhow::Result<bool> {
+    eprint!("{question} [y/N] ");
+    std::io::stderr().flush().ok();
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("The answer can't be read")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// The one cluster that is meant by a name, the beginning of one, or a label; `names` gives a cluster's name and label.

@@ -133,7 +133,7 @@ impl Clusters {
             GatewayOrigin::Embedded(_) => Some(guard::EMBEDDED_KEEP.to_owned()),
             GatewayOrigin::Remote => None,
         };
-        Ok(Self(Arc::new(Inner {
+        let clusters = Self(Arc::new(Inner {
             client,
             config,
             origin,
@@ -154,7 +154,9 @@ impl Clusters {
             dirty: Arc::new(Notify::new()),
             refreshing: tokio::sync::Mutex::new(()),
             viewers: AtomicUsize::new(0),
-        })))
+        }));
+        clusters.recall_usage().await?;
+        Ok(clusters)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::error::{Asked, Body, HttpError};
+use super::leases::Price;
 use super::{App, KEEP_ALIVE};
+use crate::jobs::own_cluster;
 
 /// The jobs, newest first.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", responses((status = 200, body = Vec<Job>)))]
@@ -20,14 +22,21 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Job>>, HttpE
 }
 
 /// Runs a snippet, a script or a notebook in a kernel of the Jupyter Server, on a cluster that runs, on one of its own, or
-/// on none.
-#[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = CreateJob,
-    responses((status = 201, body = Job), (status = 404, body = ApiError), (status = 422, body = ApiError),
-    (status = 502, body = ApiError)))]
+/// on none. One whose own cluster would exceed a budget is refused as `over_budget`, until the user wants it all the same.
+#[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", params(("over_budget" = Option<bool>, Query)),
+    request_body = CreateJob,
+    responses((status = 201, body = Job), (status = 404, body = ApiError), (status = 409, body = ApiError),
+    (status = 422, body = ApiError), (status = 502, body = ApiError)))]
 pub(super) async fn create(
     State(app): State<App>,
+    Asked(price): Asked<Price>,
     Body(request): Body<CreateJob>,
 ) -> Result<(StatusCode, Json<Job>), HttpError> {
+    if !price.over_budget
+        && let Some(cluster) = own_cluster(&request.place)
+    {
+        app.clusters.check_create(&cluster)?;
+    }
     Ok((StatusCode::CREATED, Json(app.jobs.create(request).await?)))
 }
 

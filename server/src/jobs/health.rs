@@ -17,6 +17,9 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 /// How long a kernel that never was busy may be idle: its request may not have reached it yet.
 const FIRST_BUSY_LIMIT: Duration = Duration::from_secs(30);
 
+/// The same for a kernel that a dead server left: what that sent has reached it by then, or never will.
+const UNSENT_LIMIT: Duration = Duration::from_secs(1);
+
 /// How long the Jupyter Server may be away.
 const AWAY_LIMIT: Duration = Duration::from_secs(15);
 
@@ -29,6 +32,10 @@ pub(super) struct Requests {
 /// What is known of the kernel, and since when.
 pub(super) struct Health {
     started: Instant,
+    /// A server that died may have sent the code, or not.
+    left: bool,
+    /// The output file is there: the kernel has begun.
+    begun: bool,
     /// The prelude connected to the cluster.
     ready: bool,
     /// The kernel's own process, where it runs on this machine.
@@ -46,6 +53,8 @@ impl Health {
     pub(super) fn new() -> Self {
         Self {
             started: Instant::now(),
+            left: false,
+            begun: false,
             ready: false,
             process: None,
             was_busy: false,
@@ -55,6 +64,19 @@ impl Health {
             replied: None,
             refused: None,
         }
+    }
+
+    /// Of a kernel that a server left when it died.
+    pub(super) fn of_left() -> Self {
+        Self {
+            left: true,
+            ..Self::new()
+        }
+    }
+
+    /// The kernel began to write its output.
+    pub(super) fn begins(&mut self) {
+        self.begun = true;
     }
 
     /// The prelude connected to the cluster, in that process of that machine.
@@ -142,15 +164,15 @@ impl Health {
                     .into(),
             });
         }
-        let idle_limit = if self.ready || self.was_busy {
-            END_LIMIT
-        } else {
-            FIRST_BUSY_LIMIT
-        };
+        let runs = self.ready || self.was_busy || self.begun;
+        if !runs && self.left && longer(self.idle_since, UNSENT_LIMIT) {
+            return Some("The server ended before it sent the code to the kernel. Run the job again.".into());
+        }
+        let idle_limit = if runs { END_LIMIT } else { FIRST_BUSY_LIMIT };
         if longer(self.idle_since, idle_limit) {
             return Some(
-                "The kernel stopped running the code without saying how it ended: it was restarted, or the server \
-                 ended before the code was sent. Run the job again."
+                "The kernel stopped running the code without saying how it ended: somebody restarted it. Run the job \
+                 again."
                     .into(),
             );
         }
@@ -168,6 +190,33 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_idle_kernel_was_sent_nothing_where_its_server_died() {
+        let idle_for = |mut health: Health, limit: Duration| {
+            let since = |idle| {
+                Some(
+                    Instant::now()
+                        .checked_sub(idle)
+                        .expect("the machine has run so long"),
+                )
+            };
+            health.idle_since = since(limit.mul_f64(0.9));
+            health.see(Ok(Some(KernelState::Idle)));
+            assert_eq!(health.verdict(), None);
+            health.idle_since = since(limit.mul_f64(1.1));
+            health.verdict().expect("a sentence")
+        };
+        let unsent = idle_for(Health::of_left(), UNSENT_LIMIT);
+        assert!(unsent.contains("before it sent the code"), "{unsent}");
+        // What began to write was sent, and may be about to say how it ended.
+        let mut begun = Health::of_left();
+        begun.begins();
+        let stopped = idle_for(begun, END_LIMIT);
+        assert!(stopped.contains("without saying how it ended"), "{stopped}");
+        // What we sent ourselves may still be on its way.
+        idle_for(Health::new(), FIRST_BUSY_LIMIT);
+    }
 
     #[test]
     fn a_kernel_whose_process_is_gone_died_whatever_jupyter_says() {

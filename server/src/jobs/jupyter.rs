@@ -150,6 +150,9 @@ pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
         .build()
 }
 
+/// Says that a request is no sign that somebody works: what culls idle servers goes by Jupyter's last activity.
+const UNTRACKED: (&str, &str) = ("no_track_activity", "1");
+
 /// What a kernel does, in Jupyter's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KernelState {
@@ -345,6 +348,17 @@ impl JupyterClient {
         Ok(())
     }
 
+    /// Counts as activity, so that what culls idle servers leaves this one alone for a while.
+    pub(super) async fn touch(&self) -> Result<(), JupyterError> {
+        // Not `api/status`, which never counts.
+        let url = self.join("api/kernels")?;
+        let response = self.exchange(Method::GET, url, None).await?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(refusal("list its kernels", response).await)
+    }
+
     pub(super) fn join(&self, path: &str) -> Result<Url, JupyterError> {
         self.endpoint.url.join(path).map_err(|error| {
             JupyterError::Unusable(format!("The Jupyter Server's address is wrong: {error}."))
@@ -355,15 +369,27 @@ impl JupyterClient {
         format!("token {}", self.endpoint.token)
     }
 
+    /// Asks for something that does not count as activity.
     pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<Value>,
     ) -> Result<reqwest::Response, JupyterError> {
+        let mut url = self.join(path)?;
+        url.query_pairs_mut().append_pair(UNTRACKED.0, UNTRACKED.1);
+        self.exchange(method, url, body).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Value>,
+    ) -> Result<reqwest::Response, JupyterError> {
         let mut request = self
             .http
-            .request(method, self.join(path)?)
+            .request(method, url)
             .header(http::header::AUTHORIZATION, self.authorization());
         if let Some(body) = body {
             request = request.json(&body);

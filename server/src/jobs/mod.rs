@@ -12,6 +12,7 @@ mod health;
 mod host;
 mod jupyter;
 mod keep;
+mod keep_alive;
 mod names;
 mod notebook;
 mod others;
@@ -40,11 +41,13 @@ pub use self::fault::check as check_fault;
 pub use self::host::{ClusterHost, Host};
 pub use self::jupyter::JupyterSource;
 pub(crate) use self::jupyter::{JupyterClient, ListedKernel, http_client as jupyter_http_client};
+pub use self::keep_alive::TOUCH;
 pub use self::owned::Listed;
 use self::owned::Owned;
 pub use self::queue::Limits;
 use self::queue::Queue;
 use self::record::{Record, Records};
+pub use self::request::own_cluster;
 pub use self::step::Step;
 use crate::store::{Store, StoreError};
 
@@ -164,14 +167,13 @@ impl Jobs {
         let job = inner.job_of(request).await?;
         inner.records.insert(&job).await?;
         info!(job = job.id, cluster = job.cluster, "job created");
-        inner.announce(&job);
         self.drive(Record {
             job: job.clone(),
             step: Step::Queued,
             kernel: None,
             outcome: None,
         });
-        Ok(job)
+        Ok(inner.queue.placed(job))
     }
 
     /// What a file below the Jupyter Server's root is as a job: its kind, and a notebook's kernel and parameters.
@@ -187,7 +189,8 @@ impl Jobs {
     /// # Errors
     /// Where the store can't be read.
     pub async fn list(&self) -> Result<Vec<Job>, JobError> {
-        Ok(self.0.records.list().await?)
+        let listed = self.0.records.list().await?;
+        Ok(listed.into_iter().map(|job| self.0.queue.placed(job)).collect())
     }
 
     /// One job.
@@ -195,7 +198,7 @@ impl Jobs {
     /// # Errors
     /// [`JobError::NotFound`].
     pub async fn get(&self, id: &str) -> Result<Job, JobError> {
-        Ok(self.0.record(id).await?.job)
+        Ok(self.0.queue.placed(self.0.record(id).await?.job))
     }
 
     /// Asks for a cancellation and returns at once: the kernel is interrupted, and ended where that does not help. A job
@@ -254,15 +257,18 @@ impl Jobs {
     /// Where the store can't be read.
     pub async fn settle(&self, lives: impl Fn(&str) -> bool + Send) -> Result<(), JobError> {
         let inner = &self.0;
+        let mut left = Vec::new();
         for instance in inner.records.unsettled_instances().await? {
-            if instance != inner.config.instance && lives(&instance) {
-                continue;
+            if instance == inner.config.instance || !lives(&instance) {
+                left.extend(inner.records.adopt(&instance).await?);
             }
-            for record in inner.records.adopt(&instance).await? {
-                if !inner.active().contains_key(&record.job.id) {
-                    info!(job = record.job.id, step = ?record.step, "settling a job that was left");
-                    self.drive(record);
-                }
+        }
+        // They line up in the order in which they came, and behind those that run already.
+        left.sort_by_key(|record| (record.step == Step::Queued, record.job.created_at));
+        for record in left {
+            if !inner.active().contains_key(&record.job.id) {
+                info!(job = record.job.id, step = ?record.step, "settling a job that was left");
+                self.drive(record);
             }
         }
         inner.prune(keep::KEPT).await;
@@ -302,9 +308,12 @@ impl Jobs {
             attempt: record.job.attempt,
         };
         inner.active().insert(record.job.id.clone(), active);
+        // At once, so that jobs line up in the order in which they come here.
+        let place = (record.step < Step::Close).then(|| inner.queue.enter(&record.job, record.step));
+        inner.announce(&record.job);
         self.0.tasks.spawn(async move {
             let id = record.job.id.clone();
-            executor::run(&inner, record, cancel).await;
+            executor::run(&inner, record, place, cancel).await;
             inner.active().remove(&id);
             inner.prune(keep::KEPT).await;
         });
@@ -325,7 +334,7 @@ impl Inner {
 
     /// Tells whoever listens.
     fn announce(&self, job: &Job) {
-        self.events.send(job.clone().listed()).ok();
+        self.events.send(self.queue.placed(job.clone().listed())).ok();
     }
 
     fn host(&self) -> Option<Host> {
@@ -386,5 +395,46 @@ mod tests {
         jobs.cancel("long").await.unwrap();
         assert!(events.recv().await.unwrap().is_cut());
         assert_eq!(jobs.get("long").await.unwrap().request, long.request);
+    }
+
+    #[tokio::test]
+    async fn those_that_wait_are_told_anew_when_the_line_moves() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs::unavailable(folder.path(), "a").await;
+        let mut events = jobs.0.events.subscribe();
+        let others = ["a", "b", "c", "d"].map(|id| jobs.0.queue.enter(&job(id, 1), Step::Queued));
+        for id in ["1", "2"] {
+            jobs.0.records.insert(&job(id, 1)).await.unwrap();
+            jobs.drive(jobs.0.record(id).await.unwrap());
+        }
+        let second = jobs.get("2").await.unwrap();
+        assert_eq!(second.position, Some(2));
+        assert_eq!(
+            second.doing.as_deref(),
+            Some("Waits: 4 jobs already run on its cluster")
+        );
+        let listed = jobs.list().await.unwrap();
+        let positions: Vec<_> = listed.iter().map(|job| (job.id.as_str(), job.position)).collect();
+        assert_eq!(positions, [("2", Some(2)), ("1", Some(1))]);
+
+        let mut told = async |id: &str, position: Option<u32>, over: bool| {
+            let limit = Duration::from_secs(60);
+            let heard = async {
+                loop {
+                    let job = events.recv().await.unwrap();
+                    if job.id == id && job.position == position && job.state.is_over() == over {
+                        return;
+                    }
+                }
+            };
+            let heard = tokio::time::timeout(limit, heard).await;
+            assert!(heard.is_ok(), "{id} at {position:?} was not told");
+        };
+        told("2", Some(2), false).await;
+        let [first, ..] = others;
+        drop(first);
+        // Without a Jupyter Server it ends as soon as it has its turn.
+        told("2", Some(1), false).await;
+        told("2", None, true).await;
     }
 }

@@ -148,6 +148,11 @@ impl Reader {
         }
     }
 
+    /// Whether the file was there.
+    pub(super) fn has_begun(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// The lines of the next piece, or `None` where there is nothing more by now.
     ///
     /// # Errors

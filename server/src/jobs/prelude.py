@@ -270,11 +270,22 @@ def failure_of(result):
     error = result and (result.error_before_exec or result.error_in_exec)
     if not error:
         return None
+    if type(error).__name__ == "KilledWorker":
+        return killed(error)
     if not isinstance(error, SystemExit):
         return f"The code raised {type(error).__name__}: {shorten(text_of(error), 500)}"
     if error.code is None or error.code == 0:
         return None
     return f"The code ended itself with exit status {shorten(text_of(error.code), 500)}."
+
+
+def killed(error):
+    """What distributed's error means, which it raises when one task has cost several workers their lives."""
+    task = shorten(str(getattr(error, "task", "one task")), 200)
+    return (
+        f"The code raised KilledWorker: workers died again and again while they ran {task}, most often for lack of memory. "
+        "Choose a profile with more memory a worker, or make chunks and partitions smaller; the workers' logs may say more."
+    )
 
 
 def status_of(result):

@@ -1,10 +1,12 @@
 //! What a job was asked to be: read, checked, and made whole before anything is stored.
 
 use protocol::jobs::{CreateJob, Job, JobFile, Place, PlaceKind, Work, WorkKind};
+use protocol::rest::{CreateCluster, Scaling};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::files::contents;
+use super::host::LEASE;
 use super::jupyter::{JupyterClient, JupyterError};
 use super::parameters::parameters;
 use super::plan::Plan;
@@ -26,6 +28,16 @@ fn invalid(field: &'static str, message: impl Into<String>) -> JobError {
         field,
         message: message.into(),
     }
+}
+
+/// The cluster of its own that a job asks for; `None` where it asks for none.
+pub fn own_cluster(place: &Place) -> Option<CreateCluster> {
+    (place.kind == PlaceKind::Fresh).then(|| CreateCluster {
+        options: place.options.clone(),
+        label: None,
+        scaling: Some(place.scaling.clone().unwrap_or(Scaling::Manual { workers: 1 })),
+        lease: Some(LEASE),
+    })
 }
 
 impl Inner {

@@ -138,3 +138,28 @@ async fn each_kind_ends_as_its_code_does() {
     );
     jupyter.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_died_of_one_task_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let jupyter = Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
+        python: python(),
+        folder: folder.path().join("jupyter"),
+        root: Some(folder.path().to_owned()),
+        kernel_env: std::collections::BTreeMap::new(),
+    }));
+    let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(Arc::clone(&jupyter))).await;
+    let raises = "from types import SimpleNamespace\nfrom distributed.scheduler import KilledWorker\n\
+                  raise KilledWorker('big-1', SimpleNamespace(address='tcp://w:1'), 3)";
+    let (shown, job) = run(&jobs, wanted(WorkKind::Snippet, raises)).await;
+    assert_eq!(
+        job.error.as_deref(),
+        Some(
+            "The code raised KilledWorker: workers died again and again while they ran big-1, most often for lack of \
+             memory. Choose a profile with more memory a worker, or make chunks and partitions smaller; the workers' \
+             logs may say more."
+        )
+    );
+    assert_eq!(shown.errors[0].0, "KilledWorker");
+    jupyter.shutdown().await;
+}

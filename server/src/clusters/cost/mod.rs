@@ -44,6 +44,13 @@ impl Clusters {
         Ok(present)
     }
 
+    /// Reads what was used before this server began: a budget may be spent already.
+    pub(super) async fn recall_usage(&self) -> Result<(), StoreError> {
+        let used = totals(&self.0.store, &self.0.guard.cost.unit(), now_ms()).await?;
+        *self.totals() = used;
+        Ok(())
+    }
+
     /// Counts once more those that ran at the last count and do not any more. Says whether a whole count is due: something
     /// ended, or runs that was never counted.
     pub(super) async fn count_ended(

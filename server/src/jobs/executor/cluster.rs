@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use protocol::jobs::{OnMismatch, PlaceKind};
-use protocol::rest::{Cluster, ClusterState, CreateCluster, MAX_LABEL, Scaling};
+use protocol::rest::{Cluster, ClusterState, CreateCluster, MAX_LABEL};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::super::host::{Host, LEASE};
+use super::super::host::Host;
 use super::super::owned::Asked;
-use super::super::request::shorten;
+use super::super::request::{own_cluster, shorten};
 use super::super::step::Step;
 use super::{Run, Stop};
 use crate::clock::now_ms;
@@ -96,12 +96,9 @@ impl Run<'_> {
 
     /// The cluster of its own that the job wants.
     fn cluster_request(&self) -> CreateCluster {
-        let place = &self.job.request.place;
         CreateCluster {
-            options: place.options.clone(),
             label: Some(shorten(&self.job.name, MAX_LABEL)),
-            scaling: Some(place.scaling.clone().unwrap_or(Scaling::Manual { workers: 1 })),
-            lease: Some(LEASE),
+            ..own_cluster(&self.job.request.place).unwrap_or_default()
         }
     }
 

@@ -22,6 +22,7 @@ use super::host::Host;
 use super::jupyter::{JupyterClient, JupyterError};
 use super::output::Reader;
 use super::plan::Plan;
+use super::queue::Place;
 use super::record::{KernelIds, Notes, Record};
 use super::step::{Outcome, Step};
 use crate::clock::now_ms;
@@ -53,8 +54,8 @@ impl Stop {
     }
 }
 
-/// Takes the job's remaining steps.
-pub(super) async fn run(jobs: &Inner, record: Record, cancel: CancellationToken) {
+/// Takes the job's remaining steps. `place` is the one that it has in the queue, where it still needs one.
+pub(super) async fn run(jobs: &Inner, record: Record, mut place: Option<Place>, cancel: CancellationToken) {
     let mut run = Run {
         jobs,
         job: record.job,
@@ -71,15 +72,18 @@ pub(super) async fn run(jobs: &Inner, record: Record, cancel: CancellationToken)
                 state,
                 error: run.job.error.clone(),
             },
-            _ => match run.drive(step).await {
-                Ok(outcome) => outcome,
-                Err(Stop::Cancelled) if jobs.closing.is_cancelled() => Outcome {
-                    state: JobState::Cancelled,
-                    error: Some("The server ended before the job did. Run the job again.".into()),
-                },
-                Err(Stop::Cancelled) => Outcome::cancelled(),
-                Err(stop) => Outcome::failed(stop.to_string()),
-            },
+            _ => {
+                let place = place.take().unwrap_or_else(|| jobs.queue.enter(&run.job, step));
+                match run.drive(step, place).await {
+                    Ok(outcome) => outcome,
+                    Err(Stop::Cancelled) if jobs.closing.is_cancelled() => Outcome {
+                        state: JobState::Cancelled,
+                        error: Some("The server ended before the job did. Run the job again.".into()),
+                    },
+                    Err(Stop::Cancelled) => Outcome::cancelled(),
+                    Err(stop) => Outcome::failed(stop.to_string()),
+                }
+            }
         };
         if !run.end(step, outcome).await {
             return;
@@ -100,17 +104,18 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Everything up to the outcome.
-    async fn drive(&mut self, step: Step) -> Result<Outcome, Stop> {
+    async fn drive(&mut self, step: Step, mut place: Place) -> Result<Outcome, Stop> {
         let jobs = self.jobs;
         let plan = Plan::of(&self.job.request.work).map_err(Stop::Failed)?;
         self.cells = u32::try_from(plan.cells.len()).unwrap_or(u32::MAX);
-        let _places = tokio::select! {
-            biased;
-            () = self.cancel.cancelled(), if step == Step::Queued => return Err(Stop::Cancelled),
-            places = jobs.queue.wait(&self.job) => places,
-        };
+        if step == Step::Queued {
+            self.await_turn(&mut place).await?;
+        }
         let mut reader = Reader::new(jobs.output_path(&self.job.id, self.job.attempt));
-        let mut health = Health::new();
+        let mut health = match step {
+            Step::Execute => Health::of_left(),
+            _ => Health::new(),
+        };
         let channels = if step == Step::Execute {
             // The code may run, or have run, and must not run twice.
             let may_run = jobs.jupyter.may_hold_kernels().await;
@@ -141,6 +146,20 @@ impl Run<'_> {
             Some(self.begin(&client, &plan).await?)
         };
         self.watch(reader, health, channels).await
+    }
+
+    /// Waits for the job's turn; whoever listens is told when it comes nearer.
+    async fn await_turn(&self, place: &mut Place) -> Result<(), Stop> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Err(Stop::Cancelled),
+                has_turn = place.moved() => if has_turn {
+                    return Ok(());
+                },
+            }
+            self.jobs.announce(&self.job);
+        }
     }
 
     /// The clusters, which jobs without any don't need.

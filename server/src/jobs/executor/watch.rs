@@ -134,6 +134,9 @@ impl Run<'_> {
                 .read()
                 .await
                 .map_err(|error| Stop::Failed(format!("The job's output file can't be read: {error}.")))?;
+            if reader.has_begun() {
+                health.begins();
+            }
             let Some(lines) = lines else {
                 return Ok(Read::CaughtUp);
             };
