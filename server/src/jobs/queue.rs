@@ -4,16 +4,45 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::jobs::{Job, PlaceKind};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many jobs run at once.
+/// How many jobs run at once, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     pub at_once: usize,
     /// On one cluster that goes on running; a cluster of a job's own has only that one.
     pub per_cluster: usize,
+    pub keep: Keep,
+}
+
+/// How long jobs that are over are kept, with all that remains of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// Those that ended last.
+    #[serde(deserialize_with = "at_least_one")]
+    pub jobs: u32,
+    /// Those that ended so many days ago.
+    #[serde(deserialize_with = "at_least_one")]
+    pub days: u32,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { jobs: 200, days: 90 }
+    }
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        0 => Err(D::Error::custom(
+            "at least one job must be kept, for at least one day",
+        )),
+        kept => Ok(kept),
+    }
 }
 
 impl Default for Limits {
@@ -21,6 +50,7 @@ impl Default for Limits {
         Self {
             at_once: 16,
             per_cluster: 4,
+            keep: Keep::default(),
         }
     }
 }
@@ -83,11 +113,21 @@ mod tests {
         tokio::time::timeout(Duration::from_millis(30), work).await.ok()
     }
 
+    #[test]
+    fn what_is_kept_can_be_said() {
+        let read = |text: &str| serde_saphyr::from_str::<Limits>(text).map_err(|error| error.to_string());
+        let limits = read("keep:\n  days: 7\n").unwrap();
+        assert_eq!(limits.keep, Keep { jobs: 200, days: 7 });
+        let wrong = read("keep:\n  jobs: 0\n").unwrap_err();
+        assert!(wrong.contains("at least one job must be kept"), "{wrong}");
+    }
+
     #[tokio::test]
     async fn jobs_take_turns() {
         let limits = Limits {
             at_once: 3,
             per_cluster: 1,
+            keep: Keep::default(),
         };
         let queue = Queue::new(limits);
         let on = |cluster: Option<&str>| {
