@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod clusters;
 pub mod embedded;
+mod html;
 pub mod http;
 pub mod jobs;
 pub mod kernels;

@@ -1,20 +1,28 @@
 //! What jobs ask of clusters, answered by the rooms of this server.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use protocol::guard::Spent;
+use protocol::jobs::JobSummary;
 use protocol::rest::{Cluster, CreateCluster};
-use protocol::versions::Agreement;
+use protocol::versions::VersionTable;
 
 use crate::clusters::{Clusters, Named};
-use crate::jobs::{ClusterHost, Listed};
+use crate::jobs::{ClusterHost, Listed, Stretch, Trace, WorkerPeaks};
 use crate::kernels::{KernelVersions, Kernels};
+use crate::recordings::{self, Recordings};
 use crate::versions::{self, KernelSide};
+
+/// How long the recording of a cluster that has ended may take to come to rest.
+const REST_LIMIT: Duration = Duration::from_secs(5);
 
 /// The clusters of this server.
 pub(super) struct ServerHost {
     pub(super) clusters: Clusters,
     pub(super) kernels: Kernels,
+    pub(super) recordings: Recordings,
     /// Python's door, without a trailing slash.
     pub(super) door: String,
     /// What a kernel needs that reaches the gateway by the door.
@@ -56,11 +64,11 @@ impl ClusterHost for ServerHost {
         })
     }
 
-    fn mismatches<'a>(
+    fn versions<'a>(
         &'a self,
         cluster: &'a str,
         kernel: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Vec<String>, String>> {
+    ) -> BoxFuture<'a, Result<VersionTable, String>> {
         Box::pin(async move {
             let inspector = self.clusters.inspector(cluster).await;
             let asked = inspector.map_err(|error| error.to_string())?.versions().await;
@@ -69,28 +77,59 @@ impl ClusterHost for ServerHost {
                 Some(name) => spec.shown.name == name,
                 None => spec.shown.default,
             });
-            // That there is no such kernel is said when it is started.
-            let Some(listed) = chosen else {
-                return Ok(Vec::new());
-            };
-            let packages = self.kernels.versions_of(&listed).await;
-            let side = KernelSide {
-                name: listed.shown.display_name,
-                packages: packages
-                    .map(KernelVersions::into_packages)
-                    .map_err(|error| error.to_string()),
-            };
-            let table = versions::table(&asked.map_err(|error| error.to_string())?, Some(side));
-            let apart = table
-                .rows
-                .into_iter()
-                .filter(|row| row.agreement == Agreement::Breaks);
-            Ok(apart
-                .map(|row| {
-                    row.explanation
-                        .unwrap_or_else(|| format!("{} differs.", row.package))
+            let mut side = None;
+            if let Some(listed) = chosen {
+                let packages = self.kernels.versions_of(&listed).await;
+                side = Some(KernelSide {
+                    name: listed.shown.display_name,
+                    packages: packages
+                        .map(KernelVersions::into_packages)
+                        .map_err(|error| error.to_string()),
+                });
+            }
+            Ok(versions::table(&asked.map_err(|error| error.to_string())?, side))
+        })
+    }
+
+    fn catch_up<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(self.clusters.catch_up(cluster))
+    }
+
+    fn spent<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Result<Option<Spent>, String>> {
+        Box::pin(async move {
+            let spent = self.clusters.spent_now(cluster).await;
+            spent.map_err(|error| error.to_string())
+        })
+    }
+
+    fn currency(&self) -> Option<String> {
+        self.clusters.currency()
+    }
+
+    fn trace<'a>(
+        &'a self,
+        title: &'a str,
+        stretches: &'a [Stretch],
+    ) -> BoxFuture<'a, Result<Option<Trace>, String>> {
+        Box::pin(async move {
+            let wanted: Vec<_> = stretches
+                .iter()
+                .map(|stretch| recordings::Stretch {
+                    cluster: stretch.cluster.clone(),
+                    from_ms: stretch.from_ms,
+                    to_ms: stretch.to_ms,
                 })
-                .collect())
+                .collect();
+            let account = self
+                .recordings
+                .account(title.to_owned(), &wanted, REST_LIMIT)
+                .await;
+            let account = account.map_err(|error| error.to_string())?;
+            Ok(account.map(|account| {
+                let mut trace = Trace::from(account);
+                trace.summary.shared = stretches.iter().any(|stretch| stretch.shared);
+                trace
+            }))
         })
     }
 
@@ -101,5 +140,44 @@ impl ClusterHost for ServerHost {
             format!("{}/jobs/{job}", self.door),
         );
         env
+    }
+}
+
+/// What was recorded, as jobs keep it.
+impl From<recordings::Account> for Trace {
+    fn from(account: recordings::Account) -> Self {
+        let workers = account.workers.into_iter().map(|worker| WorkerPeaks {
+            name: worker.name,
+            address: worker.address,
+            tasks: worker.tasks,
+            threads: worker.threads,
+            memory: worker.memory,
+            memory_limit: worker.memory_limit,
+            spilled: worker.spilled,
+            cpu: worker.cpu,
+        });
+        let workers: Vec<_> = workers.collect();
+        Self {
+            summary: JobSummary {
+                recordings: account.recordings,
+                shared: false,
+                tasks: account.tasks,
+                erred: account.erred,
+                compute_us: account.compute_us,
+                transfer_us: account.transfer_us,
+                peak_workers: account.peak_workers,
+                peak_memory: account.peak_memory,
+                peak_worker_memory: workers.iter().map(|worker| worker.memory).max().unwrap_or(0),
+                prefixes: account.prefixes,
+            },
+            range_us: account.range_us,
+            threads: account.threads,
+            lost: account.lost,
+            workers,
+            errors: account.errors,
+            versions: account.versions,
+            stream: account.stream,
+            progress: account.progress,
+        }
     }
 }

@@ -165,6 +165,7 @@ impl House {
         jobs.tell_host(Arc::new(ServerHost {
             clusters: clusters.clone(),
             kernels: kernels.clone(),
+            recordings: recordings.clone(),
             // The embedded gateway's kernels have all but the address already.
             env: embedded
                 .as_ref()

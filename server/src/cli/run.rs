@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::house::{House, Name};
 use super::progress::Bars;
 use super::signals::Signals;
 use super::values::{ask, chosen, option_value, pair, parameter};
-use crate::jobs::own_cluster;
+use crate::jobs::{JobError, own_cluster};
 
 /// How long the gateway may take until it answers.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(90);
@@ -78,6 +78,9 @@ pub(super) struct RunArgs {
     /// Where the executed notebook is written.
     #[arg(long, value_name = "PATH")]
     notebook: Option<PathBuf>,
+    /// Where the report is written, one HTML file.
+    #[arg(long, value_name = "PATH")]
+    report: Option<PathBuf>,
     /// Print one line of JSON for each piece of output, and the job as the last one.
     #[arg(long)]
     json: bool,
@@ -329,7 +332,7 @@ async fn follow(args: &RunArgs, house: &House, job: &Job, signals: &mut Signals)
     };
     bars.end();
     let job = house.jobs.get(&job.id).await?;
-    keep_notebook(args, house, &job).await;
+    keep(args, house, &job).await;
     if args.json {
         println!("{}", serde_json::to_string(&job.clone().listed())?);
     } else if let Some(error) = &job.error {
@@ -349,16 +352,22 @@ async fn follow(args: &RunArgs, house: &House, job: &Job, signals: &mut Signals)
     })
 }
 
-/// Writes the executed notebook where it was asked for; one that can't be written is no failure of the job.
-async fn keep_notebook(args: &RunArgs, house: &House, job: &Job) {
-    let Some(to) = &args.notebook else { return };
-    let kept = match house.jobs.notebook(&job.id).await {
-        Ok(notebook) => std::fs::write(to, notebook)
-            .map_err(|error| format!("{} can't be written: {error}.", to.display())),
-        Err(error) => Err(error.to_string()),
-    };
-    if let Err(sentence) = kept {
-        eprintln!("gatehouse: --notebook: {sentence}");
+/// Writes what remains of the job where it was asked for; what can't be written is no failure of the job.
+async fn keep(args: &RunArgs, house: &House, job: &Job) {
+    if let Some(to) = &args.notebook {
+        write("--notebook", to, house.jobs.notebook(&job.id).await);
+    }
+    if let Some(to) = &args.report {
+        write("--report", to, house.jobs.report(&job.id).await);
+    }
+}
+
+fn write(option: &str, to: &Path, kept: Result<Vec<u8>, JobError>) {
+    let written = kept.map_err(|error| error.to_string()).and_then(|bytes| {
+        std::fs::write(to, bytes).map_err(|error| format!("{} can't be written: {error}.", to.display()))
+    });
+    if let Err(sentence) = written {
+        eprintln!("gatehouse: {option}: {sentence}");
     }
 }
 

@@ -1,15 +1,22 @@
 //! What jobs need of clusters beyond what the panel does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::rest::{CreateCluster, Scaling};
+use protocol::guard::Spent;
+use protocol::rest::{CreateCluster, LiveState, Scaling};
+use tracing::warn;
 
 use super::poll::ACTIVE;
 use super::{ClusterError, Clusters};
 use crate::jobs::Listed;
+use crate::live::{Feed, Watcher};
 
 /// How long the gateway may take to end a cluster.
 const STOP_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long a scheduler may take to tell what it did last.
+const CATCH_UP_LIMIT: Duration = Duration::from_secs(3);
 
 impl Clusters {
     /// The user's clusters that are not over, as the gateway lists them now.
@@ -38,6 +45,42 @@ impl Clusters {
         self.refresh().await;
         let scaling = request.scaling.unwrap_or(Scaling::Unknown);
         self.take_on(name, request.label, scaling, request.lease).await
+    }
+
+    /// What amounts are in; `None` where nothing has a price.
+    pub(crate) fn currency(&self) -> Option<String> {
+        self.usage().currency
+    }
+
+    /// Waits until what the cluster did by now is taken in and can be read where it is recorded, for a few seconds at most, and
+    /// counts what it used. One whose scheduler is not reached has nothing to tell.
+    pub(crate) async fn catch_up(&self, name: &str) {
+        let feed = self.book().watchers.get(name).map(Watcher::feed);
+        let reached = |feed: &Arc<Feed>| {
+            let state = feed.health().borrow().state;
+            matches!(state, LiveState::Live | LiveState::Busy)
+        };
+        if let Some(feed) = feed.filter(reached)
+            && tokio::time::timeout(CATCH_UP_LIMIT, feed.caught_up())
+                .await
+                .is_err()
+        {
+            warn!(
+                cluster = name,
+                "the scheduler did not tell in time what it did last"
+            );
+        }
+        if let Err(error) = self.count_one(name).await {
+            warn!(cluster = name, %error, "what a cluster used could not be counted");
+        }
+    }
+
+    /// What a cluster used, up to now where it runs; `None` where nothing was ever counted.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub(crate) async fn spent_now(&self, name: &str) -> Result<Option<Spent>, ClusterError> {
+        Ok(self.count_one(name).await?)
     }
 
     /// Asks for the end of a cluster and waits until the gateway says that it is over. One that it does not know is.

@@ -15,6 +15,10 @@ use super::leases::Price;
 use super::{App, KEEP_ALIVE};
 use crate::jobs::own_cluster;
 
+/// What a report may load: nothing but what is in it.
+const REPORT_POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+                             sandbox";
+
 /// The jobs, newest first.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", responses((status = 200, body = Vec<Job>)))]
 pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Job>>, HttpError> {
@@ -126,6 +130,20 @@ pub(super) async fn notebook(State(app): State<App>, Path(id): Path<String>) -> 
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     Ok((headers, notebook).into_response())
+}
+
+/// The report of a job that is over, a page of its own.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/report", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, content_type = "text/html"), (status = 404, body = ApiError), (status = 409, body = ApiError)))]
+pub(super) async fn report(State(app): State<App>, Path(id): Path<String>) -> Result<Response, HttpError> {
+    let report = app.jobs.report(&id).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        // What a job wrote does nothing on our origin: the page has one of its own, without scripts.
+        (header::CONTENT_SECURITY_POLICY, REPORT_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, report).into_response())
 }
 
 async fn close(mut socket: WebSocket) {

@@ -54,6 +54,7 @@ use super::{
         jobs::cancel,
         jobs::output,
         jobs::notebook,
+        jobs::report,
         recordings::list,
         recordings::get,
         recordings::delete,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
@@ -22,18 +23,26 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Jupyter`] where the server is not there or refuses, [`JobError::Invalid`] for a folder that leads elsewhere.
     pub async fn save_file(&self, folder: &str, name: &str, source: &Path) -> Result<String, JobError> {
-        self.0.save_file(folder, name, source).await
+        Ok(self.0.save_file(folder, name, source).await?.path)
     }
+}
+
+/// A file as the Jupyter Server has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Saved {
+    /// Below its root.
+    pub(super) path: String,
+    /// When it was written last, as the server says it.
+    #[serde(default)]
+    pub(super) last_modified: String,
+    /// Bytes.
+    #[serde(default)]
+    pub(super) size: Option<i64>,
 }
 
 impl Inner {
     /// As [`Jobs::save_file`].
-    pub(super) async fn save_file(
-        &self,
-        folder: &str,
-        name: &str,
-        source: &Path,
-    ) -> Result<String, JobError> {
+    pub(super) async fn save_file(&self, folder: &str, name: &str, source: &Path) -> Result<Saved, JobError> {
         let folder = folder.trim_matches('/');
         if folder.split('/').any(|part| part == "..") || folder.contains('\\') {
             return Err(JobError::Invalid {
@@ -74,9 +83,9 @@ impl Inner {
                 // The last chunk is number -1.
                 model["chunk"] = if left == 0 { json!(-1) } else { json!(number) };
             }
-            client.put_contents(&path, model).await.map_err(failed)?;
+            let saved = client.put_contents(&path, model).await.map_err(failed)?;
             if left == 0 || chunk.is_empty() {
-                return Ok(path);
+                return Ok(Saved { path, ..saved });
             }
         }
     }
@@ -106,12 +115,37 @@ impl JupyterClient {
         Ok(self.send(Method::GET, &place, None).await?.status().is_success())
     }
 
-    async fn put_contents(&self, path: &str, model: serde_json::Value) -> Result<(), JupyterError> {
+    async fn put_contents(&self, path: &str, model: serde_json::Value) -> Result<Saved, JupyterError> {
         let response = self.send(Method::PUT, &contents(path), Some(model)).await?;
-        if response.status().is_success() {
+        if !response.status().is_success() {
+            return Err(super::jupyter::refusal("write the file", response).await);
+        }
+        Ok(response.json().await.unwrap_or_else(|_unlike_jupyter| Saved {
+            path: path.to_owned(),
+            last_modified: String::new(),
+            size: None,
+        }))
+    }
+
+    /// The file as it is now; `None` where there is none.
+    pub(super) async fn saved(&self, path: &str) -> Result<Option<Saved>, JupyterError> {
+        let place = format!("{}?content=0", contents(path));
+        let response = self.send(Method::GET, &place, None).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !response.status().is_success() {
+            return Err(super::jupyter::refusal("look at the file", response).await);
+        }
+        Ok(response.json().await.ok())
+    }
+
+    pub(super) async fn delete_contents(&self, path: &str) -> Result<(), JupyterError> {
+        let response = self.send(Method::DELETE, &contents(path), None).await?;
+        if response.status().is_success() || response.status() == StatusCode::NOT_FOUND {
             return Ok(());
         }
-        Err(super::jupyter::refusal("write the file", response).await)
+        Err(super::jupyter::refusal("remove the file", response).await)
     }
 }
 

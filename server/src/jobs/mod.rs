@@ -20,10 +20,13 @@ mod output;
 mod owned;
 mod parameters;
 mod plan;
+mod published;
 mod queue;
 mod record;
+mod report;
 mod request;
 mod step;
+mod stretches;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -38,17 +41,19 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 pub use self::fault::check as check_fault;
-pub use self::host::{ClusterHost, Host};
+pub use self::host::{ClusterHost, Host, Stretch, Trace, WorkerPeaks};
 pub use self::jupyter::JupyterSource;
 pub(crate) use self::jupyter::{JupyterClient, ListedKernel, http_client as jupyter_http_client};
 pub use self::keep_alive::TOUCH;
 pub use self::owned::Listed;
 use self::owned::Owned;
-pub use self::queue::Limits;
+use self::published::Published;
 use self::queue::Queue;
+pub use self::queue::{Keep, Limits};
 use self::record::{Record, Records};
 pub use self::request::own_cluster;
 pub use self::step::Step;
+use self::stretches::Stretches;
 use crate::store::{Store, StoreError};
 
 /// How long [`Jobs::shutdown`] waits for kernels to end.
@@ -94,6 +99,8 @@ pub struct Jobs(Arc<Inner>);
 struct Inner {
     records: Records,
     owned: Owned,
+    stretches: Stretches,
+    published: Published,
     queue: Queue,
     /// What runs the clusters; jobs that need none run without it.
     host: OnceLock<Host>,
@@ -132,7 +139,9 @@ impl Jobs {
             .map_err(|error| JobError::Jupyter(format!("Jobs can't reach a Jupyter Server: {error}.")))?;
         Ok(Self(Arc::new(Inner {
             records: Records::new(store.clone(), config.instance.clone()),
-            owned: Owned::new(store),
+            owned: Owned::new(store.clone()),
+            stretches: Stretches::new(store.clone()),
+            published: Published::new(store),
             queue: Queue::new(config.limits),
             host: OnceLock::new(),
             config,
@@ -250,6 +259,23 @@ impl Jobs {
             })
     }
 
+    /// The report, HTML.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`] where there is no such job, [`JobError::WrongState`] where it has none (yet).
+    pub async fn report(&self, id: &str) -> Result<Vec<u8>, JobError> {
+        let job = self.0.record(id).await?.job;
+        tokio::fs::read(self.0.folder(id).join(executor::REPORT))
+            .await
+            .map_err(|_missing| {
+                JobError::WrongState(if job.state.is_over() {
+                    "The job has no report: it could not be written, or the job is older than reports are. Run it again.".into()
+                } else {
+                    "The report is there when the job is over.".into()
+                })
+            })
+    }
+
     /// Takes up the jobs that an earlier run of this server left, and those of other servers that don't live any more:
     /// each is finished or ended. Of jobs that are over, the oldest go. Call it once, when the Jupyter Server can be reached.
     ///
@@ -271,7 +297,7 @@ impl Jobs {
                 self.drive(record);
             }
         }
-        inner.prune(keep::KEPT).await;
+        inner.prune().await;
         let inner = Arc::clone(&self.0);
         self.0
             .tasks
@@ -315,7 +341,7 @@ impl Jobs {
             let id = record.job.id.clone();
             executor::run(&inner, record, place, cancel).await;
             inner.active().remove(&id);
-            inner.prune(keep::KEPT).await;
+            inner.prune().await;
         });
     }
 }
@@ -360,11 +386,15 @@ impl Inner {
 impl Jobs {
     /// Jobs with a store in `folder` and no Jupyter Server.
     async fn unavailable(folder: &std::path::Path, instance: &str) -> Self {
+        Self::limited(folder, instance, Limits::default()).await
+    }
+
+    async fn limited(folder: &std::path::Path, instance: &str, limits: Limits) -> Self {
         let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
         let config = JobsConfig {
             folder: folder.join("jobs"),
             instance: instance.into(),
-            limits: Limits::default(),
+            limits,
         };
         let jupyter = JupyterSource::Unavailable {
             message: "There is none.".into(),

@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 
 use protocol::rest::OptionValues;
-use rusqlite::params;
+use rusqlite::{TransactionBehavior, params};
 use tracing::{info, warn};
 
 use super::Inner;
@@ -94,13 +94,20 @@ impl Owned {
         let cluster = cluster.to_owned();
         self.0
             .call(move |db| {
-                db.execute(
+                let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                transaction.execute(
                     "UPDATE OR REPLACE job_clusters SET cluster = ?2 WHERE id = ?1",
                     params![id, cluster],
-                )
+                )?;
+                // What it did is the job's, also when nothing is left of it.
+                transaction.execute(
+                    "INSERT OR IGNORE INTO job_stretches (job, cluster, attempt, shared) \
+                     SELECT job, cluster, 0, 0 FROM job_clusters WHERE id = ?1",
+                    [id],
+                )?;
+                transaction.commit()
             })
-            .await?;
-        Ok(())
+            .await
     }
 
     /// It is over, or was never made.

@@ -83,7 +83,7 @@ fn has_tag(cell: &Value, tag: &str) -> bool {
 }
 
 /// A cell's text, which the format also allows as a list of lines.
-fn source_of(cell: &Value) -> String {
+pub(super) fn source_of(cell: &Value) -> String {
     match &cell["source"] {
         Value::String(source) => source.clone(),
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),

@@ -4,18 +4,47 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::jobs::{Job, JobState, PlaceKind};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::watch;
 
 use super::step::Step;
 
-/// How many jobs run at once.
+/// How many jobs run at once, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     pub at_once: usize,
     /// On one cluster that goes on running; a cluster of a job's own has only that one.
     pub per_cluster: usize,
+    pub keep: Keep,
+}
+
+/// How long jobs that are over are kept, with all that remains of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// Those that ended last.
+    #[serde(deserialize_with = "at_least_one")]
+    pub jobs: u32,
+    /// Those that ended so many days ago.
+    #[serde(deserialize_with = "at_least_one")]
+    pub days: u32,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { jobs: 200, days: 90 }
+    }
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        0 => Err(D::Error::custom(
+            "at least one job must be kept, for at least one day",
+        )),
+        kept => Ok(kept),
+    }
 }
 
 impl Default for Limits {
@@ -23,6 +52,7 @@ impl Default for Limits {
         Self {
             at_once: 16,
             per_cluster: 4,
+            keep: Keep::default(),
         }
     }
 }
@@ -98,6 +128,7 @@ impl Queue {
             limits: Limits {
                 at_once: limits.at_once.max(1),
                 per_cluster: limits.per_cluster.max(1),
+                ..limits
             },
             line: Mutex::default(),
         }))
@@ -231,7 +262,11 @@ mod tests {
     use super::*;
 
     fn queue(at_once: usize, per_cluster: usize) -> Queue {
-        Queue::new(Limits { at_once, per_cluster })
+        Queue::new(Limits {
+            at_once,
+            per_cluster,
+            ..Limits::default()
+        })
     }
 
     fn on(id: &str, cluster: Option<&str>) -> Job {
@@ -247,6 +282,15 @@ mod tests {
 
     fn waits(position: u32, sentence: &str) -> Option<(u32, String)> {
         Some((position, sentence.to_owned()))
+    }
+
+    #[test]
+    fn what_is_kept_can_be_said() {
+        let read = |text: &str| serde_saphyr::from_str::<Limits>(text).map_err(|error| error.to_string());
+        let limits = read("keep:\n  days: 7\n").unwrap();
+        assert_eq!(limits.keep, Keep { jobs: 200, days: 7 });
+        let wrong = read("keep:\n  jobs: 0\n").unwrap_err();
+        assert!(wrong.contains("at least one job must be kept"), "{wrong}");
     }
 
     #[tokio::test]

@@ -275,14 +275,16 @@ impl Records {
             .await
     }
 
-    /// Jobs that are over, but for the `kept` that ended last.
-    pub(super) async fn surplus(&self, kept: u32) -> Result<Vec<String>, StoreError> {
+    /// Jobs that are over, but for the `kept` that ended last; of those, too, the ones that ended before `oldest`, Unix time in
+    /// milliseconds.
+    pub(super) async fn surplus(&self, kept: u32, oldest: i64) -> Result<Vec<String>, StoreError> {
         self.store
             .call(move |db| {
                 db.prepare_cached(
-                    "SELECT id FROM jobs WHERE step = 'over' ORDER BY ended_at DESC, rowid DESC LIMIT -1 OFFSET ?1",
+                    "SELECT id FROM (SELECT id, ended_at, row_number() OVER (ORDER BY ended_at DESC, rowid DESC) AS place \
+                     FROM jobs WHERE step = 'over') WHERE place > ?1 OR ended_at < ?2",
                 )?
-                .query_map([kept], |row| row.get(0))?
+                .query_map([i64::from(kept), oldest], |row| row.get(0))?
                 .collect()
             })
             .await
@@ -291,9 +293,15 @@ impl Records {
     pub(super) async fn remove(&self, id: &str) -> Result<(), StoreError> {
         let id = id.to_owned();
         self.store
-            .call(move |db| db.execute("DELETE FROM jobs WHERE id = ?1 AND step = 'over'", [id]))
-            .await?;
-        Ok(())
+            .call(move |db| {
+                let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+                let sql = "DELETE FROM jobs WHERE id = ?1 AND step = 'over'";
+                if transaction.execute(sql, [&id])? > 0 {
+                    transaction.execute("DELETE FROM job_stretches WHERE job = ?1", [&id])?;
+                }
+                transaction.commit()
+            })
+            .await
     }
 
     /// Applies a change and returns the row as it is afterwards.
@@ -316,7 +324,7 @@ impl Records {
     }
 }
 
-fn text_of(value: &impl Serialize) -> Result<String, StoreError> {
+pub(super) fn text_of(value: &impl Serialize) -> Result<String, StoreError> {
     Ok(
         serde_json::to_string(value)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?,

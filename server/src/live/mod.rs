@@ -5,6 +5,7 @@
 
 mod asked;
 mod calm;
+mod catch_up;
 mod errors;
 mod feeder;
 mod groups;
@@ -28,6 +29,7 @@ use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol::live::{Details, Errors, Health, Progress, Worker};
 use protocol::rest::{ClusterSummary, LiveState, Scaling};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 pub use asked::Asked;
 pub use errors::ErrorLog;
@@ -65,6 +67,8 @@ pub struct Feed {
     asked: watch::Sender<Asked>,
     /// The log has more to tell, for somebody knows that the scheduler was asked for something else.
     ask_again: Notify,
+    /// When the latest round of questions began whose answers were all taken in.
+    heard: watch::Sender<Option<Instant>>,
     /// Where records lie that the log has let go.
     archive: Option<Arc<dyn Archive>>,
     /// First and last moment of a recording, once it was read; a watcher's feed has none.
@@ -93,6 +97,7 @@ impl Default for Feed {
             summary: watch::Sender::default(),
             asked: watch::Sender::default(),
             ask_again: Notify::new(),
+            heard: watch::Sender::default(),
             archive: None,
             span: watch::Sender::default(),
         }

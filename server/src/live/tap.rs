@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use protocol::live::{Details, Progress, Worker};
 
+use tokio::sync::oneshot;
+
 use super::Task;
 
 /// Told of everything that a watcher learns of its cluster, in order. Nothing in it may wait: a full disk is no reason to
@@ -36,6 +38,11 @@ pub trait Archive: fmt::Debug + Send + Sync {
 
     /// What was recorded last at that moment or before it. Reads from the disk.
     fn past(&self, at_us: i64) -> Past;
+
+    /// Ends when all that was told before can be read from the disk; `None` where nothing is written.
+    fn written(&self) -> Option<oneshot::Receiver<()>> {
+        None
+    }
 }
 
 /// A moment of a recording. What was not yet recorded then is empty.

@@ -230,6 +230,7 @@ impl Watch {
             }
             round = round.wrapping_add(1);
             if !more {
+                self.feed.heard.send_replace(Some(began));
                 let next = if seen { TASKS_EVERY } else { TASKS_UNSEEN_EVERY };
                 tokio::select! {
                     () = tokio::time::sleep_until(began + next) => {}

@@ -37,7 +37,7 @@ use tracing::warn;
 
 use crate::live::{Archive, Feed, Past, Replay, Tap};
 use crate::store::{Store, StoreError};
-pub use export::{Export, ExportRequest};
+pub use export::{Account, Export, ExportRequest, Stretch, WorkerPeaks};
 pub use parquet::Table;
 pub use reader::DataError;
 pub use settings::RecordingSettings;

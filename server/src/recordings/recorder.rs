@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use protocol::live::{Details, Progress, Worker};
+use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::active::Active;
@@ -31,6 +32,8 @@ enum Message {
     /// With the number of the first in the watcher's log.
     Tasks(u64, Vec<Task>),
     Lost(u64),
+    /// Wants to know when all that came before is written.
+    Written(oneshot::Sender<()>),
     End,
 }
 
@@ -171,6 +174,11 @@ impl Archive for Recorder {
             .inspect_err(|error| warn!(%error, recording = %id, "a moment can't be read"))
             .unwrap_or_default()
     }
+
+    fn written(&self) -> Option<oneshot::Receiver<()>> {
+        let (done, written) = oneshot::channel();
+        self.send(Message::Written(done)).then_some(written)
+    }
 }
 
 /// The thread that writes.
@@ -209,6 +217,8 @@ impl Writer {
             Message::Workers(at_us, workers) => self.write(|active| active.workers(at_us, workers)),
             Message::Progress(at_us, progress) => self.write(|active| active.progress(at_us, progress)),
             Message::End => {}
+            // Who asked may have gone away.
+            Message::Written(done) => drop(done.send(())),
             Message::Lost(records) => self.write(|active| active.lost(records)),
             Message::Tasks(first_record, tasks) => {
                 let count = tasks.len();

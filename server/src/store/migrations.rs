@@ -171,4 +171,24 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT;
     CREATE INDEX job_clusters_by_job ON job_clusters (job);
 ",
+    "
+    CREATE TABLE job_stretches (
+        job TEXT NOT NULL,
+        cluster TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        shared INTEGER NOT NULL,
+        from_ms INTEGER,
+        to_ms INTEGER,
+        before TEXT,
+        after TEXT,
+        PRIMARY KEY (job, cluster, attempt)
+    ) STRICT;
+    CREATE TABLE job_files (
+        path TEXT PRIMARY KEY,
+        job TEXT NOT NULL,
+        last_modified TEXT NOT NULL,
+        size INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX job_files_by_job ON job_files (job);
+",
 ];

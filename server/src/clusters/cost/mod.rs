@@ -13,7 +13,7 @@ use protocol::rest::{Cluster, ClusterState, ClusterSummary, CreateCluster, Scali
 
 pub use self::settings::{BudgetSettings, CostSettings, OptionRates, Rates};
 pub(super) use self::usage::{Present, Totals, counted_until, forget};
-use self::usage::{count, totals};
+use self::usage::{count, of_cluster, totals};
 use super::{ClusterError, Clusters};
 use crate::clock::now_ms;
 use crate::store::StoreError;
@@ -88,6 +88,18 @@ impl Clusters {
         )
         .await?;
         Ok(true)
+    }
+
+    /// Counts what one cluster used until now, where it runs, and returns what it used in all, to the last digit; `None` where
+    /// nothing of it was ever counted.
+    pub(super) async fn count_one(&self, name: &str) -> Result<Option<Spent>, StoreError> {
+        let (unit, store) = (self.0.guard.cost.unit(), &self.0.store);
+        let mut present = self.present(UNREACHED);
+        present.retain(|present| present.cluster == name);
+        if !present.is_empty() {
+            count(store, self.0.client.address(), &unit, now_ms(), present, true).await?;
+        }
+        of_cluster(store, &unit, name).await
     }
 
     fn totals(&self) -> std::sync::MutexGuard<'_, Totals> {

@@ -213,6 +213,35 @@ pub(in crate::clusters) async fn totals(
         .await
 }
 
+/// What a cluster used as far as it was counted, also one that is gone; `None` where nothing was. An amount of another
+/// currency is left out.
+pub(in crate::clusters) async fn of_cluster(
+    store: &Store,
+    currency: &str,
+    cluster: &str,
+) -> Result<Option<Spent>, StoreError> {
+    let (currency, cluster) = (currency.to_owned(), cluster.to_owned());
+    store
+        .call(move |db| {
+            db.prepare_cached(
+                "SELECT sum(worker_s), total(memory_gib_s), total(CASE WHEN currency = ?1 THEN amount END) \
+                 FROM usage WHERE cluster = ?2",
+            )?
+            .query_row([&currency, &cluster], |row| {
+                let Some(worker_s) = row.get::<_, Option<f64>>(0)? else {
+                    return Ok(None);
+                };
+                Ok(Some(Spent {
+                    amount: (!currency.is_empty()).then(|| row.get(2)).transpose()?,
+                    per_hour: None,
+                    worker_hours: worker_s / 3600.0,
+                    memory_hours: row.get::<_, f64>(1)? / 3600.0,
+                }))
+            })
+        })
+        .await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,6 +358,13 @@ mod tests {
             .await
             .unwrap();
         forget(&store, vec!["c".into()]).await.unwrap();
+        let own = of_cluster(&store, "", "c").await.unwrap().unwrap();
+        assert!(
+            close(own.worker_hours, 1.0) && close(own.memory_hours, 2.0),
+            "{own:?}"
+        );
+        assert_eq!(own.amount, None);
+        assert_eq!(of_cluster(&store, "", "another").await.unwrap(), None);
         let totals = totals(&store, "", NOON + HOUR).await.unwrap();
         assert!(totals.clusters.is_empty());
         assert!(close(totals.month.worker_hours, 1.0));

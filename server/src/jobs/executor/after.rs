@@ -1,19 +1,13 @@
-//! What follows the outcome: the kernel's end, the end of the job's clusters, and what remains of the job.
+//! What follows the outcome: the kernel's end, the end of the job's clusters, and another attempt.
 
-use std::path::Path;
 use std::time::Duration;
 
-use protocol::jobs::{JobState, PlaceKind, WorkKind};
-use serde_json::json;
+use protocol::jobs::{JobState, PlaceKind};
 use tracing::{info, warn};
 
 use super::super::fault::{self, Moment};
 use super::super::host::Host;
-use super::super::notebook::Executed;
-use super::super::output::Reader;
 use super::super::owned::Asked;
-use super::super::plan::Plan;
-use super::super::record::Notes;
 use super::super::step::{Outcome, Step};
 use super::watch::CHECK;
 use super::{Run, Stop};
@@ -26,12 +20,6 @@ const CLOSE_ATTEMPTS: u32 = 3;
 const STOP_ATTEMPTS: u32 = 24;
 const STOP_PAUSE: Duration = Duration::from_secs(5);
 
-/// Folder below the Jupyter Server's root for what remains of jobs.
-const FOLDER: &str = "gatehouse-jobs";
-
-/// The executed notebook's name in the job's own folder.
-pub(in crate::jobs) const NOTEBOOK: &str = "executed.ipynb";
-
 impl Run<'_> {
     /// Ends all that belongs to the job, from `step` on, and tells that it is over. True where another attempt follows.
     pub(super) async fn end(&mut self, step: Step, outcome: Outcome) -> bool {
@@ -41,6 +29,7 @@ impl Run<'_> {
                 warn!(job = self.job.id, %error, "a job's outcome was not stored");
             }
             fault::at(Step::Close, Moment::Before);
+            self.note_end_on_cluster().await;
             self.end_kernel().await;
             fault::at(Step::Close, Moment::After);
         }
@@ -55,9 +44,7 @@ impl Run<'_> {
         }
         self.note_step(Step::Keep).await;
         fault::at(Step::Keep, Moment::Before);
-        if let Err(error) = self.keep().await {
-            warn!(job = self.job.id, %error, "a job's notebook could not be kept");
-        }
+        self.keep(&outcome).await;
         fault::at(Step::Keep, Moment::After);
         match jobs.records.over(&self.job.id, &outcome, now_ms()).await {
             Ok(Some(record)) => {
@@ -162,59 +149,10 @@ impl Run<'_> {
 
     async fn stop_cluster(&self, host: &Host, asked: &Asked) -> Result<(), Stop> {
         if let Some(name) = self.search(host, asked).await? {
+            // What it did last would be gone with it.
+            host.catch_up(&name).await;
             host.stop(&name).await.map_err(Stop::Failed)?;
         }
         Ok(self.jobs.owned.done(asked.id).await?)
-    }
-
-    /// Writes the executed notebook: into the job's folder, and where there is a JupyterLab, below its root.
-    async fn keep(&mut self) -> Result<(), Stop> {
-        let output = self.jobs.output_path(&self.job.id, self.job.attempt);
-        if !tokio::fs::try_exists(&output).await.unwrap_or(false) {
-            return Ok(());
-        }
-        let plan = Plan::of(&self.job.request.work).map_err(Stop::Failed)?;
-        let mut executed = Executed::new(plan);
-        let mut reader = Reader::new(output);
-        let unreadable = |error| Stop::Failed(format!("its output can't be read: {error}"));
-        while let Some(lines) = reader.read().await.map_err(unreadable)? {
-            lines.into_iter().for_each(|line| executed.take(line));
-        }
-        let about = json!({
-            "job": self.job.id, "name": self.job.name, "cluster": self.job.cluster, "attempt": self.job.attempt,
-            "parameters": self.job.request.work.parameters,
-        });
-        let file = self.jobs.folder(&self.job.id).join(NOTEBOOK);
-        let unwritable = |error| Stop::Failed(format!("its notebook can't be written: {error}"));
-        tokio::fs::write(&file, executed.finish(about).to_string())
-            .await
-            .map_err(unwritable)?;
-        self.job.notebook = Some(self.publish(&file).await);
-        let record = self
-            .jobs
-            .records
-            .note(&self.job.id, &Notes::of(&self.job))
-            .await?;
-        self.stored(record)
-    }
-
-    /// Where the executed notebook lies: below Jupyter's root, for a file of the user's and where there is one.
-    async fn publish(&self, file: &Path) -> String {
-        let here = file.to_string_lossy().into_owned();
-        let work = &self.job.request.work;
-        if work.kind == WorkKind::Snippet || !self.jobs.jupyter.is_external() {
-            return here;
-        }
-        let path = work.path.as_deref().unwrap_or(&self.job.name);
-        let stem = Path::new(path)
-            .file_stem()
-            .map_or(path.into(), |stem| stem.to_string_lossy());
-        match self.jobs.save_file(FOLDER, &format!("{stem}.ipynb"), file).await {
-            Ok(path) => path,
-            Err(error) => {
-                warn!(job = self.job.id, %error, "a job's notebook was not written into Jupyter's folder");
-                here
-            }
-        }
     }
 }

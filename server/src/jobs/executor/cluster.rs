@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use protocol::jobs::{OnMismatch, PlaceKind};
 use protocol::rest::{Cluster, ClusterState, CreateCluster, MAX_LABEL};
+use protocol::versions::Agreement;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -210,7 +211,7 @@ impl Run<'_> {
         self.tell("Compares versions").await?;
         let found = tokio::select! {
             () = self.cancel.cancelled() => return Err(Stop::Cancelled),
-            found = host.mismatches(name, self.kernel_name()) => found,
+            found = host.versions(name, self.kernel_name()) => found,
         };
         let found = match found {
             Ok(found) => found,
@@ -220,6 +221,17 @@ impl Run<'_> {
                 return Ok(());
             }
         };
+        self.keep_versions(&found).await;
+        let apart = found
+            .rows
+            .into_iter()
+            .filter(|row| row.agreement == Agreement::Breaks);
+        let found: Vec<_> = apart
+            .map(|row| {
+                row.explanation
+                    .unwrap_or_else(|| format!("{} differs.", row.package))
+            })
+            .collect();
         if found.is_empty() {
             return Ok(());
         }

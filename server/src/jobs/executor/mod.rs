@@ -2,6 +2,7 @@
 
 mod after;
 mod cluster;
+mod keep;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -12,7 +13,7 @@ use protocol::jobs::{Job, JobState, PlaceKind, WorkKind};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::after::NOTEBOOK;
+pub(super) use self::keep::{NOTEBOOK, REPORT};
 use self::watch::Read;
 use super::Inner;
 use super::channels::Channels;
@@ -225,6 +226,7 @@ impl Run<'_> {
             () = self.cancel.cancelled() => return Err(Stop::Cancelled),
             channels = Channels::open(client, &ids.kernel) => channels?,
         };
+        self.note_begin_on_cluster().await;
         fault::at(Step::Execute, Moment::Before);
         // All at once: the kernel goes on by itself should we end in between.
         let prelude = channels

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use protocol::jobs::{Job, JobState, OnMismatch, Place, PlaceKind};
+use protocol::guard::Spent;
+use protocol::jobs::{Job, JobState, JobSummary, OnMismatch, Place, PlaceKind};
 use protocol::life::Life;
 use protocol::rest::{
     Cluster, ClusterState, ClusterSummary, CreateCluster, LiveState, OptionValues, Scaling,
 };
+use protocol::versions::{Agreement, VersionRow, VersionTable};
 
-use super::super::host::ClusterHost;
+use super::super::host::{ClusterHost, Stretch, Trace};
 use super::super::record::job;
 use super::super::{Jobs, Listed};
 use super::cluster::standing;
@@ -25,6 +27,8 @@ struct Fakes {
     /// Of clusters that were made.
     state: Option<ClusterState>,
     mismatches: Vec<String>,
+    spent: Option<Spent>,
+    summary: Option<JobSummary>,
     done: Mutex<Vec<String>>,
 }
 
@@ -96,12 +100,48 @@ impl ClusterHost for Fakes {
         })
     }
 
-    fn mismatches<'a>(
+    fn versions<'a>(&'a self, _: &'a str, _: Option<&'a str>) -> BoxFuture<'a, Result<VersionTable, String>> {
+        let row = |explanation: &String| VersionRow {
+            package: "numpy".into(),
+            agreement: Agreement::Breaks,
+            explanation: Some(explanation.clone()),
+            ..VersionRow::default()
+        };
+        let table = VersionTable {
+            rows: self.mismatches.iter().map(row).collect(),
+            ..VersionTable::default()
+        };
+        Box::pin(async move { Ok(table) })
+    }
+
+    fn catch_up<'a>(&'a self, name: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move { self.note(format!("heard {name} out")) })
+    }
+
+    fn spent<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Spent>, String>> {
+        Box::pin(async { Ok(self.spent.clone()) })
+    }
+
+    fn currency(&self) -> Option<String> {
+        Some("EUR".into())
+    }
+
+    fn trace<'a>(
         &'a self,
         _: &'a str,
-        _: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Vec<String>, String>> {
-        Box::pin(async move { Ok(self.mismatches.clone()) })
+        stretches: &'a [Stretch],
+    ) -> BoxFuture<'a, Result<Option<Trace>, String>> {
+        Box::pin(async move {
+            let Some(summary) = self.summary.clone() else {
+                return Ok(None);
+            };
+            let all: Vec<_> = stretches.iter().map(|stretch| stretch.cluster.as_str()).collect();
+            self.note(format!("traced {}", all.join(" ")));
+            Ok(Some(Trace {
+                summary,
+                ..Trace::default()
+            }))
+        })
     }
 
     fn kernel_env(&self, _: &str) -> BTreeMap<String, String> {
@@ -111,7 +151,10 @@ impl ClusterHost for Fakes {
 
 /// A job on a fresh cluster, as it ended where there is no Jupyter Server.
 async fn ended(fakes: &Arc<Fakes>, change: impl FnOnce(&mut Job)) -> Job {
-    let folder = tempfile::tempdir().unwrap();
+    ended_in(&tempfile::tempdir().unwrap(), fakes, change).await
+}
+
+async fn ended_in(folder: &tempfile::TempDir, fakes: &Arc<Fakes>, change: impl FnOnce(&mut Job)) -> Job {
     let jobs = Jobs::unavailable(folder.path(), "a").await;
     jobs.tell_host(Arc::clone(fakes) as _);
     let mut wanted = job("1", 10);
@@ -165,7 +208,7 @@ async fn a_cluster_that_does_not_come_is_given_up_and_stopped() {
     );
     assert!(error.contains("ask for fewer workers"), "{error}");
     assert_eq!(job.cluster_label.as_deref(), Some("sum"));
-    assert_eq!(fakes.done(), ["made", "stopped made"]);
+    assert_eq!(fakes.done(), ["made", "heard made out", "stopped made"]);
 
     let failed = Arc::new(Fakes {
         state: Some(ClusterState::Failed),
@@ -173,7 +216,7 @@ async fn a_cluster_that_does_not_come_is_given_up_and_stopped() {
     });
     let error = ended(&failed, |_| {}).await.error.unwrap();
     assert_eq!(error, "Cluster made ended before the code could begin. No room.");
-    assert_eq!(failed.done(), ["made", "stopped made"]);
+    assert_eq!(failed.done(), ["made", "heard made out", "stopped made"]);
 }
 
 #[tokio::test]
@@ -258,4 +301,111 @@ fn the_code_begins_with_all_workers() {
     let failed = waits(Some(cluster(ClusterState::Failed, 0)), 1).unwrap_err();
     assert!(failed.to_string().contains("No room."), "{failed}");
     assert!(waits(None, 1).unwrap_err().to_string().contains("is gone"));
+}
+
+#[tokio::test]
+async fn what_its_clusters_did_and_cost_remains_of_a_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = JobSummary {
+        tasks: 7,
+        prefixes: vec![protocol::jobs::PrefixTime {
+            name: "inc".into(),
+            tasks: 7,
+            ..Default::default()
+        }],
+        ..JobSummary::default()
+    };
+    let spent = Spent {
+        amount: Some(0.5),
+        worker_hours: 2.0,
+        ..Spent::default()
+    };
+    let fakes = Arc::new(Fakes {
+        state: Some(ClusterState::Running),
+        workers: 1,
+        summary: Some(summary.clone()),
+        spent: Some(spent.clone()),
+        ..Fakes::default()
+    });
+    let job = ended_in(&folder, &fakes, |_| {}).await;
+    assert_eq!(
+        (job.state, job.summary, job.cost),
+        (JobState::Failed, Some(summary), Some(spent))
+    );
+    assert_eq!(
+        fakes.done(),
+        ["made", "heard made out", "stopped made", "traced made"]
+    );
+    // It never began, and has a report that says why.
+    let report = job.report.unwrap();
+    assert!(report.ends_with("report.html"), "{report}");
+    let report = std::fs::read_to_string(report).unwrap();
+    for words in ["There is none.", "0.5000 EUR", ">inc</th>"] {
+        assert!(report.contains(words), "{words} is not in {report}");
+    }
+    assert_eq!(job.notebook, None);
+}
+
+#[tokio::test]
+async fn on_a_cluster_that_goes_on_running_the_difference_is_the_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::unavailable(folder.path(), "a").await;
+    let spent = |hours| {
+        Some(Spent {
+            worker_hours: hours,
+            ..Spent::default()
+        })
+    };
+    let fakes = Arc::new(Fakes {
+        spent: spent(3.5),
+        summary: Some(JobSummary::default()),
+        ..Fakes::default()
+    });
+    jobs.tell_host(Arc::clone(&fakes) as _);
+    // A server that died while the code ran noted when it began, and what was used by then.
+    let begun = job("1", 10);
+    jobs.0.records.insert(&begun).await.unwrap();
+    let ids = super::KernelIds {
+        session: "s".into(),
+        kernel: "k".into(),
+    };
+    jobs.0.records.execute("1", &ids).await.unwrap();
+    let before = spent(3.0);
+    let begins = jobs.0.stretches.begins("1", 1, "c", before.as_ref(), 20);
+    begins.await.unwrap();
+    jobs.drive(jobs.0.record("1").await.unwrap());
+    jobs.0.tasks.close();
+    jobs.0.tasks.wait().await;
+
+    let job = jobs.get("1").await.unwrap();
+    assert_eq!(job.cost, spent(0.5));
+    assert_eq!(fakes.done(), ["heard c out", "traced c"]);
+    let stretches = jobs.0.stretches.of("1").await.unwrap();
+    assert!(
+        stretches[0].shared && stretches[0].to_ms > Some(20),
+        "{stretches:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_report_that_is_not_there_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::unavailable(folder.path(), "a").await;
+    assert!(
+        jobs.report("none")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("no job none")
+    );
+    jobs.0.records.insert(&job("1", 1)).await.unwrap();
+    let said = jobs.report("1").await.unwrap_err().to_string();
+    assert_eq!(said, "The report is there when the job is over.");
+    jobs.0
+        .records
+        .over("1", &super::Outcome::cancelled(), 2)
+        .await
+        .unwrap();
+    let said = jobs.report("1").await.unwrap_err().to_string();
+    assert!(said.contains("older than reports are"), "{said}");
 }

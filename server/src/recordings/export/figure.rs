@@ -12,23 +12,24 @@ use timeline::{Columns, Painter, Rgba, View};
 
 use super::super::reader::DataError;
 use super::scene::Scene;
+use crate::clock::utc;
 
 /// Margins around the rectangles, pixels: words stand there.
-const LEFT: u32 = 110;
-const RIGHT: u32 = 190;
-const TOP: u32 = 56;
-const BOTTOM: u32 = 46;
+pub(super) const LEFT: u32 = 110;
+pub(super) const RIGHT: u32 = 190;
+pub(super) const TOP: u32 = 56;
+pub(super) const BOTTOM: u32 = 46;
 
 /// Least distance of two labels, pixels.
 const LABEL_EVERY: u32 = 15;
-const TICK_EVERY: f64 = 110.0;
+pub(super) const TICK_EVERY: f64 = 110.0;
 
 /// Prefixes in the legend.
 const LEGEND: usize = 24;
 
-const FONT: &str = "sans-serif";
-const INK: RGBColor = RGBColor(40, 44, 52);
-const FAINT: RGBColor = RGBColor(225, 228, 232);
+pub(super) const FONT: &str = "sans-serif";
+pub(super) const INK: RGBColor = RGBColor(40, 44, 52);
+pub(super) const FAINT: RGBColor = RGBColor(225, 228, 232);
 
 /// A figure that could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -41,12 +42,12 @@ impl From<FigureError> for DataError {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> FigureError {
+pub(super) fn failed(error: impl std::fmt::Display) -> FigureError {
     FigureError(error.to_string())
 }
 
 /// Registers the bundled font, once.
-fn font() -> Result<(), FigureError> {
+pub(super) fn font() -> Result<(), FigureError> {
     static DONE: OnceLock<bool> = OnceLock::new();
     let done = DONE.get_or_init(|| {
         let font = epaint_default_fonts::UBUNTU_LIGHT;
@@ -198,7 +199,7 @@ fn draw<B: DrawingBackend>(
         scene.tasks,
         scene.erred,
         scene.lanes.len(),
-        moment(scene.range.0)
+        utc(scene.range.0)
     );
     text(&facts, &small, (left, 40))?;
 
@@ -251,7 +252,7 @@ fn draw<B: DrawingBackend>(
     Ok(())
 }
 
-fn clip(text: &str, chars: usize) -> String {
+pub(super) fn clip(text: &str, chars: usize) -> String {
     if text.chars().count() <= chars {
         return text.to_owned();
     }
@@ -260,7 +261,7 @@ fn clip(text: &str, chars: usize) -> String {
 }
 
 /// The step that a clock has, at least that long.
-fn step_us(least: f64) -> i64 {
+pub(super) fn step_us(least: f64) -> i64 {
     const SECOND: i64 = 1_000_000;
     let clock = [
         1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200,
@@ -282,7 +283,7 @@ fn step_us(least: f64) -> i64 {
 }
 
 /// The time of day, UTC, as exact as the steps are.
-fn clock(us: i64, step: i64) -> String {
+pub(super) fn clock(us: i64, step: i64) -> String {
     let second = us.div_euclid(1_000_000).rem_euclid(86_400);
     let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
     let fraction = us.rem_euclid(1_000_000);
@@ -294,35 +295,9 @@ fn clock(us: i64, step: i64) -> String {
     }
 }
 
-/// Date and time, UTC.
-pub(super) fn moment(us: i64) -> String {
-    let (year, month, day) = date(us.div_euclid(86_400_000_000));
-    format!("{year}-{month:02}-{day:02} {}", clock(us, 1_000_000))
-}
-
-/// The civil date of a day since the Unix epoch, by the Gregorian calendar's cycle of 400 years.
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    (year, month, of_year - (153 * shifted + 2) / 5 + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_the_calendars() {
-        assert_eq!(date(0), (1970, 1, 1));
-        assert_eq!(date(11_016), (2000, 2, 29));
-        assert_eq!(date(20_514), (2026, 3, 2));
-        assert_eq!(moment(1_795_334_646_893_921), "2026-11-22 08:04:06");
-    }
 
     #[test]
     fn steps_are_those_of_a_clock() {

@@ -1,6 +1,8 @@
 //! What can be made of a recording: a table, a trace, a figure, a report. Each is a file, so that it can be fetched in pieces.
 
+mod account;
 mod figure;
+mod progress;
 mod report;
 mod scene;
 mod trace;
@@ -17,6 +19,7 @@ use super::parquet::{self, Table};
 use super::reader::{self, DataError, log_path};
 use super::{EXPORTS, RecordingError, Recordings};
 use crate::state_dir::private_folder;
+pub use account::{Account, Stretch, WorkerPeaks};
 use scene::Scene;
 
 /// An export that nobody fetched for so long is made anew when it is asked for.

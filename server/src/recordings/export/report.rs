@@ -9,6 +9,8 @@ use protocol::recordings::Recording;
 use super::super::reader::DataError;
 use super::figure;
 use super::scene::Scene;
+use crate::clock::utc;
+use crate::html::{self, bytes, count, duration, escape, more};
 
 /// Lines of each table; what is beyond is counted.
 const PREFIXES: usize = 100;
@@ -22,25 +24,15 @@ const TRACEBACK: usize = 3_000;
 const FIGURE: (u32, u32) = (1_400, 700);
 const MAX_FIGURE: usize = 600_000;
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1400px;padding:0 1rem;color:#24292f;\
-    background:#fff}h1{font-size:1.6rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .5rem}table{border-collapse:collapse;\
-    width:100%}th,td{padding:.3rem .6rem;border-bottom:1px solid #d8dee4;text-align:left;vertical-align:top}td.n,th.n{\
-    text-align:right;font-variant-numeric:tabular-nums}.facts{display:flex;flex-wrap:wrap;gap:.4rem 2rem;margin:1rem 0;\
-    padding:0;list-style:none}.facts b{display:block;font-size:1.25rem}img{max-width:100%;border:1px solid #d8dee4}i{\
-    display:inline-block;width:.8em;height:.8em;margin-right:.5em}pre{font-size:12px;white-space:pre-wrap;margin:.3rem 0;\
-    overflow-wrap:anywhere}.meta{color:#57606a;overflow-wrap:anywhere}@media(prefers-color-scheme:dark){body{color:#e6edf3;\
-    background:#0d1117}th,td,img{border-color:#30363d}.meta{color:#8b949e}}";
-
 pub(super) fn write(scene: &Scene, recording: &Recording, out: &mut dyn Write) -> Result<(), DataError> {
     let title = escape(&scene.title);
     write!(
         out,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{title}: what it did</title><style>{STYLE}</style></head><body>\n\
-         <h1>{title}</h1>\n<p class=\"meta\">Cluster {}, scheduler {}. From {} UTC. Recorded by Gatehouse {}.</p>\n",
+        "{}<h1>{title}</h1>\n<p class=\"meta\">Cluster {}, scheduler {}. From {} UTC. Recorded by Gatehouse {}.</p>\n",
+        html::head(&format!("{}: what it did", scene.title), ""),
         escape(&recording.cluster),
         escape(&recording.scheduler),
-        figure::moment(scene.range.0),
+        utc(scene.range.0),
         env!("CARGO_PKG_VERSION"),
     )?;
     facts(scene, recording, out)?;
@@ -120,7 +112,7 @@ fn prefixes(scene: &Scene, out: &mut dyn Write) -> std::io::Result<()> {
         )?;
     }
     out.write_all(b"</tbody></table>\n")?;
-    more(out, all.len(), PREFIXES, "prefixes")
+    out.write_all(more(all.len(), PREFIXES, "prefixes").as_bytes())
 }
 
 fn errors(scene: &Scene, out: &mut dyn Write) -> std::io::Result<()> {
@@ -147,7 +139,7 @@ fn errors(scene: &Scene, out: &mut dyn Write) -> std::io::Result<()> {
         )?;
     }
     out.write_all(b"</tbody></table>\n")?;
-    more(out, groups.len(), ERRORS, "kinds of errors")
+    out.write_all(more(groups.len(), ERRORS, "kinds of errors").as_bytes())
 }
 
 fn workers(scene: &Scene, out: &mut dyn Write) -> std::io::Result<()> {
@@ -175,91 +167,5 @@ fn workers(scene: &Scene, out: &mut dyn Write) -> std::io::Result<()> {
         )?;
     }
     out.write_all(b"</tbody></table>\n")?;
-    more(out, scene.workers.len(), WORKERS, "workers")
-}
-
-fn more(out: &mut dyn Write, all: usize, shown: usize, what: &str) -> std::io::Result<()> {
-    if all <= shown {
-        return Ok(());
-    }
-    writeln!(
-        out,
-        "<p class=\"meta\">And {} more {what}; the Parquet export has all.</p>",
-        count((all - shown) as u64)
-    )
-}
-
-/// Text that is only text, wherever it stands in HTML.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
-
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-fn duration(us: u64) -> String {
-    let seconds = us as f64 / 1e6;
-    match us {
-        0..1_000 => format!("{us} \u{b5}s"),
-        1_000..1_000_000 => format!("{:.1} ms", seconds * 1e3),
-        1_000_000..60_000_000 => format!("{seconds:.2} s"),
-        60_000_000..3_600_000_000 => format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0),
-        _ => format!(
-            "{:.0} h {:.0} min",
-            (seconds / 3600.0).floor(),
-            (seconds / 60.0) % 60.0
-        ),
-    }
-}
-
-fn bytes(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            return format!("{value:.1} {unit}").replace(".0 ", " ");
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} TiB")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_others_stay_words() {
-        assert_eq!(
-            escape("<script>'&\"</script>"),
-            "&lt;script&gt;&#39;&amp;&quot;&lt;/script&gt;"
-        );
-    }
-
-    #[test]
-    fn figures_are_read_at_a_glance() {
-        assert_eq!((count(999), count(1_234_567)), ("999".into(), "1,234,567".into()));
-        assert_eq!(duration(1_500), "1.5 ms");
-        assert_eq!(duration(75_000_000), "1 min 15 s");
-        assert_eq!((bytes(512), bytes(3 << 29)), ("512 B".into(), "1.5 GiB".into()));
-    }
+    out.write_all(more(scene.workers.len(), WORKERS, "workers").as_bytes())
 }

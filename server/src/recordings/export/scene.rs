@@ -1,4 +1,4 @@
-//! What figures and reports show of a recording, gathered in one pass.
+//! What figures and reports show of recordings, gathered in one pass.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -29,6 +29,20 @@ pub(super) struct Scene {
     pub(super) transfer_us: u64,
     pub(super) errors: Errors,
     pub(super) workers: BTreeMap<String, Peaks>,
+    /// End of each task's work, and its prefix by id; in the order in which they were recorded.
+    pub(super) ends: Vec<(i64, u32)>,
+    /// How big the cluster was, recording by recording.
+    pub(super) sizes: Vec<Vec<Size>>,
+}
+
+/// All workers of a cluster at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Microseconds since the Unix epoch.
+    pub(super) at_us: i64,
+    pub(super) workers: u32,
+    /// What their processes held, bytes.
+    pub(super) memory: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +75,24 @@ pub(super) struct Peaks {
     pub(super) tasks: u64,
 }
 
+/// A recording, or a stretch of it: microseconds since the Unix epoch, without an end where there is none.
+pub(super) struct Source<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) from_us: Option<i64>,
+    pub(super) to_us: Option<i64>,
+}
+
+impl Source<'_> {
+    /// Whether a stretch touches this one.
+    fn touches(&self, start: i64, end: i64) -> bool {
+        self.from_us.is_none_or(|from| end >= from) && self.to_us.is_none_or(|to| start <= to)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.from_us.is_none() && self.to_us.is_none()
+    }
+}
+
 impl Scene {
     /// Reads what touches the range.
     pub(super) fn read(
@@ -69,8 +101,23 @@ impl Scene {
         from_us: Option<i64>,
         to_us: Option<i64>,
     ) -> Result<Self, DataError> {
+        let title = recording.label.as_ref().unwrap_or(&recording.cluster).clone();
+        let source = Source {
+            folder,
+            from_us,
+            to_us,
+        };
+        let mut scene = Self::gather(title, &[source])?;
+        let begin = recording.started_at * 1000;
+        let (first, last) = scene.timeline.bounds().unwrap_or((begin, begin + 1_000_000));
+        scene.range = (from_us.unwrap_or(first), to_us.unwrap_or(last));
+        Ok(scene)
+    }
+
+    /// Reads all of them into one; its range is that of what was done.
+    pub(super) fn gather(title: String, sources: &[Source<'_>]) -> Result<Self, DataError> {
         let mut scene = Self {
-            title: recording.label.as_ref().unwrap_or(&recording.cluster).clone(),
+            title,
             timeline: Timeline::new(0),
             lanes: Vec::new(),
             prefixes: Vec::new(),
@@ -80,10 +127,22 @@ impl Scene {
             transfer_us: 0,
             errors: Errors::default(),
             workers: BTreeMap::new(),
+            ends: Vec::new(),
+            sizes: Vec::new(),
         };
         let mut reading = Reading::default();
+        for source in sources {
+            scene.add(source, &mut reading)?;
+        }
+        scene.range = scene.timeline.bounds().unwrap_or_default();
+        scene.errors = reading.errors.errors();
+        Ok(scene)
+    }
+
+    fn add(&mut self, source: &Source<'_>, reading: &mut Reading) -> Result<(), DataError> {
         let mut refused = None;
-        reader::read(folder, &[Table::Tasks, Table::Workers], &mut |item| {
+        let mut sizes = Vec::new();
+        reader::read(source.folder, &[Table::Tasks, Table::Workers], &mut |item| {
             match item {
                 Item::Name { address, name } => {
                     reading.names.insert(address, name);
@@ -92,36 +151,31 @@ impl Scene {
                     for task in &tasks {
                         // A task without any work is part of the whole, and of no stretch.
                         let shown = match task.span() {
-                            Some((start, end)) => {
-                                from_us.is_none_or(|from| end >= from) && to_us.is_none_or(|to| start <= to)
-                            }
-                            None => from_us.is_none() && to_us.is_none(),
+                            Some((start, end)) => source.touches(start, end),
+                            None => source.is_whole(),
                         };
-                        if shown && let Err(error) = scene.take(task, &mut reading) {
+                        if shown && let Err(error) = self.take(task, reading) {
                             refused = Some(error);
                             return ControlFlow::Break(());
                         }
                     }
                 }
-                Item::Workers { workers, .. } => {
+                Item::Workers { at_us, workers } if source.touches(at_us, at_us) => {
+                    sizes.push(Size {
+                        at_us,
+                        workers: u32::try_from(workers.len()).unwrap_or(u32::MAX),
+                        memory: workers.iter().map(|worker| worker.memory.process).sum(),
+                    });
                     for worker in workers {
-                        scene.sample(worker);
+                        self.sample(worker);
                     }
                 }
-                Item::Progress { .. } => {}
+                Item::Workers { .. } | Item::Progress { .. } => {}
             }
             ControlFlow::Continue(())
         })?;
-        if let Some(error) = refused {
-            return Err(error);
-        }
-        let (first, last) = scene.timeline.bounds().unwrap_or((
-            recording.started_at * 1000,
-            recording.started_at * 1000 + 1_000_000,
-        ));
-        scene.range = (from_us.unwrap_or(first), to_us.unwrap_or(last));
-        scene.errors = reading.errors.errors();
-        Ok(scene)
+        self.sizes.push(sizes);
+        refused.map_or(Ok(()), Err)
     }
 
     fn take(&mut self, task: &Task, reading: &mut Reading) -> Result<(), DataError> {
@@ -172,6 +226,9 @@ impl Scene {
         let total = &mut self.prefixes[prefix];
         total.tasks += 1;
         total.erred += u64::from(task.error.is_some());
+        if let Some((_, end)) = task.span() {
+            self.ends.push((end, prefix as u32));
+        }
         for bar in &task.bars {
             match bar.action {
                 Action::Compute | Action::Erred => {
@@ -217,6 +274,35 @@ impl Scene {
         let mut prefixes: Vec<&Prefix> = self.prefixes.iter().collect();
         prefixes.sort_by(|a, b| b.busy_us.cmp(&a.busy_us).then_with(|| a.name.cmp(&b.name)));
         prefixes
+    }
+
+    /// The most workers that there were at one moment, and the most memory that they held at one: clusters that ran at
+    /// the same time are added up.
+    pub(super) fn peak_size(&self) -> (u32, u64) {
+        let mut changes: Vec<(i64, usize, Size)> = Vec::new();
+        for (source, sizes) in self.sizes.iter().enumerate() {
+            changes.extend(sizes.iter().map(|size| (size.at_us, source, *size)));
+            if let Some(last) = sizes.last() {
+                let gone = Size {
+                    at_us: last.at_us.saturating_add(1),
+                    workers: 0,
+                    memory: 0,
+                };
+                changes.push((gone.at_us, source, gone));
+            }
+        }
+        changes.sort_by_key(|(at_us, source, _)| (*at_us, *source));
+        let mut now = vec![(0_u32, 0_u64); self.sizes.len()];
+        let mut peak = (0, 0);
+        for (_, source, size) in changes {
+            now[source] = (size.workers, size.memory);
+            let workers = now
+                .iter()
+                .fold(0_u32, |sum, (workers, _)| sum.saturating_add(*workers));
+            let memory = now.iter().map(|(_, memory)| memory).sum();
+            peak = (workers.max(peak.0), u64::max(memory, peak.1));
+        }
+        peak
     }
 
     pub(super) fn colors(&self) -> Colors {

@@ -1,0 +1,225 @@
+//! What was written into the Jupyter Server's folder for jobs, and how it goes with them: only a file that is still as we
+//! wrote it is ours to remove.
+
+use rusqlite::params;
+use tracing::{debug, warn};
+
+use super::Inner;
+use super::files::Saved;
+use super::jupyter::{JupyterClient, JupyterError};
+use crate::store::{Store, StoreError};
+
+/// Files that are looked at in one go.
+const AT_ONCE: u32 = 100;
+
+/// The rows.
+#[derive(Clone)]
+pub(super) struct Published(Store);
+
+impl Published {
+    pub(super) fn new(store: Store) -> Self {
+        Self(store)
+    }
+
+    /// A file was written for a job. One of which the server does not say when stays for ever.
+    pub(super) async fn add(&self, job: &str, saved: &Saved) -> Result<(), StoreError> {
+        if saved.last_modified.is_empty() {
+            return Ok(());
+        }
+        let (job, saved) = (job.to_owned(), saved.clone());
+        self.0
+            .call(move |db| {
+                db.execute(
+                    "INSERT OR REPLACE INTO job_files (path, job, last_modified, size) VALUES (?1, ?2, ?3, ?4)",
+                    params![saved.path, job, saved.last_modified, saved.size.unwrap_or(-1)],
+                )
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Files of jobs that are there no more.
+    async fn left(&self) -> Result<Vec<Saved>, StoreError> {
+        self.0
+            .call(|db| {
+                db.prepare_cached(
+                    "SELECT path, last_modified, size FROM job_files WHERE job NOT IN (SELECT id FROM jobs) LIMIT ?1",
+                )?
+                .query_map([AT_ONCE], |row| {
+                    Ok(Saved {
+                        path: row.get(0)?,
+                        last_modified: row.get(1)?,
+                        size: Some(row.get(2)?).filter(|size| *size >= 0),
+                    })
+                })?
+                .collect()
+            })
+            .await
+    }
+
+    async fn forget(&self, path: &str) -> Result<(), StoreError> {
+        let path = path.to_owned();
+        self.0
+            .call(move |db| db.execute("DELETE FROM job_files WHERE path = ?1", [path]))
+            .await?;
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Removes files of jobs that are there no more. Without a JupyterLab around us they wait for a server that has one.
+    pub(super) async fn remove_left_files(&self) {
+        if !self.jupyter.is_external() {
+            return;
+        }
+        let left = match self.published.left().await {
+            Ok(left) => left,
+            Err(error) => return warn!(%error, "files of old jobs can't be looked for"),
+        };
+        if left.is_empty() {
+            return;
+        }
+        let client = match self.jupyter.endpoint().await {
+            Ok(endpoint) => JupyterClient::new(self.http.clone(), endpoint),
+            Err(error) => return warn!(%error, "files of old jobs can't be removed"),
+        };
+        for file in left {
+            match remove(&client, &file).await {
+                Ok(removed) => {
+                    debug!(
+                        path = file.path,
+                        removed, "a file of an old job is not looked after any more"
+                    );
+                    if let Err(error) = self.published.forget(&file.path).await {
+                        warn!(path = file.path, %error, "a note about a file could not be dropped");
+                    }
+                }
+                Err(error) => warn!(path = file.path, %error, "a file of an old job can't be removed"),
+            }
+        }
+    }
+}
+
+/// Removes a file that is as it was written; whether it was.
+async fn remove(client: &JupyterClient, file: &Saved) -> Result<bool, JupyterError> {
+    match client.saved(&file.path).await? {
+        Some(now) if now.last_modified == file.last_modified && now.size == file.size => {
+            client.delete_contents(&file.path).await?;
+            Ok(true)
+        }
+        // It is the user's by now, or gone.
+        Some(_) | None => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
+    use axum::extract::{Path, State};
+    use axum::routing::get;
+    use axum::{Json, Router};
+    use http::StatusCode;
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
+    use tokio::sync::broadcast;
+
+    use super::super::record::job;
+    use super::super::step::Outcome;
+    use super::super::{Jobs, JobsConfig, JupyterSource, Keep, Limits};
+    use super::*;
+    use crate::clock::now_ms;
+
+    /// Files with the turn in which each was written last.
+    type Files = Arc<Mutex<BTreeMap<String, usize>>>;
+
+    fn model(path: &str, turn: usize) -> Json<Value> {
+        Json(json!({ "path": path, "last_modified": format!("2026-11-22T08:00:{turn:02}Z"), "size": 3 }))
+    }
+
+    /// A Jupyter Server that has files and nothing else.
+    async fn jupyter(files: Files) -> String {
+        let read = async |State(files): State<Files>, Path(path): Path<String>| {
+            let turn = files.lock().unwrap().get(&path).copied();
+            turn.map(|turn| model(&path, turn)).ok_or(StatusCode::NOT_FOUND)
+        };
+        let write = async |State(files): State<Files>, Path(path): Path<String>| {
+            let mut files = files.lock().unwrap();
+            let turn = files.len();
+            files.insert(path.clone(), turn);
+            model(&path, turn)
+        };
+        let delete = async |State(files): State<Files>, Path(path): Path<String>| {
+            files.lock().unwrap().remove(&path);
+            StatusCode::NO_CONTENT
+        };
+        let app = Router::new()
+            .route("/api/contents/{*path}", get(read).put(write).delete(delete))
+            .with_state(files);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, app).into_future());
+        url
+    }
+
+    #[tokio::test]
+    async fn files_go_with_their_job_unless_somebody_changed_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::default();
+        let url = jupyter(Arc::clone(&files)).await;
+        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let keep = Keep { jobs: 1, days: 9 };
+        let config = JobsConfig {
+            folder: folder.path().join("jobs"),
+            instance: "a".into(),
+            limits: Limits {
+                keep,
+                ..Limits::default()
+            },
+        };
+        let source = JupyterSource::External {
+            url,
+            token: "t".into(),
+        };
+        let jobs = Jobs::new(store, config, source, broadcast::channel(8).0).unwrap();
+        let inner = &jobs.0;
+        let file = folder.path().join("file");
+        std::fs::write(&file, "abc").unwrap();
+        for (id, age) in [("old", 20), ("new", 10)] {
+            inner.records.insert(&job(id, 1)).await.unwrap();
+            let ended = now_ms() - age;
+            inner
+                .records
+                .over(id, &Outcome::succeeded(), ended)
+                .await
+                .unwrap();
+            for name in ["book.ipynb", "book.html"] {
+                let saved = inner.save_file("kept", name, &file).await.unwrap();
+                inner.published.add(id, &saved).await.unwrap();
+            }
+        }
+        let there = || files.lock().unwrap().keys().cloned().collect::<Vec<_>>();
+        let all = [
+            "kept",
+            "kept/book-2.html",
+            "kept/book-2.ipynb",
+            "kept/book.html",
+            "kept/book.ipynb",
+        ];
+        assert_eq!(there(), all, "nothing is overwritten");
+        // The user works on in the notebook of the old one.
+        files.lock().unwrap().insert("kept/book.ipynb".into(), 50);
+
+        inner.prune().await;
+        assert_eq!(
+            there(),
+            ["kept", "kept/book-2.html", "kept/book-2.ipynb", "kept/book.ipynb"]
+        );
+        // It is not looked after any more, not even when it looks as it did.
+        files.lock().unwrap().insert("kept/book.ipynb".into(), 1);
+        inner.prune().await;
+        assert_eq!(there().len(), 4);
+        assert!(inner.published.left().await.unwrap().is_empty());
+    }
+}
