@@ -8,6 +8,7 @@ from distributed import Event, wait
 
 PREFIXES = ["read-parquet", "getitem", "rechunk-merge", "mean_chunk", "transpose", "random_sample", "sum-aggregate"]
 GATE = "mixed-work"
+HURRY = "hurry"
 
 
 def small(i):
@@ -44,6 +45,13 @@ def occupy(i):
     return i
 
 
+def nap(i):
+    """Takes a moment; none any more once all are to hurry."""
+    if not Event(HURRY).is_set():
+        time.sleep(0.1)
+    return i
+
+
 def key(name, i):
     return f"{name}-{uuid.UUID(int=i + (uuid.uuid4().int & ~0xFFFF)).hex}"
 
@@ -76,6 +84,16 @@ def keep_busy(client, each=9):
         for worker in client.ncores()
         for i in range(each)
     ]
+
+
+def paced(client, count):
+    """Submits tasks that take minutes together until `hurry`."""
+    Event(HURRY, client=client).clear()
+    return [client.submit(nap, i, key=key("nap", i)) for i in range(count)]
+
+
+def hurry(client):
+    Event(HURRY, client=client).set()
 
 
 def let_go(client):

@@ -1,5 +1,6 @@
 // The task stream's tools, standalone: statistics compared with what Dask's own client reads, filter, errors, details.
 
+import { column } from './agree.mjs';
 import { scenario } from './harness.mjs';
 import * as panel from './steps.mjs';
 
@@ -138,6 +139,41 @@ await scenario('stream', async t => {
       what: () => 'one name beside the rows'
     });
     await t.shot(page, 'worker');
+  });
+
+  await t.step('Progress says how long work takes yet, and nothing once it is done', async () => {
+    await panel.home(page);
+    const progress = await panel.openPane(page, name, 'progress');
+    const left = async () => {
+      const shown = await panel.inspect(progress);
+      const at = column(shown, 'Left');
+      const [done, all] = ['Done', 'All'].map(title => column(shown, title));
+      const nap = shown.rows.find(([prefix]) => prefix === 'nap');
+      return { nap: nap?.[at], whole: shown.sums[at], isDone: nap?.[done] === nap?.[all] && nap?.[all] > 0 };
+    };
+    const figure = progress.locator('.gh-pane-figures').getByText(/left/);
+    const tasks = await oracle.ask('paced', { count: 2000 });
+    await t.until(
+      async () => {
+        const { nap, whole } = await left();
+        return nap > 0 && whole > 0;
+      },
+      { timeout: 60_000, what: async () => `a time left, not ${JSON.stringify(await left())}` }
+    );
+    await figure.waitFor();
+    await t.shot(page, 'time-left');
+    await panel.part(progress, 'as-table').click();
+    await panel.part(progress, 'table').getByRole('columnheader', { name: 'Left' }).waitFor();
+    await panel.part(progress, 'as-table').click();
+    t.equal(await oracle.ask('hurry'), tasks, 'tasks that ended');
+    await t.until(
+      async () => {
+        const { nap, whole, isDone } = await left();
+        return isDone && nap === null && whole === null;
+      },
+      { timeout: 60_000, what: async () => `nothing left, not ${JSON.stringify(await left())}` }
+    );
+    await figure.waitFor({ state: 'detached' });
   });
 
   await oracle.close();

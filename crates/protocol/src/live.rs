@@ -155,6 +155,47 @@ pub struct Progress {
     /// Largest first.
     pub prefixes: Vec<PrefixProgress>,
     pub totals: StateCounts,
+    /// Must stay the last field: servers and logs from before there was one end here, and who does not know it reads no
+    /// further.
+    #[serde(default, deserialize_with = "told_or_not")]
+    pub left: TimeLeft,
+}
+
+impl Progress {
+    /// Seconds that the prefix of that number will take yet, where that can be said.
+    pub fn left(&self, prefix: usize) -> Option<u32> {
+        self.left.prefixes.get(prefix).copied().flatten()
+    }
+}
+
+fn told_or_not<'de, D: serde::Deserializer<'de>>(from: D) -> Result<TimeLeft, D::Error> {
+    Ok(TimeLeft::deserialize(from).unwrap_or_default())
+}
+
+/// Seconds that tasks will take yet, as the pace of the last while suggests: as precise as one reads them, so that they do
+/// not change with every frame. `None` where too little is known, where nothing moves, and where nothing is left; so all
+/// of a recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeLeft {
+    /// Of all prefixes together, which run beside each other: not their sum.
+    pub all: Option<u32>,
+    /// In the order of the prefixes; those behind the last one that has any are left out.
+    pub prefixes: Vec<Option<u32>>,
+}
+
+impl TimeLeft {
+    /// `12 s`, `1 m 5 s`, `3 m`, `2 h 5 m`.
+    pub fn in_words(seconds: u32) -> String {
+        let (large, small) = match seconds {
+            0..60 => return format!("{seconds} s"),
+            60..3600 => ((seconds / 60, "m"), (seconds % 60, "s")),
+            _ => ((seconds / 3600, "h"), (seconds % 3600 / 60, "m")),
+        };
+        match small.0 {
+            0 => format!("{} {}", large.0, large.1),
+            rest => format!("{} {} {rest} {}", large.0, large.1, small.1),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +233,11 @@ impl StateCounts {
     /// What Dask counts as done.
     pub fn done(&self) -> u64 {
         self.released + self.memory + self.erred
+    }
+
+    /// Tasks that are still to be computed.
+    pub fn remaining(&self) -> u64 {
+        self.waiting + self.queued + self.no_worker + self.processing
     }
 }
 
@@ -414,6 +460,71 @@ mod tests {
             bytes.len()
         );
         assert_eq!(decode::<Packet>(&bytes).expect("decodes"), packet);
+    }
+
+    /// A state of two prefixes, with what is left.
+    fn progress() -> Progress {
+        let counts = StateCounts {
+            memory: 3,
+            waiting: 4,
+            ..StateCounts::default()
+        };
+        let prefix = |name: &str| PrefixProgress {
+            name: name.to_owned(),
+            color: 3,
+            counts,
+        };
+        Progress {
+            prefixes: vec![prefix("inc"), prefix("sum")],
+            totals: counts,
+            left: TimeLeft {
+                all: Some(150),
+                prefixes: vec![Some(12)],
+            },
+        }
+    }
+
+    #[test]
+    fn time_left_is_told_to_who_knows_it() {
+        /// A packet of progress as it was before there was a time left.
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Before {
+            seq: u64,
+            frame: u32,
+            prefixes: Vec<PrefixProgress>,
+            totals: StateCounts,
+        }
+        let told = progress();
+        assert_eq!((told.left(0), told.left(1)), (Some(12), None));
+        let now = Packet {
+            seq: 7,
+            frame: Frame::Progress(told.clone()),
+        };
+        let bytes = encode(&now).expect("encodes");
+        assert_eq!(decode::<Packet>(&bytes).expect("decodes"), now);
+        let before: Before = decode(&bytes).expect("an older panel reads a newer server");
+        assert_eq!((before.frame, &before.prefixes), (2, &told.prefixes));
+        let older =
+            decode::<Packet>(&encode(&before).expect("encodes")).expect("and a newer panel an older server");
+        let untold = Progress {
+            left: TimeLeft::default(),
+            ..told
+        };
+        assert_eq!(older.frame, Frame::Progress(untold));
+    }
+
+    #[test]
+    fn time_left_reads_well() {
+        for (seconds, words) in [
+            (1, "1 s"),
+            (59, "59 s"),
+            (60, "1 m"),
+            (65, "1 m 5 s"),
+            (3600, "1 h"),
+            (7500, "2 h 5 m"),
+        ] {
+            assert_eq!(TimeLeft::in_words(seconds), words);
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::rc::{Rc, Weak};
 use gloo::timers::future::TimeoutFuture;
 use protocol::attached::NAME_PREFIX;
 use protocol::live::{
-    Details, Errors, Frame, Health, Packet, Progress, Request, Sample, Topics, VERSION, Worker, decode,
+    Details, Errors, Frame, Health, Packet, Progress, Request, Sample, TimeLeft, Topics, VERSION, Worker,
+    decode,
 };
 use protocol::recordings::PANE_PREFIX;
 use protocol::rest::ClusterState;
@@ -96,6 +97,18 @@ impl Live {
         let mut live = Self::default();
         set(&mut live);
         live
+    }
+
+    /// The connection stands otherwise.
+    fn link(&mut self, link: Link) {
+        if link != Link::Open
+            && let Some(progress) = &mut self.progress
+            && progress.left != TimeLeft::default()
+        {
+            // Counts stay as they were last; a time that is left does not.
+            Rc::make_mut(progress).left = TimeLeft::default();
+        }
+        self.link = link;
     }
 
     /// Takes a frame in.
@@ -316,7 +329,7 @@ impl LiveClient {
     }
 
     fn set_link(&self, link: Link) {
-        self.live.borrow_mut().link = link;
+        self.live.borrow_mut().link(link);
         self.notify.request();
     }
 
@@ -458,4 +471,36 @@ pub fn use_live(base_url: &AttrValue, cluster: &AttrValue) -> Rc<LiveClient> {
         LiveClient::open(base_url, cluster)
     }))
     .clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_what_is_no_longer_heard_of() {
+        let mut live = Live::default();
+        let progress = Progress {
+            left: TimeLeft {
+                all: Some(12),
+                prefixes: vec![Some(12)],
+            },
+            ..Progress::default()
+        };
+        live.link(Link::Open);
+        live.take(Frame::Progress(progress)).expect("a frame");
+        let shown = live.progress.clone();
+        live.link(Link::Lost);
+        let kept = live.progress.clone().expect("the counts stay");
+        assert_eq!(kept.left, TimeLeft::default());
+        assert!(
+            shown.is_some_and(|shown| !Rc::ptr_eq(&shown, &kept)),
+            "it is painted anew"
+        );
+        live.link(Link::Lost);
+        assert!(
+            live.progress.is_some_and(|again| Rc::ptr_eq(&again, &kept)),
+            "once"
+        );
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use protocol::live::{Progress, TimeLeft};
 
 use super::house::House;
 use crate::clusters::Clusters;
@@ -20,7 +21,7 @@ const BARS: usize = 8;
 pub(super) struct Bars {
     all: MultiProgress,
     line: ProgressBar,
-    bars: HashMap<String, ProgressBar>,
+    kinds: Kinds,
     clusters: Clusters,
     jobs: Jobs,
     job: String,
@@ -38,9 +39,9 @@ impl Bars {
         let all = MultiProgress::with_draw_target(target);
         let line = all.add(ProgressBar::new_spinner());
         Self {
+            kinds: Kinds::new(all.clone()),
             all,
             line,
-            bars: HashMap::new(),
             clusters: house.clusters.clone(),
             jobs: house.jobs.clone(),
             job: job.to_owned(),
@@ -62,31 +63,65 @@ impl Bars {
         let Ok(job) = self.jobs.get(&self.job).await else {
             return;
         };
-        match &job.doing {
-            Some(doing) => self.line.set_message(format!("{doing}…")),
-            None => self.line.set_message(format!("{:?}", job.state).to_lowercase()),
-        }
-        self.line.tick();
         if self.feed.is_none()
             && let Some(cluster) = &job.cluster
             && let Ok((feed, _)) = self.clusters.feed(cluster).await
         {
             self.feed = Some(feed);
         }
-        let Some(feed) = &self.feed else { return };
-        let progress = feed.progress().borrow().clone();
-        for prefix in progress.prefixes.iter().take(BARS) {
-            let counts = prefix.counts;
-            let done = counts.memory + counts.released + counts.erred;
-            let total = done + counts.waiting + counts.queued + counts.no_worker + counts.processing;
+        let progress = self.feed.as_ref().map(|feed| feed.progress().borrow().clone());
+        let left = progress.as_ref().and_then(|progress| progress.left.all);
+        let doing = match &job.doing {
+            Some(doing) => format!("{doing}…"),
+            None => format!("{:?}", job.state).to_lowercase(),
+        };
+        self.line.set_message(format!("{doing}{}", words(left)));
+        self.line.tick();
+        if let Some(progress) = progress {
+            self.kinds.show(&progress);
+        }
+    }
+
+    /// Takes the bars away.
+    pub(super) fn end(&mut self) {
+        self.kinds.bars.values().for_each(ProgressBar::finish_and_clear);
+        self.line.finish_and_clear();
+    }
+}
+
+/// What is left, behind other words.
+fn words(left: Option<u32>) -> String {
+    left.map_or_else(String::new, |left| {
+        format!(" · {} left", TimeLeft::in_words(left))
+    })
+}
+
+/// A bar for each kind of task.
+struct Kinds {
+    all: MultiProgress,
+    bars: HashMap<String, ProgressBar>,
+}
+
+impl Kinds {
+    fn new(all: MultiProgress) -> Self {
+        Self {
+            all,
+            bars: HashMap::new(),
+        }
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        for (n, prefix) in progress.prefixes.iter().enumerate().take(BARS) {
+            let total = prefix.counts.all();
             let bar = self.bars.entry(prefix.name.clone()).or_insert_with(|| {
-                let style = ProgressStyle::with_template("{prefix:>24.24} {bar:30} {pos}/{len} {eta}");
+                let style = ProgressStyle::with_template("{prefix:>24.24} {bar:30} {pos}/{len}{msg}");
                 let bar = ProgressBar::new(total).with_prefix(prefix.name.clone());
                 self.all
                     .add(style.map_or(bar.clone(), |style| bar.with_style(style)))
             });
             bar.set_length(total);
-            bar.set_position(done);
+            bar.set_position(prefix.counts.done());
+            bar.set_message(words(progress.left(n)));
         }
         // A scheduler forgets tasks that nobody wants any more.
         let kept = |name: &String| progress.prefixes.iter().any(|prefix| prefix.name == *name);
@@ -97,10 +132,49 @@ impl Bars {
             }
         });
     }
+}
 
-    /// Takes the bars away.
-    pub(super) fn end(&mut self) {
-        self.bars.values().for_each(ProgressBar::finish_and_clear);
-        self.line.finish_and_clear();
+#[cfg(test)]
+mod tests {
+    use protocol::live::{PrefixProgress, StateCounts};
+
+    use super::*;
+
+    #[test]
+    fn a_bar_tells_how_far_its_kind_is_and_what_is_left() {
+        let mut kinds = Kinds::new(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()));
+        let counts = StateCounts {
+            memory: 3,
+            erred: 1,
+            processing: 2,
+            waiting: 4,
+            ..StateCounts::default()
+        };
+        let prefix = |name: &str| PrefixProgress {
+            name: name.to_owned(),
+            color: 0,
+            counts,
+        };
+        let mut progress = Progress {
+            prefixes: vec![prefix("inc"), prefix("sum")],
+            totals: counts,
+            left: TimeLeft {
+                all: Some(65),
+                prefixes: vec![Some(12)],
+            },
+        };
+        kinds.show(&progress);
+        let said = |kinds: &Kinds, name: &str| {
+            let bar = &kinds.bars[name];
+            (bar.position(), bar.length(), bar.message())
+        };
+        assert_eq!(said(&kinds, "inc"), (4, Some(10), " · 12 s left".to_owned()));
+        assert_eq!(said(&kinds, "sum"), (4, Some(10), String::new()));
+        assert_eq!(words(progress.left.all), " · 1 m 5 s left");
+        progress.prefixes.truncate(1);
+        progress.left = TimeLeft::default();
+        kinds.show(&progress);
+        assert_eq!(said(&kinds, "inc").2, "", "it is taken away again");
+        assert!(!kinds.bars.contains_key("sum"), "forgotten");
     }
 }

@@ -11,6 +11,7 @@ mod feeder;
 mod groups;
 mod idle;
 mod inspect;
+mod left;
 mod log;
 mod progress;
 mod raised;

@@ -19,6 +19,7 @@ pub trait Tap: Archive {
     /// The workers as they reported at that moment, microseconds since the Unix epoch.
     fn workers(&self, at_us: i64, workers: &[Worker]);
 
+    /// The tasks' states at that moment; without what is left, which is true only while one looks.
     fn progress(&self, at_us: i64, progress: &Arc<Progress>);
 
     /// Finished tasks, the first of which has that number in the log.

@@ -66,6 +66,17 @@ impl From<TaskRecord> for Task {
 }
 
 impl Task {
+    /// Seconds that it was computed, also in vain.
+    pub(super) fn computed(&self) -> f64 {
+        let computes = |bar: &&Bar| matches!(bar.action, Action::Compute | Action::Erred);
+        let us: u64 = self
+            .bars
+            .iter()
+            .filter(computes)
+            .fold(0, |sum, bar| sum.saturating_add(bar.duration_us));
+        us as f64 / 1e6
+    }
+
     /// Earliest start and latest end, where it has any work.
     pub fn span(&self) -> Option<(i64, i64)> {
         let start = self.bars.iter().map(|bar| bar.start_us).min()?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dask_comm::{CommError, Connection, Identity, SchedulerState, TaskStreamCursor, Timeouts, Versions};
-use protocol::live::{Health, Sample};
+use protocol::live::{Health, Sample, TimeLeft};
 use protocol::rest::{ClusterSummary, LiveState};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -18,6 +18,7 @@ use super::errors::ErrorLog;
 use super::feeder::{Feeder, OFF};
 use super::idle::{IdleReader, IdleWatch};
 use super::inspect::Inspector;
+use super::left::Estimator;
 use super::progress::progress;
 use super::series::sample;
 use super::target::{Settings, Target};
@@ -84,6 +85,7 @@ impl Watcher {
                     errors: ErrorLog::default(),
                     workers: Workers::default(),
                     calm: Calm::default(),
+                    left: Estimator::default(),
                 };
                 cancel.run_until_cancelled(watch.run()).await;
                 if let Some(tap) = &watch.tap {
@@ -137,6 +139,7 @@ struct Watch {
     errors: ErrorLog,
     workers: Workers,
     calm: Calm,
+    left: Estimator,
 }
 
 impl Watch {
@@ -148,6 +151,14 @@ impl Watch {
             self.health(|health| {
                 health.state = LiveState::Lost;
                 health.message = Some(format!("The scheduler can't be reached: {error}. Trying again."));
+            });
+            // Nobody knows how it goes on there.
+            self.feed.progress.send_if_modified(|progress| {
+                let told = progress.left != TimeLeft::default();
+                if told {
+                    Arc::make_mut(progress).left = TimeLeft::default();
+                }
+                told
             });
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LAST_RETRY);
@@ -310,6 +321,7 @@ impl Watch {
             *self.feed.log_mut() = TaskLog::new(identity.id.clone(), self.settings.limits);
             self.errors = ErrorLog::default();
             self.workers = Workers::default();
+            self.left = Estimator::default();
             self.feed.errors.send_replace(Arc::default());
             self.feed.asked.send_replace(super::Asked::default());
             let cursor = TaskStreamCursor::new(versions.distributed);
@@ -363,6 +375,9 @@ impl Watch {
         self.calm.worked(Instant::now());
         let first_record = self.feed.log().next_record();
         let tasks: Vec<Task> = polled.records.into_iter().map(Task::from).collect();
+        for task in &tasks {
+            self.left.ended(&task.prefix, task.computed());
+        }
         if self.errors.extend(&tasks, first_record) {
             self.feed.errors.send_replace(Arc::new(self.errors.errors()));
         }
@@ -374,26 +389,32 @@ impl Watch {
     }
 
     fn take_progress(&mut self, states: &dask_comm::PrefixStates) {
-        let progress = progress(states);
-        let totals = progress.totals;
+        let mut progress = progress(states);
+        let (now, totals) = (Instant::now(), progress.totals);
         if totals.processing + totals.queued > 0 {
-            self.calm.worked(Instant::now());
+            self.calm.worked(now);
         }
-        let changed = self.feed.progress.send_if_modified(|old| {
-            let changed = **old != progress;
-            if changed {
-                *old = Arc::new(progress);
-            }
-            changed
-        });
-        if changed {
+        let told = self.feed.progress.borrow().clone();
+        let moved = (&told.prefixes, told.totals) != (&progress.prefixes, totals);
+        if moved {
             if let Some(tap) = &self.tap {
-                tap.progress(clock::now_ms() * 1000, &self.feed.progress.borrow());
+                tap.progress(clock::now_ms() * 1000, &Arc::new(progress.clone()));
             }
             self.summarise(|summary| {
                 summary.tasks_processing = totals.processing;
                 summary.tasks_in_memory = totals.memory;
             });
+        }
+        let threads = self
+            .feed
+            .workers
+            .borrow()
+            .iter()
+            .map(|w| u64::from(w.threads))
+            .sum();
+        progress.left = self.left.read(&progress, threads, now);
+        if moved || told.left != progress.left {
+            self.feed.progress.send_replace(Arc::new(progress));
         }
     }
 
@@ -453,5 +474,99 @@ fn heartbeat(workers: usize) -> Duration {
         11..50 => Duration::from_secs(1),
         50..200 => Duration::from_secs(2),
         _ => Duration::from_secs_f64(workers as f64 / 200.0 + 1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use dask_sim::{Plan, Simulation};
+    use protocol::live::{Details, Progress, Worker};
+    use tokio::net::TcpListener;
+
+    use super::super::{Limits, Past};
+    use super::*;
+
+    /// Keeps the progress that it is told.
+    #[derive(Debug, Default)]
+    struct Heard(Mutex<Vec<Arc<Progress>>>);
+
+    impl Archive for Heard {
+        fn details(&self, _: &str, _: u64) -> Option<Details> {
+            None
+        }
+
+        fn past(&self, _: i64) -> Past {
+            Past::default()
+        }
+    }
+
+    impl Tap for Heard {
+        fn begin(&self, _: &str, _: &BTreeMap<String, String>) {}
+        fn workers(&self, _: i64, _: &[Worker]) {}
+        fn progress(&self, _: i64, progress: &Arc<Progress>) {
+            self.0.lock().unwrap().push(Arc::clone(progress));
+        }
+        fn tasks(&self, _: u64, _: Vec<Task>) {}
+        fn lost(&self, _: u64) {}
+        fn end(&self) {}
+    }
+
+    #[tokio::test]
+    async fn what_is_left_is_told_while_it_is_heard_of_and_not_recorded() {
+        let scheduler = tokio::runtime::Runtime::new().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = format!("tcp://{}", listener.local_addr().unwrap());
+        let plan = Plan {
+            workers: 2,
+            threads: 2,
+            tasks_a_second: 400.0,
+            lasts: Duration::from_secs(600),
+        };
+        scheduler.spawn(async move {
+            let listener = TcpListener::from_std(listener)?;
+            Simulation::new(plan).serve(listener).await
+        });
+        let heard = Arc::new(Heard::default());
+        let settings = Settings {
+            feed: true,
+            idle: false,
+            limits: Limits::default(),
+        };
+        let target = Target::direct(address.parse().unwrap());
+        let watcher = Watcher::start(target, settings, Arc::default(), Some(heard.clone()));
+        let feed = watcher.feed();
+        let _looks = feed.viewer();
+        let mut progress = feed.progress();
+        let mut told = async |is_told: bool| {
+            let suits = |progress: &Arc<Progress>| progress.left.all.is_some() == is_told;
+            let wait = progress.wait_for(suits);
+            let told = tokio::time::timeout(Duration::from_secs(30), wait).await;
+            told.expect("in time").expect("watched").clone()
+        };
+        let shown = told(true).await;
+        // A thousand tasks of each prefix wait all the time, and all prefixes run at one pace.
+        let left = f64::from(shown.left.all.unwrap());
+        let expected = shown.totals.remaining() as f64 / plan.tasks_a_second;
+        assert!((left / expected - 1.0).abs() < 0.5, "{left} s, not {expected} s");
+        assert!(
+            (0..shown.prefixes.len()).any(|n| shown.left(n).is_some()),
+            "{shown:?}"
+        );
+        let recorded = std::mem::take(&mut *heard.0.lock().unwrap());
+        assert!(!recorded.is_empty());
+        assert!(
+            recorded
+                .iter()
+                .all(|progress| progress.left == TimeLeft::default())
+        );
+
+        scheduler.shutdown_background();
+        let last = told(false).await;
+        assert_eq!((&last.left, last.totals.all() > 0), (&TimeLeft::default(), true));
+        watcher.stop().await;
     }
 }

@@ -123,6 +123,7 @@ mod tests {
                 counts,
             }],
             totals: counts,
+            ..Progress::default()
         }
     }
 

@@ -82,6 +82,7 @@ fn progress(memory: u64) -> Arc<Progress> {
             counts,
         }],
         totals: counts,
+        ..Progress::default()
     })
 }
 

@@ -3,7 +3,7 @@
 pub mod segments;
 
 use plotters::prelude::*;
-use protocol::live::{StateCounts, Topics};
+use protocol::live::{StateCounts, TimeLeft, Topics};
 
 use super::hue;
 use super::plot::{Cell, Column, Data, Feed, Figure, Picture, Plot, Room, Table, Tip};
@@ -24,8 +24,9 @@ const TOP: f64 = 10.0;
 /// Least width of a column, CSS pixels.
 const COLUMN: f64 = 280.0;
 const COLUMNS: usize = 3;
-/// Room that a digit of a bar's figures takes, CSS pixels.
+/// Room that a digit of a bar's figures takes, and between them and its name, CSS pixels.
 const DIGIT: f64 = 6.5;
+const BESIDE: f64 = 12.0;
 
 /// Where the bars lie: columns are filled from top to bottom, as in Dask.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,10 +68,11 @@ impl Grid {
 
 pub struct Progress;
 
-const TABLE: [Column; 10] = [
+const TABLE: [Column; 11] = [
     ("Prefix", Unit::Text),
     ("Done", Unit::Count),
     ("All", Unit::Count),
+    ("Left", Unit::Seconds),
     ("Released", Unit::Some),
     ("In memory", Unit::Some),
     ("Erred", Unit::Some),
@@ -80,8 +82,13 @@ const TABLE: [Column; 10] = [
     ("Waiting", Unit::Some),
 ];
 
-fn row(name: &str, counts: &StateCounts) -> Vec<Cell> {
-    let mut cells = vec![name.into(), counts.done().into(), counts.all().into()];
+fn row(name: &str, counts: &StateCounts, left: Option<u32>) -> Vec<Cell> {
+    let mut cells = vec![
+        name.into(),
+        counts.done().into(),
+        counts.all().into(),
+        left.into(),
+    ];
     cells.extend(states(counts).map(|(_, n)| Cell::from(n)));
     cells
 }
@@ -99,36 +106,37 @@ impl Plot for Progress {
     }
 
     fn table(&self, data: &Data<'_>) -> Table {
-        let progress = data.live.progress.as_deref();
-        Table {
+        let mut table = Table {
             columns: &TABLE,
-            rows: progress
-                .into_iter()
-                .flat_map(|progress| &progress.prefixes)
-                .map(|prefix| row(&prefix.name, &prefix.counts))
-                .collect(),
-            totals: progress.map_or_else(Vec::new, |progress| row("Total", &progress.totals)),
+            ..Table::default()
+        };
+        if let Some(progress) = data.live.progress.as_deref() {
+            let prefixes = progress.prefixes.iter().enumerate();
+            table.rows = prefixes
+                .map(|(n, prefix)| row(&prefix.name, &prefix.counts, progress.left(n)))
+                .collect();
+            table.totals = row("Total", &progress.totals, progress.left.all);
         }
+        table
     }
 
     fn picture(&self, data: &Data<'_>, room: Room<'_>) -> Picture {
         let mut picture = Picture::default();
-        let prefixes = data
-            .live
-            .progress
-            .as_deref()
-            .map_or(&[][..], |progress| &progress.prefixes);
-        let grid = Grid::new(prefixes.len(), room.width);
-        for (n, prefix) in prefixes.iter().enumerate() {
+        let Some(progress) = data.live.progress.as_deref() else {
+            return picture;
+        };
+        let grid = Grid::new(progress.prefixes.len(), room.width);
+        for (n, prefix) in progress.prefixes.iter().enumerate() {
             let (x, y) = grid.place(n);
             let shown = Entry {
                 name: &prefix.name,
                 color: hue::of_name(prefix.color, room.theme.dark),
                 counts: &prefix.counts,
             };
-            entry(
+            bar(
                 &mut picture.shapes,
                 &shown,
+                progress.left(n),
                 Area::new(x, y, grid.column, ENTRY),
                 room,
             );
@@ -140,13 +148,10 @@ impl Plot for Progress {
         picture
     }
 
-    /// Dask's title of the plot: all, and how many in each state.
+    /// Dask's title of the plot: all, and how many in each state. Behind them what is left.
     fn figures(&self, data: &Data<'_>) -> Vec<Figure> {
-        let totals = data
-            .live
-            .progress
-            .as_deref()
-            .map_or_else(StateCounts::default, |progress| progress.totals);
+        let progress = data.live.progress.as_deref();
+        let totals = progress.map_or_else(StateCounts::default, |progress| progress.totals);
         let mut figures = vec![
             (count(totals.all()), "total", false),
             (count(totals.memory), "in memory", false),
@@ -158,6 +163,9 @@ impl Plot for Progress {
             figures.push((count(totals.no_worker), "without a worker", false));
         }
         figures.push((count(totals.erred), "erred", totals.erred > 0));
+        if let Some(left) = progress.and_then(|progress| progress.left.all) {
+            figures.push((TimeLeft::in_words(left), "left", false));
+        }
         figures
     }
 
@@ -200,8 +208,20 @@ pub(super) struct Entry<'a> {
 
 /// Its name, figures and bar.
 pub(super) fn entry(shapes: &mut Vec<Shape>, of: &Entry<'_>, at: Area, room: Room<'_>) {
-    let figures = format!("{} / {}", count(of.counts.done()), count(of.counts.all()));
-    let taken = figures.chars().count() as f64 * DIGIT;
+    bar(shapes, of, None, at, room);
+}
+
+/// The same with the seconds that are left, where the name has room beside them.
+fn bar(shapes: &mut Vec<Shape>, of: &Entry<'_>, left: Option<u32>, at: Area, room: Room<'_>) {
+    let width = |text: &str| text.chars().count() as f64 * DIGIT;
+    let mut figures = format!("{} / {}", count(of.counts.done()), count(of.counts.all()));
+    if let Some(left) = left {
+        let longer = format!("{} left \u{b7} {figures}", TimeLeft::in_words(left));
+        if width(of.name) + width(&longer) + BESIDE <= at.w {
+            figures = longer;
+        }
+    }
+    let taken = width(&figures);
     let middle = at.y + LABEL * 0.65;
     shapes.push(Shape::Text {
         x: at.x,
@@ -209,7 +229,7 @@ pub(super) fn entry(shapes: &mut Vec<Shape>, of: &Entry<'_>, at: Area, room: Roo
         text: of.name.to_owned(),
         color: room.theme.ink,
         align: Align::Left,
-        room: at.w - taken - 12.0,
+        room: at.w - taken - BESIDE,
     });
     shapes.push(Shape::label(
         at.x + at.w,
@@ -274,14 +294,8 @@ mod tests {
         assert_eq!(Grid::new(30, 300.0).columns, 1);
     }
 
-    #[test]
-    fn a_bar_is_as_long_as_its_share() {
-        let counts = StateCounts {
-            memory: 3,
-            erred: 1,
-            waiting: 4,
-            ..StateCounts::default()
-        };
+    /// What is shown of one prefix in so many CSS pixels of width: the pane's picture, its table and its figures.
+    fn shown(counts: StateCounts, left: TimeLeft, width: f64) -> (Vec<Shape>, Table, Vec<Figure>) {
         let prefix = protocol::live::PrefixProgress {
             name: "inc".into(),
             color: 3,
@@ -290,6 +304,7 @@ mod tests {
         let progress = protocol::live::Progress {
             prefixes: vec![prefix],
             totals: counts,
+            left,
         };
         let live = Live::told(|live| live.progress = Some(progress.into()));
         let data = Data {
@@ -298,13 +313,24 @@ mod tests {
             fetched: &serde_json::Value::Null,
         };
         let room = Room {
-            width: 832.0,
+            width,
             height: 400.0,
             theme: &Theme::default(),
         };
-        let picture = Progress.picture(&data, room);
-        let widths: Vec<_> = picture
-            .shapes
+        let shapes = Progress.picture(&data, room).shapes;
+        (shapes, Progress.table(&data), Progress.figures(&data))
+    }
+
+    #[test]
+    fn a_bar_is_as_long_as_its_share() {
+        let counts = StateCounts {
+            memory: 3,
+            erred: 1,
+            waiting: 4,
+            ..StateCounts::default()
+        };
+        let (shapes, table, _) = shown(counts, TimeLeft::default(), 832.0);
+        let widths: Vec<_> = shapes
             .iter()
             .filter_map(|shape| match shape {
                 Shape::Bar(area, ..) => Some(area.w),
@@ -312,6 +338,49 @@ mod tests {
             })
             .collect();
         assert_eq!(widths, [800.0, 300.0, 100.0]);
-        assert_eq!(Progress.table(&data).rows[0][1..3], [4_u64.into(), 8_u64.into()]);
+        assert_eq!(table.rows[0][1..3], [4_u64.into(), 8_u64.into()]);
+    }
+
+    #[test]
+    fn what_is_left_stands_beside_the_figures_where_there_is_room() {
+        let counts = StateCounts {
+            memory: 400,
+            waiting: 600,
+            ..StateCounts::default()
+        };
+        let left = || TimeLeft {
+            all: Some(180),
+            prefixes: vec![Some(12)],
+        };
+        let texts = |shapes: Vec<Shape>| -> Vec<_> {
+            let text = |shape| match shape {
+                Shape::Text { text, .. } => Some(text),
+                _ => None,
+            };
+            shapes.into_iter().filter_map(text).collect()
+        };
+        let (shapes, table, figures) = shown(counts, left(), 832.0);
+        assert_eq!(texts(shapes), ["inc", "12 s left \u{b7} 400 / 1\u{202f}000"]);
+        let at = table
+            .columns
+            .iter()
+            .position(|(title, _)| *title == "Left")
+            .expect("a column");
+        let said = |row: &[Cell]| row[at].say(table.columns[at].1);
+        assert_eq!(
+            (said(&table.rows[0]), said(&table.totals)),
+            ("12 s".into(), "3 m 0 s".into())
+        );
+        assert_eq!(figures.last(), Some(&("3 m".to_owned(), "left", false)));
+
+        let (shapes, ..) = shown(counts, left(), 160.0);
+        assert_eq!(texts(shapes), ["inc", "400 / 1\u{202f}000"], "no room");
+        let (shapes, table, figures) = shown(counts, TimeLeft::default(), 832.0);
+        assert_eq!(texts(shapes), ["inc", "400 / 1\u{202f}000"], "not known");
+        assert_eq!(
+            (&table.rows[0][at], &table.totals[at]),
+            (&Cell::Nothing, &Cell::Nothing)
+        );
+        assert!(figures.iter().all(|(_, what, _)| *what != "left"));
     }
 }

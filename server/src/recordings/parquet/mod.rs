@@ -361,7 +361,11 @@ fn add_up(mut prefixes: Vec<PrefixProgress>) -> Progress {
     for prefix in &prefixes {
         totals += prefix.counts;
     }
-    Progress { prefixes, totals }
+    Progress {
+        prefixes,
+        totals,
+        ..Progress::default()
+    }
 }
 
 /// The task in that row of a part.
