@@ -51,10 +51,26 @@ await scenario('cli', async t => {
 
   await t.step('the array job runs on a cluster of its own', async () => {
     const job = join(t.root, 'examples', 'array_job.py');
-    const { code, stdout, stderr } = await gatehouse('run', job, '--workers', '2');
+    const { code, stdout, stderr } = await gatehouse('run', job, '--workers', '2', '--report', 'report.html');
     t.equal(code, 0, `exit status; it said:\n${stdout}\n${stderr}`);
     t.match(stdout, /\d/, 'output');
     await nothingLeft();
+    const report = readFileSync(join(folder, 'report.html'), 'utf8');
+    t.match(report, /array_job\.py<span class="outcome succeeded">Succeeded/, 'the outcome in the report');
+    t.match(report, /Time by key prefix/, 'the table of prefixes');
+    const [, tasks] = report.match(/<b>([\d,]+)<\/b>tasks</) ?? [];
+    const rows = [...report.matchAll(/<tr><th scope="row"><i [^>]*><\/i>[^<]+<\/th><td class="n">([\d,]+)</g)];
+    const sum = rows.reduce((sum, [, count]) => sum + Number(count.replaceAll(',', '')), 0);
+    t.ok(sum > 0 && sum === Number(tasks?.replaceAll(',', '')), `${tasks} tasks, ${sum} of them by prefix`);
+    t.match(report, /<figure role="img" aria-label="Task stream of [\d,]+ tasks on \d+ threads"><svg/, 'the figure');
+    const [, peak] = report.match(/<b>(\d+)<\/b>workers at most/) ?? [];
+    t.equal(peak, '2', 'workers at most');
+    const [newest] = JSON.parse((await gatehouse('jobs', '--json')).stdout);
+    t.equal(
+      [newest.summary.tasks, newest.summary.shared, newest.cost.worker_hours > 0],
+      [sum, false, true],
+      'what is stored of it'
+    );
   });
 
   await t.step('a script has arguments, variables, its folder, and an exit status', async () => {
@@ -84,8 +100,9 @@ await scenario('cli', async t => {
 
   await t.step('what a script raises names the file', async () => {
     const script = file('failing.py', 'def deep():\n    raise ValueError("on purpose")\n\ndeep()\n');
-    const run = await gatehouse('run', script, '--no-cluster');
+    const run = await gatehouse('run', script, '--no-cluster', '--report', 'missing/report.html');
     t.equal(run.code, 1, 'exit status');
+    t.match(run.stderr, /--report: missing\/report\.html can't be written/, 'where there is no such folder');
     t.match(run.stderr, /failing\.py/, 'traceback');
     t.match(run.stderr, /The code raised ValueError: on purpose/, 'the sentence');
   });

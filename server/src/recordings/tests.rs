@@ -456,6 +456,11 @@ async fn what_was_done_is_added_up() {
     let within = |task: &&Task| task.span().is_some_and(|(start, _)| start <= BEGAN + 10_000);
     assert_eq!(part.tasks, told.iter().filter(within).count() as u64);
     assert_eq!((part.peak_workers, part.peak_memory), (2, 40));
+    // Between two samples, the workers are those of the first.
+    let between = account(&[stretch(Some(BEGAN + 5_000), Some(BEGAN + 10_000))])
+        .await
+        .unwrap();
+    assert_eq!((between.peak_workers, between.peak_memory), (2, 40));
 
     let ends = {
         let room = house.room.clone();

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use gatehouse::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
-use gatehouse::jobs::{Jobs, JupyterSource};
+use gatehouse::jobs::{JobError, Jobs, JobsConfig, JupyterSource, Keep, Limits};
+use gatehouse::store::Store;
 use protocol::jobs::{CreateJob, Job, JobOutput, JobState, Work, WorkKind};
 use serde_json::json;
+use tokio::sync::broadcast;
 
 use crate::house::{Ended, ended, jobs_in, python};
 
@@ -161,5 +163,81 @@ async fn workers_that_died_of_one_task_are_explained() {
         )
     );
     assert_eq!(shown.errors[0].0, "KilledWorker");
+    jupyter.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_remains_lies_in_jupyters_folder_as_long_as_its_job_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    let jupyter = Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
+        python: python(),
+        folder: folder.path().join("jupyter"),
+        root: Some(root.clone()),
+        kernel_env: std::collections::BTreeMap::new(),
+    }));
+    let (url, token) = jupyter.ensure().await.unwrap();
+    let store = Store::open(&folder.path().join("gatehouse.sqlite"))
+        .await
+        .unwrap();
+    let keep = Keep { jobs: 1, days: 9 };
+    let config = JobsConfig {
+        folder: folder.path().join("jobs"),
+        instance: "a".to_owned(),
+        limits: Limits {
+            keep,
+            ..Limits::default()
+        },
+    };
+    let source = JupyterSource::External { url, token };
+    let jobs = Jobs::new(store, config, source, broadcast::channel(64).0).unwrap();
+
+    std::fs::write(
+        root.join("totals.py"),
+        "print('<seven>')\nraise ValueError('on purpose')\n",
+    )
+    .unwrap();
+    let mut script = wanted(WorkKind::Script, "");
+    script.work.path = Some("totals.py".into());
+    let (_, first) = run(&jobs, script.clone()).await;
+    assert_eq!(first.report.as_deref(), Some("gatehouse-jobs/totals.html"));
+    assert_eq!(first.notebook.as_deref(), Some("gatehouse-jobs/totals.ipynb"));
+    let report = std::fs::read(root.join("gatehouse-jobs/totals.html")).unwrap();
+    assert_eq!(jobs.report(&first.id).await.unwrap(), report);
+    let report = String::from_utf8(report).unwrap();
+    for words in [
+        "totals.py<span class=\"outcome failed\">Failed</span>",
+        "&lt;seven&gt;",
+        "ValueError: on purpose",
+        "No cluster\u{2019}s work was recorded.",
+        "<th scope=\"row\">Exit status</th><td>1</td>",
+    ] {
+        assert!(report.contains(words), "{words} is not in {report}");
+    }
+    assert_eq!((first.summary, first.cost), (None, None));
+
+    // The next one pushes it out: what nobody touched goes with it.
+    let edited = root.join("gatehouse-jobs/totals.ipynb");
+    let mut notebook = std::fs::read_to_string(&edited).unwrap();
+    notebook.push('\n');
+    std::fs::write(&edited, &notebook).unwrap();
+    let (_, second) = run(&jobs, script).await;
+    assert_eq!(second.report.as_deref(), Some("gatehouse-jobs/totals-2.html"));
+    let started = std::time::Instant::now();
+    while root.join("gatehouse-jobs/totals.html").exists() {
+        assert!(
+            started.elapsed() < crate::house::PATIENCE,
+            "the old report is left"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(matches!(jobs.get(&first.id).await, Err(JobError::NotFound(_))));
+    assert_eq!(
+        std::fs::read_to_string(&edited).unwrap(),
+        notebook,
+        "it is the user's"
+    );
+    assert!(root.join("gatehouse-jobs/totals-2.html").exists());
     jupyter.shutdown().await;
 }

@@ -94,7 +94,8 @@ impl Clusters {
     /// nothing of it was ever counted.
     pub(super) async fn count_one(&self, name: &str) -> Result<Option<Spent>, StoreError> {
         let (unit, store) = (self.0.guard.cost.unit(), &self.0.store);
-        let mut present = self.present(UNREACHED);
+        // One whose workers are not known yet is counted when they are.
+        let mut present = self.present(Duration::ZERO);
         present.retain(|present| present.cluster == name);
         if !present.is_empty() {
             count(store, self.0.client.address(), &unit, now_ms(), present, true).await?;

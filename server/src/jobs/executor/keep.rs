@@ -102,6 +102,7 @@ impl Run<'_> {
 
     /// Gathers and writes what remains. What can't be is missing, and said in the log: the job is over all the same.
     pub(super) async fn keep(&mut self, outcome: &Outcome) {
+        self.tell("Writes its report").await.ok();
         let trace = self.trace().await;
         if let Some(trace) = &trace {
             let mut summary = trace.summary.clone();

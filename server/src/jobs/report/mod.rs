@@ -6,6 +6,8 @@
 
 mod cells;
 mod facts;
+#[cfg(test)]
+mod fixture;
 mod form;
 mod outputs;
 mod tables;
@@ -36,7 +38,7 @@ const STYLE: &str = "body{max-width:1100px}h2{border-bottom:1px solid #d8dee4;pa
     color:#0550ae}.succeeded{background:#dafbe1;color:#116329}.failed{background:#ffebe9;color:#a40e26}.why{border-left:3px \
     solid #cf222e;padding:.2rem .8rem;overflow-wrap:anywhere}.scroll{overflow-x:auto}table.pairs{width:auto}table.pairs \
     th{color:#57606a;white-space:nowrap}caption{text-align:left;color:#57606a;padding-bottom:.3rem}figure{\
-    margin:1rem 0}figure svg{display:block;max-width:100%;height:auto}pre{border-radius:4px}pre.code{background:#f6f8fa;\
+    margin:1rem 0}figure svg{display:block;max-width:100%;height:auto}pre{border-radius:4px;max-height:36rem;overflow:auto}pre.code{background:#f6f8fa;\
     padding:.6rem .8rem}pre.err{border-left:3px solid #d4a72c;padding-left:.8rem}pre.raised{background:#fff5f5;padding:.6rem \
     .8rem}.cell{margin:1rem 0}.label{font:12px ui-monospace,monospace;color:#57606a}iframe{width:100%;border:1px solid \
     #d8dee4;background:#fff;resize:vertical}td.bar{width:22%;min-width:5rem}td.bar div{height:.7em;margin-top:.4em;min-width:\
@@ -45,7 +47,7 @@ const STYLE: &str = "body{max-width:1100px}h2{border-bottom:1px solid #d8dee4;pa
     table.pairs th,caption,.label{color:#8b949e}pre.code{background:#161b22}pre.raised{background:#2b1214}.bad{color:\
     #ff7b72}figure svg text{fill:#c9d1d9}figure svg [fill=\"#FFFFFF\"]{fill:none}figure svg [stroke=\"#E1E4E8\"]{stroke:\
     #30363d}figure svg rect{stroke:#8886}}@media print{body{margin:0;max-width:none;font-size:11px}nav{display:none}figure,tr,pre.code{break-inside:\
-    avoid}h2,h3{break-after:avoid}iframe{resize:none}}";
+    avoid}h2,h3{break-after:avoid}pre{max-height:none}iframe{resize:none}}";
 
 /// All that is known of a job when it is over.
 pub(super) struct Known<'a> {

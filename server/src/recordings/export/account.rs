@@ -23,6 +23,9 @@ const PROGRESS: (u32, u32) = (WIDTH, 300);
 const MAX_STREAM: usize = 260_000;
 const LEAST_WIDTH: u32 = 500;
 
+/// How often it is looked whether a recording is at rest where nobody says so.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// A stretch of a cluster's time, milliseconds since the Unix epoch: to its beginning and its end where they are not said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stretch {
@@ -136,9 +139,11 @@ impl Recordings {
                     let of = |stretch: &Stretch| stretch.to_ms.is_none() && stretch.touches(recording);
                     recording.state == RecordingState::Recording && stretches.iter().any(of)
                 });
-                if !runs || changes.changed().await.is_err() {
+                if !runs {
                     return Ok::<(), RecordingError>(());
                 }
+                // Another server of the user may be the one that records it, and tells nobody here.
+                tokio::time::timeout(LOOK_EVERY, changes.changed()).await.ok();
             }
         };
         match tokio::time::timeout(limit, wait).await {

@@ -75,6 +75,16 @@ pub(super) struct Peaks {
     pub(super) tasks: u64,
 }
 
+impl Size {
+    fn of(at_us: i64, workers: &[Worker]) -> Self {
+        Self {
+            at_us,
+            workers: u32::try_from(workers.len()).unwrap_or(u32::MAX),
+            memory: workers.iter().map(|worker| worker.memory.process).sum(),
+        }
+    }
+}
+
 /// A recording, or a stretch of it: microseconds since the Unix epoch, without an end where there is none.
 pub(super) struct Source<'a> {
     pub(super) folder: &'a Path,
@@ -142,6 +152,8 @@ impl Scene {
     fn add(&mut self, source: &Source<'_>, reading: &mut Reading) -> Result<(), DataError> {
         let mut refused = None;
         let mut sizes = Vec::new();
+        // Who was there when the stretch began: a short one may lie between two samples.
+        let mut before = Vec::new();
         reader::read(source.folder, &[Table::Tasks, Table::Workers], &mut |item| {
             match item {
                 Item::Name { address, name } => {
@@ -161,19 +173,22 @@ impl Scene {
                     }
                 }
                 Item::Workers { at_us, workers } if source.touches(at_us, at_us) => {
-                    sizes.push(Size {
-                        at_us,
-                        workers: u32::try_from(workers.len()).unwrap_or(u32::MAX),
-                        memory: workers.iter().map(|worker| worker.memory.process).sum(),
-                    });
+                    sizes.push(Size::of(at_us, &workers));
                     for worker in workers {
                         self.sample(worker);
                     }
+                }
+                Item::Workers { at_us, workers } if source.from_us.is_some_and(|from| at_us < from) => {
+                    before = workers;
                 }
                 Item::Workers { .. } | Item::Progress { .. } => {}
             }
             ControlFlow::Continue(())
         })?;
+        if let Some(from) = source.from_us {
+            sizes.insert(0, Size::of(from, &before));
+            before.into_iter().for_each(|worker| self.sample(worker));
+        }
         self.sizes.push(sizes);
         refused.map_or(Ok(()), Err)
     }
