@@ -63,6 +63,35 @@ fn state_of(list: &Value, name: &str) -> Option<String> {
     Some(found["state"].as_str()?.to_owned())
 }
 
+/// A job that waits for its cluster would lose the seconds between two quiet looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_starts_is_looked_at_often_though_no_panel_is_open() {
+    let gateway = Gateway::start(json!({})).await;
+    gateway
+        .answer("GET", "/api/v1/options", |_: &Request| {
+            ResponseTemplate::new(200).set_body_json(json!({"cluster_options": []}))
+        })
+        .await;
+    gateway
+        .answer("POST", "/api/v1/clusters/", |_: &Request| {
+            ResponseTemplate::new(201).set_body_json(json!({"name": "new"}))
+        })
+        .await;
+    let server = Server::start_with(&["--gateway", &gateway.server.uri()]);
+    server
+        .wait("api/v1/status", "the gateway", |status| {
+            (status["gateway"]["state"] == "up").then_some(())
+        })
+        .await;
+    gateway.lists(json!({"new": report("new", "PENDING")}));
+    let made = server.request("POST", "api/v1/clusters").json(&json!({}));
+    assert_eq!(made.send().await.expect("an answer").status(), 201);
+    let before = gateway.asked("/api/v1/clusters/").await.len();
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let looks = gateway.asked("/api/v1/clusters/").await.len() - before;
+    assert!(looks >= 3, "{looks} looks in 3 s");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_broken_cluster_hides_no_other() {
     let mut broken_scheduler = report("unwatchable", "RUNNING");

@@ -98,6 +98,8 @@ impl Clusters {
             self.scale_when_it_runs(name, scaling).await?;
         }
         self.refresh().await;
+        // Whoever asks the gateway from time to time asks more often from now on.
+        self.wake();
         Ok(())
     }
 }

@@ -31,6 +31,7 @@ impl Clusters {
         self.book().lives.set_problem(name, None);
         info!(cluster = %name, "asked the gateway to stop a cluster");
         self.refresh().await;
+        self.wake();
         Ok(())
     }
 }

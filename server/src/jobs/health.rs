@@ -17,7 +17,8 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 /// How long a kernel that never was busy may be idle: its request may not have reached it yet.
 const FIRST_BUSY_LIMIT: Duration = Duration::from_secs(30);
 
-/// The same for a kernel that a dead server left: what that sent has reached it by then, or never will.
+/// The same for a kernel that a dead server left: what that sent has reached it by then, or never will. Jupyter drops what it
+/// has not passed on when the connection breaks.
 const UNSENT_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long the Jupyter Server may be away.
@@ -166,13 +167,13 @@ impl Health {
         }
         let runs = self.ready || self.was_busy || self.begun;
         if !runs && self.left && longer(self.idle_since, UNSENT_LIMIT) {
-            return Some("The server ended before it sent the code to the kernel. Run the job again.".into());
+            return Some("The server ended before the kernel had the code. Run the job again.".into());
         }
         let idle_limit = if runs { END_LIMIT } else { FIRST_BUSY_LIMIT };
         if longer(self.idle_since, idle_limit) {
             return Some(
-                "The kernel stopped running the code without saying how it ended: somebody restarted it. Run the job \
-                 again."
+                "The kernel stopped running the code without saying how it ended: it was restarted, or the server \
+                 ended before all of the code was sent. Run the job again."
                     .into(),
             );
         }
@@ -208,7 +209,7 @@ mod tests {
             health.verdict().expect("a sentence")
         };
         let unsent = idle_for(Health::of_left(), UNSENT_LIMIT);
-        assert!(unsent.contains("before it sent the code"), "{unsent}");
+        assert!(unsent.contains("before the kernel had the code"), "{unsent}");
         // What began to write was sent, and may be about to say how it ended.
         let mut begun = Health::of_left();
         begun.begins();

@@ -74,7 +74,7 @@ pub(super) async fn run(jobs: &Inner, record: Record, mut place: Option<Place>, 
                 error: run.job.error.clone(),
             },
             _ => {
-                let place = place.take().unwrap_or_else(|| jobs.queue.enter(&run.job, step));
+                let place = place.take().unwrap_or_else(|| run.line_up(step));
                 match run.drive(step, place).await {
                     Ok(outcome) => outcome,
                     Err(Stop::Cancelled) if jobs.closing.is_cancelled() => Outcome {
@@ -147,6 +147,13 @@ impl Run<'_> {
             Some(self.begin(&client, &plan).await?)
         };
         self.watch(reader, health, channels).await
+    }
+
+    /// Lines the job up for another attempt.
+    fn line_up(&self, step: Step) -> Place {
+        let place = self.jobs.queue.enter(&self.job, step);
+        self.jobs.announce(&self.job);
+        place
     }
 
     /// Waits for the job's turn; whoever listens is told when it comes nearer.

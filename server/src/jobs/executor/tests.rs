@@ -14,7 +14,7 @@ use protocol::versions::{Agreement, VersionRow, VersionTable};
 
 use super::super::host::{ClusterHost, Stretch, Trace};
 use super::super::record::job;
-use super::super::{Jobs, Listed};
+use super::super::{Jobs, Listed, Step};
 use super::cluster::standing;
 use crate::clusters::Named;
 
@@ -188,6 +188,28 @@ async fn a_cluster_that_is_refused_is_asked_for_as_often_as_was_said() {
     assert_eq!((job.state, job.attempt), (JobState::Failed, 2));
     assert_eq!(job.error.as_deref(), Some("Not yet."));
     assert_eq!(fakes.done(), ["refused", "refused"]);
+}
+
+#[tokio::test]
+async fn who_begins_anew_lines_up_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::unavailable(folder.path(), "a").await;
+    let mut events = jobs.0.events.subscribe();
+    let enter = |id: &str| jobs.0.queue.enter(&job(id, 1), Step::Queued);
+    let _others = ["a", "b", "c"].map(enter);
+    let mut again = job("1", 1);
+    again.request.retries = 1;
+    jobs.0.records.insert(&again).await.unwrap();
+    jobs.drive(jobs.0.record("1").await.unwrap());
+    let behind = enter("behind");
+    let mut told = async |attempt: u32, position: Option<u32>, over: bool| {
+        let fits = |job: &Job| (job.attempt, job.position, job.state.is_over()) == (attempt, position, over);
+        while !fits(&events.recv().await.unwrap()) {}
+    };
+    // Its first attempt fails for want of a Jupyter Server.
+    told(2, Some(1), false).await;
+    drop(behind);
+    told(2, None, true).await;
 }
 
 #[tokio::test]
