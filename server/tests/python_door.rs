@@ -212,6 +212,7 @@ async fn a_poll_that_nobody_waits_for_ends_at_the_gateway_too() {
         client: gatehouse::outbound::client(&HttpProxy::Off).expect("a client"),
         changed: Box::new(|| {}),
         scaled: Box::new(|_| {}),
+        ending: Box::new(|_| Box::pin(async {})),
         jobs: Box::new(NoJobs),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")

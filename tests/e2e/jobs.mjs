@@ -37,6 +37,8 @@ await scenario('jobs', async t => {
   await writeFile(join(folder, 'study.ipynb'), document(NOTEBOOK));
   const lab = await t.lab({ notebookDir: folder, extraArgs: ['--LabApp.expose_app_in_browser=True'] });
   const page = await t.page(lab.url, { viewport: { width: 1500, height: 950 } });
+  // The notebook tries to run a script, which the browser says it blocked.
+  t.expectErrors(page, /Blocked script execution in 'about:srcdoc'/);
   await panel.openPanel(page);
   await panel.gatewayUp(page);
   const api = answering(lab);
@@ -61,12 +63,12 @@ await scenario('jobs', async t => {
     await t.shot(page, 'form');
     await field('job-run').click();
     await panel.jobState(page, ['running']);
-    await panel.part(job, 'job-progress').waitFor();
+    await panel.part(job, 'job-plot').waitFor();
     const { state, text, error } = await panel.jobEnd(page);
     t.equal(state, 'succeeded', `its state, with ${error} and:\n${text}`);
     t.equal(text.split(': hello from a job').length - 1, 2, 'its workers');
     await panel.part(job, 'job-report').waitFor();
-    await panel.part(job, 'job-progress').waitFor();
+    await panel.part(job, 'job-plot').waitFor();
     const facts = await panel.part(job, 'job-facts').innerText();
     t.match(facts, /Tasks/, 'what its tasks took');
     await t.shot(page, 'script');
@@ -166,7 +168,7 @@ await scenario('jobs', async t => {
     t.equal(state, 'succeeded', `its state, with ${error} and:\n${text}`);
     t.match(text, /hello from array_job.py/, 'what it printed');
     const { summary } = await api('GET', `jobs/${await job.getAttribute('data-job')}`);
-    t.ok(summary.tasks >= 150, 'what its own cluster did');
+    t.ok(summary.tasks >= 150, `what its own cluster did: ${JSON.stringify(summary)}`);
   });
 
   await t.step('a wrong form says what to correct', async () => {

@@ -153,7 +153,7 @@ export async function openPane(page, name, plot) {
 export async function pane(page, name, plot) {
   // A tab of jobs may show the same plot beside its output.
   const root = page.locator(
-    `[data-testid="pane-${plot}"][data-cluster="${name}"]:not([data-testid="job-progress"] *)`
+    `[data-testid="pane-${plot}"][data-cluster="${name}"]:not([data-testid="job-plot"] *)`
   );
   await root.waitFor({ timeout: 30_000 });
   return root;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use yew::prelude::*;
 
 use super::view::View;
-use super::{Tab, words};
+use super::{Tab, currency, words};
 use crate::state::events::State;
 use crate::state::socket::Task;
 use crate::ui::format;
@@ -207,11 +207,7 @@ pub fn Compare(props: &CompareProps) -> Html {
         Some(Ok(jobs)) => jobs,
     };
     let pair = [&*jobs[0], &*jobs[1]];
-    let currency = props
-        .state
-        .guard
-        .as_ref()
-        .and_then(|guard| guard.usage.currency.as_deref());
+    let currency = currency(&props.state);
     let prefixes = by_prefix(pair);
     let differences = differences(&pair[0].request, &pair[1].request);
     html! {

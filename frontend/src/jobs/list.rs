@@ -7,7 +7,7 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::view::{Start, View};
-use super::{Tab, words};
+use super::{Tab, currency, words};
 use crate::state::events::State;
 use crate::ui::format;
 use crate::ui::icons::Icon;
@@ -80,6 +80,7 @@ pub fn JobList(props: &JobListProps) -> Html {
         .map(|job| (job, words::place(state, job)))
         .filter(|(job, on)| shown.takes(job.state) && matches(job, on, &words))
         .collect();
+    let currency = currency(state);
     let on_filter = {
         let filter = filter.setter();
         Callback::from(move |event: InputEvent| {
@@ -152,7 +153,7 @@ pub fn JobList(props: &JobListProps) -> Html {
                                 <th class="gh-right">{"Duration"}</th>
                                 <th class="gh-right">{"Tasks"}</th>
                                 <th class="gh-right">{"Peak memory"}</th>
-                                <th class="gh-right">{"Cost"}</th>
+                                <th class="gh-right">{if currency.is_some() { "Cost" } else { "Worker hours" }}</th>
                                 <th><span class="gh-sr">{"Actions"}</span></th>
                             </tr>
                         </thead>
@@ -174,10 +175,7 @@ fn row(
     is_chosen: bool,
     toggle: &Callback<String>,
 ) -> Html {
-    let currency = state
-        .guard
-        .as_ref()
-        .and_then(|guard| guard.usage.currency.as_deref());
+    let currency = currency(state);
     let choose = {
         let id = job.id.clone();
         toggle.reform(move |_: Event| id.clone())
@@ -225,7 +223,7 @@ fn row(
             <td class="gh-right gh-figure">{words::time(job)}</td>
             <td class="gh-right gh-figure">{summary.map_or_else(dash, |summary| summary.tasks.to_string())}</td>
             <td class="gh-right gh-figure">{summary.map_or_else(dash, |summary| format::bytes(summary.peak_memory))}</td>
-            <td class="gh-right gh-figure">{job.cost.as_ref().map_or_else(dash, |spent| words::cost(spent, currency))}</td>
+            <td class="gh-right gh-figure">{job.cost.as_ref().map_or_else(dash, |spent| words::cost(spent, currency).1)}</td>
             <td class="gh-right">{if over { again.view() } else { cancel.view() }}</td>
         </tr>
     }

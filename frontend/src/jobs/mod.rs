@@ -17,7 +17,7 @@ use self::shown::JobView;
 use self::view::View;
 use crate::host::Host;
 use crate::panel::context::{Drafts, Panel};
-use crate::state::events::Link;
+use crate::state::events::{Link, State};
 use crate::state::store::use_store;
 use crate::ui::widgets::{banner, spinner};
 
@@ -125,6 +125,11 @@ pub fn JobsTab(props: &JobsTabProps) -> Html {
             </div>
         </ContextProvider<Panel>>
     }
+}
+
+/// What amounts are in; `None` where nothing has a price.
+fn currency(state: &State) -> Option<&str> {
+    state.guard.as_ref()?.usage.currency.as_deref()
 }
 
 /// Something is asked for.

@@ -13,11 +13,11 @@ use crate::ui::widgets::{Elapsed, spinner};
 
 /// The title of the job's cluster; that of one that is gone as it was.
 pub fn place(state: &State, job: &Job) -> String {
-    let Some(name) = &job.cluster else {
-        return match job.request.place.kind {
-            PlaceKind::Fresh => "a cluster of its own".to_owned(),
-            PlaceKind::Cluster | PlaceKind::None => "no cluster".to_owned(),
-        };
+    let name = match (job.request.place.kind, &job.cluster) {
+        // It is called as the job is.
+        (PlaceKind::Fresh, _) => return "a cluster of its own".to_owned(),
+        (_, None) => return "no cluster".to_owned(),
+        (_, Some(name)) => name,
     };
     let label = match state.cluster(name) {
         Some(cluster) => &cluster.label,
@@ -83,11 +83,11 @@ pub fn kind(kind: WorkKind) -> &'static str {
     }
 }
 
-/// What was used, in money where there are rates.
-pub fn cost(cost: &Spent, currency: Option<&str>) -> String {
+/// What was used, and what that is: money where there are rates, else hours of a worker.
+pub fn cost(cost: &Spent, currency: Option<&str>) -> (&'static str, String) {
     match (cost.amount, currency) {
-        (Some(amount), Some(unit)) => format!("{} {unit}", self::amount(amount)),
-        _ => format!("{} worker hours", amount(cost.worker_hours)),
+        (Some(amount), Some(unit)) => ("Cost", format!("{} {unit}", self::amount(amount))),
+        _ => ("Worker hours", amount(cost.worker_hours)),
     }
 }
 
@@ -163,10 +163,10 @@ mod tests {
             worker_hours: 1.5,
             ..Spent::default()
         };
-        assert!(cost(&spent, Some("EUR")).ends_with("worker hours"));
+        assert_eq!(cost(&spent, Some("EUR")), ("Worker hours", "1.50".to_owned()));
         spent.amount = Some(0.25);
-        assert!(cost(&spent, Some("EUR")).ends_with(" EUR"));
-        assert!(cost(&spent, None).ends_with("worker hours"));
+        assert_eq!(cost(&spent, Some("EUR")), ("Cost", "0.25 EUR".to_owned()));
+        assert_eq!(cost(&spent, None).0, "Worker hours");
     }
 
     #[test]

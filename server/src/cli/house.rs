@@ -183,6 +183,13 @@ impl House {
                 let clusters = clusters.clone();
                 move |asked| clusters.asked_elsewhere(&asked.cluster, asked.scaling, asked.warning.as_deref())
             }),
+            ending: Box::new({
+                let clusters = clusters.clone();
+                move |cluster| {
+                    let (clusters, cluster) = (clusters.clone(), cluster.to_owned());
+                    Box::pin(async move { clusters.catch_up(&cluster).await })
+                }
+            }),
             jobs: Box::new(jobs.clone()),
         });
         requests.spawn(

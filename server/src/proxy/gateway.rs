@@ -41,6 +41,8 @@ pub struct Door {
     pub changed: Box<dyn Fn() + Send + Sync>,
     /// Called with what a cluster was asked for, once the gateway accepted it.
     pub scaled: Box<dyn Fn(Rescaled) + Send + Sync>,
+    /// Called with the cluster that a request is to end, before the gateway hears of it: what it did last is lost with it.
+    pub ending: Box<dyn Fn(&str) -> BoxFuture<'static, ()> + Send + Sync>,
     /// Notes the clusters of jobs.
     pub jobs: Box<dyn JobClusters>,
 }
@@ -102,6 +104,13 @@ async fn forward(door: &Door, request: Request, job: Option<String>) -> Response
         },
         None => None,
     };
+    if parts.method == Method::DELETE
+        && let Some(cluster) = path
+            .strip_prefix(CLUSTERS)
+            .and_then(|rest| rest.strip_prefix('/'))
+    {
+        (door.ending)(cluster).await;
+    }
     let answer = send_patiently(door, &parts.method, &url, &headers, &body).await;
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         (door.changed)();
@@ -246,6 +255,7 @@ mod tests {
             client: crate::outbound::client(&dask_gateway::HttpProxy::Off).expect("client"),
             changed: Box::new(|| {}),
             scaled: Box::new(|_| {}),
+            ending: Box::new(|_| Box::pin(async {})),
             jobs: Box::new(Noted::default()),
         })
     }
@@ -301,6 +311,7 @@ mod tests {
             client: crate::outbound::client(&dask_gateway::HttpProxy::Off).expect("client"),
             changed: Box::new(|| {}),
             scaled: Box::new(|_| {}),
+            ending: Box::new(|_| Box::pin(async {})),
             jobs: Box::new(noted.clone()),
         });
         let mut statuses = Vec::new();
@@ -326,6 +337,45 @@ mod tests {
                 "7 is None",
                 "over asks with {\"a\":1}",
             ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cluster_is_heard_out_before_the_gateway_ends_it() {
+        let gateway = MockServer::start().await;
+        let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let order = Arc::clone(&heard);
+        Mock::given(path("/api/v1/clusters/c"))
+            .respond_with(move |request: &wiremock::Request| {
+                order.lock().expect("one writer").push(request.method.to_string());
+                ResponseTemplate::new(204)
+            })
+            .mount(&gateway)
+            .await;
+        let order = Arc::clone(&heard);
+        let door = router(Door {
+            target: gateway.uri(),
+            client: crate::outbound::client(&dask_gateway::HttpProxy::Off).expect("client"),
+            changed: Box::new(|| {}),
+            scaled: Box::new(|_| {}),
+            ending: Box::new(move |cluster| {
+                order.lock().expect("one writer").push(format!("hears {cluster}"));
+                Box::pin(async {})
+            }),
+            jobs: Box::new(Noted::default()),
+        });
+        for (method, way) in [("GET", ""), ("DELETE", ""), ("DELETE", "/jobs/1")] {
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("{way}/api/v1/clusters/c"))
+                .body(Body::empty())
+                .expect("a request");
+            let answer = door.clone().oneshot(request).await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+        }
+        assert_eq!(
+            *heard.lock().expect("all is over"),
+            ["GET", "hears c", "DELETE", "hears c", "DELETE"]
         );
     }
 

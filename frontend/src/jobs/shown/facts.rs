@@ -4,7 +4,7 @@ use protocol::jobs::{Job, JobSummary};
 use protocol::rest::ClusterSummary;
 use yew::prelude::*;
 
-use super::super::words;
+use super::super::{currency, words};
 use crate::state::events::State;
 use crate::ui::format;
 
@@ -13,10 +13,7 @@ const PREFIXES: usize = 12;
 
 /// The figures as a strip, and the time by key prefix where that is known.
 pub fn facts(state: &State, job: &Job) -> Html {
-    let currency = state
-        .guard
-        .as_ref()
-        .and_then(|guard| guard.usage.currency.as_deref());
+    let currency = currency(state);
     let cluster = job.cluster.as_deref().and_then(|name| state.cluster(name));
     let live = cluster.filter(|_| !job.state.is_over());
     let mut figures = Vec::new();
@@ -32,7 +29,8 @@ pub fn facts(state: &State, job: &Job) -> Html {
             .and_then(|cluster| cluster.cost.as_ref())
     });
     if let Some(spent) = spent {
-        figures.push(("Cost", words::cost(spent, currency), "job-cost"));
+        let (name, figure) = words::cost(spent, currency);
+        figures.push((name, figure, "job-cost"));
     }
     html! {
         <>

@@ -68,9 +68,9 @@ pub fn JobView(props: &JobViewProps) -> Html {
             }
             <div class={if beside.is_some() { "gh-job-body gh-job-body--two" } else { "gh-job-body" }}>
                 <OutputView {followed} job={Rc::clone(&job)} tab={tab.clone()} code={code(&job, whole.as_deref())} />
-                if let Some(source) = beside {
-                    <div class="gh-job-beside" data-testid="job-progress" data-source={source.clone()}>
-                        <Slot key={source.to_string()} mount={tab.panel.host.plot("progress", &source)} />
+                if let Some((plot, source)) = beside {
+                    <div class="gh-job-beside" data-testid="job-plot" data-plot={plot} data-source={source.clone()}>
+                        <Slot key={source.to_string()} mount={tab.panel.host.plot(plot, &source)} />
                     </div>
                 }
             </div>
@@ -78,14 +78,15 @@ pub fn JobView(props: &JobViewProps) -> Html {
     }
 }
 
-/// What the progress is read from: the job's cluster while it is there, its recording afterwards.
-fn beside(state: &State, job: &Job) -> Option<AttrValue> {
-    let cluster = job.cluster.as_deref()?;
+/// Which plot of what stands beside the output: the progress of its cluster while it runs, the task stream that was recorded
+/// afterwards.
+fn beside(state: &State, job: &Job) -> Option<(&'static str, AttrValue)> {
     if !job.state.is_over() {
+        let cluster = job.cluster.as_deref()?;
         let runs = state
             .cluster(cluster)
             .is_some_and(|cluster| cluster.state == ClusterState::Running);
-        return runs.then(|| cluster.to_owned().into());
+        return runs.then(|| ("progress", cluster.to_owned().into()));
     }
     let recording = job.summary.as_ref()?.recordings.first()?;
     let kept = state
@@ -93,7 +94,7 @@ fn beside(state: &State, job: &Job) -> Option<AttrValue> {
         .iter()
         .flat_map(|list| list.iter())
         .any(|known| known.id == *recording);
-    kept.then(|| format!("{PANE_PREFIX}{recording}").into())
+    kept.then(|| ("task-stream", format!("{PANE_PREFIX}{recording}").into()))
 }
 
 /// Its name and state, and what can be done with it.
@@ -152,7 +153,7 @@ fn head(props: &JobViewProps, job: &Rc<Job>) -> Html {
 
 /// Opens the plots: of its cluster while that is there, as recorded afterwards.
 fn opener(panel: &crate::panel::context::Panel, state: &State, job: &Job) -> Html {
-    let Some(source) = beside(state, job) else {
+    let Some((_, source)) = beside(state, job) else {
         return Html::default();
     };
     let recorded = if job.state.is_over() { " (recorded)" } else { "" };
