@@ -59,10 +59,16 @@ await scenario('cli', async t => {
     t.match(report, /array_job\.py<span class="outcome succeeded">Succeeded/, 'the outcome in the report');
     t.match(report, /Time by key prefix/, 'the table of prefixes');
     const [, tasks] = report.match(/<b>([\d,]+)<\/b>tasks</) ?? [];
-    const rows = [...report.matchAll(/<tr><th scope="row"><i [^>]*><\/i>[^<]+<\/th><td class="n">([\d,]+)</g)];
+    const rows = [
+      ...report.matchAll(/<tr><th scope="row"><i [^>]*><\/i>[^<]+<\/th><td class="n">([\d,]+)</g)
+    ];
     const sum = rows.reduce((sum, [, count]) => sum + Number(count.replaceAll(',', '')), 0);
     t.ok(sum > 0 && sum === Number(tasks?.replaceAll(',', '')), `${tasks} tasks, ${sum} of them by prefix`);
-    t.match(report, /<figure role="img" aria-label="Task stream of [\d,]+ tasks on \d+ threads"><svg/, 'the figure');
+    t.match(
+      report,
+      /<figure role="img" aria-label="Task stream of [\d,]+ tasks on \d+ threads"><svg/,
+      'the figure'
+    );
     const [, peak] = report.match(/<b>(\d+)<\/b>workers at most/) ?? [];
     t.equal(peak, '2', 'workers at most');
     const [newest] = JSON.parse((await gatehouse('jobs', '--json')).stdout);

@@ -39,6 +39,7 @@ await scenario('jobs', async t => {
   const page = await t.page(lab.url, { viewport: { width: 1500, height: 950 } });
   // The notebook tries to run a script, which the browser says it blocked.
   t.expectErrors(page, /Blocked script execution in 'about:srcdoc'/);
+  t.expectErrors(page, /status of 422.*jobs\/file\?path=absent\.py/);
   await panel.openPanel(page);
   await panel.gatewayUp(page);
   const api = answering(lab);
@@ -64,6 +65,7 @@ await scenario('jobs', async t => {
     await field('job-run').click();
     await panel.jobState(page, ['running']);
     await panel.part(job, 'job-plot').waitFor();
+    await panel.part(job, 'job-workers').filter({ hasText: '2' }).waitFor();
     const { state, text, error } = await panel.jobEnd(page);
     t.equal(state, 'succeeded', `its state, with ${error} and:\n${text}`);
     t.equal(text.split(': hello from a job').length - 1, 2, 'its workers');
@@ -137,14 +139,9 @@ await scenario('jobs', async t => {
       'width of the picture'
     );
     await t.shot(page, 'notebook');
-    await page.evaluate(() =>
-      window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })
-    );
-    await page.waitForTimeout(800);
+    await panel.theme(page, 'JupyterLab Dark');
     await t.shot(page, 'notebook-dark');
-    await page.evaluate(() =>
-      window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })
-    );
+    await panel.theme(page, 'JupyterLab Light');
     const id = await job.getAttribute('data-job');
     const { summary, request } = await api('GET', `jobs/${id}`);
     t.equal(request.work.parameters, { rows: 3000, label: 'final' }, 'the parameters that were sent');
@@ -260,7 +257,6 @@ await scenario('jobs', async t => {
 
   await t.step('tabs are there again after a reload', async () => {
     await page.reload();
-    await panel.gatewayUp(page);
     await page.locator('[data-testid="job-compare"]:visible').waitFor({ timeout: 30_000 });
   });
 

@@ -125,10 +125,10 @@ await scenario('main-job', async t => {
   });
 
   await t.step('the dark theme reaches panel and panes', async () => {
-    await theme(page, 'JupyterLab Dark');
+    await panel.theme(page, 'JupyterLab Dark');
     await pixelsMatch(t, page, stream, await oracle.ask('records'), { dark: true });
     await t.shot(page, 'dark');
-    await theme(page, 'JupyterLab Light');
+    await panel.theme(page, 'JupyterLab Light');
   });
 
   await t.step('after a reload the panes are there again', async () => {
@@ -177,13 +177,6 @@ await scenario('main-job', async t => {
 
   await t.step('JupyterLab ends and leaves nothing', () => lab.stop());
 });
-
-/** Changes JupyterLab's theme and waits until it is painted. */
-async function theme(page, name) {
-  await page.evaluate(theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme }), name);
-  await page.waitForFunction(name => document.body.dataset.jpThemeName === name, name);
-  await page.waitForTimeout(500);
-}
 
 /** Whether the pane's prefixes are the scheduler's: names, counts and colours. */
 function sameProgress(prefixes, expected) {

@@ -175,6 +175,13 @@ export async function dock(page, title, edge) {
   await page.mouse.up();
 }
 
+/** Changes JupyterLab's theme and waits until it is painted. */
+export async function theme(page, name) {
+  await page.evaluate(theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme }), name);
+  await page.waitForFunction(name => document.body.dataset.jpThemeName === name, name);
+  await page.waitForTimeout(500);
+}
+
 /** What a pane says it shows. */
 export async function inspect(root) {
   return root.evaluate(element => element.gatehouse.inspect());

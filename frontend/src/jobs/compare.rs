@@ -88,7 +88,7 @@ fn wholes(jobs: [&Job; 2], currency: Option<&str>) -> Vec<Line> {
         }));
     }
     let hours = both(jobs, |job| Some(job.cost.as_ref()?.worker_hours), |hours| hours);
-    lines.push(Line::new("Worker hours", hours, words::amount));
+    lines.push(Line::new(words::WORKER_TIME, hours, words::worker_time));
     lines
 }
 

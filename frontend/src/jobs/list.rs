@@ -153,7 +153,7 @@ pub fn JobList(props: &JobListProps) -> Html {
                                 <th class="gh-right">{"Duration"}</th>
                                 <th class="gh-right">{"Tasks"}</th>
                                 <th class="gh-right">{"Peak memory"}</th>
-                                <th class="gh-right">{if currency.is_some() { "Cost" } else { "Worker hours" }}</th>
+                                <th class="gh-right">{if currency.is_some() { "Cost" } else { words::WORKER_TIME }}</th>
                                 <th><span class="gh-sr">{"Actions"}</span></th>
                             </tr>
                         </thead>

@@ -83,12 +83,20 @@ pub fn kind(kind: WorkKind) -> &'static str {
     }
 }
 
-/// What was used, and what that is: money where there are rates, else hours of a worker.
+/// What was used, and what that is: money where there are rates, else how long its workers were there, added up.
 pub fn cost(cost: &Spent, currency: Option<&str>) -> (&'static str, String) {
     match (cost.amount, currency) {
         (Some(amount), Some(unit)) => ("Cost", format!("{} {unit}", self::amount(amount))),
-        _ => ("Worker hours", amount(cost.worker_hours)),
+        _ => (WORKER_TIME, worker_time(cost.worker_hours)),
     }
+}
+
+/// What [`worker_time`] is called.
+pub const WORKER_TIME: &str = "Worker time";
+
+/// Worker hours as a span.
+pub fn worker_time(hours: f64) -> String {
+    span((hours * 3.6e9) as u64)
 }
 
 /// A figure with the digits that say something.
@@ -158,15 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn a_cost_without_rates_is_in_worker_hours() {
+    fn a_cost_without_rates_is_worker_time() {
         let mut spent = Spent {
             worker_hours: 1.5,
             ..Spent::default()
         };
-        assert_eq!(cost(&spent, Some("EUR")), ("Worker hours", "1.50".to_owned()));
+        assert_eq!(cost(&spent, Some("EUR")), ("Worker time", "1 h 30 m".to_owned()));
         spent.amount = Some(0.25);
         assert_eq!(cost(&spent, Some("EUR")), ("Cost", "0.25 EUR".to_owned()));
-        assert_eq!(cost(&spent, None).0, "Worker hours");
+        assert_eq!(cost(&spent, None).0, "Worker time");
     }
 
     #[test]

@@ -42,10 +42,13 @@ pub struct Door {
     /// Called with what a cluster was asked for, once the gateway accepted it.
     pub scaled: Box<dyn Fn(Rescaled) + Send + Sync>,
     /// Called with the cluster that a request is to end, before the gateway hears of it: what it did last is lost with it.
-    pub ending: Box<dyn Fn(&str) -> BoxFuture<'static, ()> + Send + Sync>,
+    pub ending: Box<Ending>,
     /// Notes the clusters of jobs.
     pub jobs: Box<dyn JobClusters>,
 }
+
+/// What hears a cluster out.
+pub type Ending = dyn Fn(&str) -> BoxFuture<'static, ()> + Send + Sync;
 
 /// Who notes which clusters belong to jobs.
 pub trait JobClusters: Send + Sync {

@@ -159,7 +159,11 @@ impl JobDraft {
     }
 
     /// The request for the server, or everything that is wrong. `options` are the gateway's, where a fresh cluster needs them.
-    pub fn accept(&self, options: Option<&Options>, running: Option<&str>) -> Result<CreateJob, JobErrors> {
+    pub fn accept(
+        &self,
+        options: Option<&Options>,
+        running: Option<&str>,
+    ) -> Result<CreateJob, Box<JobErrors>> {
         let mut errors = JobErrors::default();
         let work = self.work(&mut errors.fields);
         let place = self.place(options, running, &mut errors);
@@ -192,7 +196,7 @@ impl JobDraft {
                 }),
         };
         if errors != JobErrors::default() {
-            return Err(errors);
+            return Err(Box::new(errors));
         }
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         Ok(CreateJob {

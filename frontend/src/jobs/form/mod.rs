@@ -264,7 +264,7 @@ pub fn NewJob(props: &NewJobProps) -> Html {
     let accepted = form
         .draft
         .accept(form.specs().map(|options| &**options), target.as_deref());
-    let errors = shown(&form, accepted.as_ref().err());
+    let errors = shown(&form, accepted.as_ref().err().map(|wrong| &**wrong));
     let ready = form.draft.place != PlaceKind::Fresh || form.specs().is_some();
     let submit = {
         let (tab, form) = (tab.clone(), form.clone());

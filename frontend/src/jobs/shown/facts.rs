@@ -11,8 +11,8 @@ use crate::ui::format;
 /// Prefixes listed before the rest is only counted.
 const PREFIXES: usize = 12;
 
-/// The figures as a strip, and the time by key prefix where that is known.
-pub fn facts(state: &State, job: &Job) -> Html {
+/// The figures as a strip, and the time by key prefix where that is known: `whole` is the job with all of its summary.
+pub fn facts(state: &State, job: &Job, whole: Option<&Job>) -> Html {
     let currency = currency(state);
     let cluster = job.cluster.as_deref().and_then(|name| state.cluster(name));
     let live = cluster.filter(|_| !job.state.is_over());
@@ -41,7 +41,7 @@ pub fn facts(state: &State, job: &Job) -> Html {
                     })}
                 </dl>
             }
-            if let Some(summary) = job.summary.as_ref().filter(|summary| !summary.prefixes.is_empty()) {
+            if let Some(summary) = whole.and_then(|whole| whole.summary.as_ref()).filter(|summary| !summary.prefixes.is_empty()) {
                 {prefixes(summary)}
             }
         </>

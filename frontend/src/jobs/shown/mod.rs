@@ -56,7 +56,7 @@ pub fn JobView(props: &JobViewProps) -> Html {
     html! {
         <article class="gh-job-page" data-testid="job-view" data-job={props.id.clone()} data-state={words::key(job.state)}>
             {head(props, &job)}
-            {facts(&props.state, whole.as_deref().unwrap_or(&job))}
+            {facts(&props.state, &job, whole.as_deref())}
             if let Some(error) = job.error.as_ref().filter(|_| job.state == JobState::Failed) {
                 <p class="gh-reason" role="alert" data-testid="job-error">{error.clone()}</p>
             }
@@ -88,7 +88,9 @@ fn beside(state: &State, job: &Job) -> Option<(&'static str, AttrValue)> {
             .is_some_and(|cluster| cluster.state == ClusterState::Running);
         return runs.then(|| ("progress", cluster.to_owned().into()));
     }
-    let recording = job.summary.as_ref()?.recordings.first()?;
+    // What others did on its cluster says nothing of a job that did nothing there.
+    let summary = job.summary.as_ref().filter(|summary| summary.tasks > 0)?;
+    let recording = summary.recordings.first()?;
     let kept = state
         .recordings
         .iter()
