@@ -256,6 +256,8 @@ await scenario('jobs', async t => {
   });
 
   await t.step('tabs are there again after a reload', async () => {
+    // JupyterLab saves its layout a moment after a change.
+    await page.waitForTimeout(2_000);
     await page.reload();
     await page.locator('[data-testid="job-compare"]:visible').waitFor({ timeout: 30_000 });
   });

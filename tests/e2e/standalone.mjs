@@ -94,11 +94,12 @@ await scenario('standalone', async t => {
     await panel.part(page, 'tile-panes').click();
     await t.shot(page, 'side-by-side');
     await page.setViewportSize({ width: 600, height: 900 });
-    for (const plot of ['progress', 'task-stream']) {
-      await page
-        .locator(`[data-testid="pane-tab"]`)
-        .nth(plot === 'progress' ? 0 : 1)
-        .click();
+    for (const [plot, title] of [
+      ['progress', /^Progress/],
+      ['jobs', /^Job:/],
+      ['task-stream', /^Task Stream/]
+    ]) {
+      await panel.part(page, 'pane-tab').filter({ hasText: title }).click();
       const slots = page.locator('[data-testid="pane"]:visible');
       const shown = await slots.evaluateAll(all => all.map(slot => slot.dataset.plot).join());
       t.equal(shown, plot, 'the pane of the chosen tab in a narrow window');

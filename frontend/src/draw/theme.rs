@@ -1,6 +1,9 @@
 //! Colours and font of the page, read from JupyterLab's CSS variables, and when they change.
 
+use std::cell::Cell;
+
 use gloo::events::EventListener;
+use gloo::timers::callback::Timeout;
 use plotters::style::RGBAColor;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, MutationObserver, MutationObserverInit};
@@ -114,7 +117,10 @@ pub fn css(color: &RGBAColor) -> String {
     format!("rgba({},{},{},{})", color.0, color.1, color.2, color.3)
 }
 
-/// Calls back when the page's theme may have changed, for as long as it is kept.
+/// JupyterLab hides its page for a frame when it changes the theme: what is painted in that frame has no place.
+const AGAIN_MS: u32 = 100;
+
+/// Calls back when the page's theme may have changed, and once more shortly after, for as long as it is kept.
 pub struct ThemeWatch {
     observer: Option<MutationObserver>,
     _callback: Closure<dyn FnMut()>,
@@ -124,7 +130,12 @@ pub struct ThemeWatch {
 impl ThemeWatch {
     pub fn new(changed: impl Fn() + Clone + 'static) -> Self {
         let on_scheme = changed.clone();
-        let callback = Closure::<dyn FnMut()>::new(changed);
+        // Ends with the watch, which owns the closure.
+        let later = Cell::new(None);
+        let callback = Closure::<dyn FnMut()>::new(move || {
+            changed();
+            later.set(Some(Timeout::new(AGAIN_MS, changed.clone())));
+        });
         let observer = MutationObserver::new(callback.as_ref().unchecked_ref()).ok();
         if let Some(observer) = &observer {
             let options = MutationObserverInit::new();
