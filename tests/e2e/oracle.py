@@ -192,16 +192,16 @@ class Oracle:
         mixed_work.let_go(self.client)
         return len(self.client.gather(self.busy))
 
-    def paced(self, count):
+    def naps(self, count):
         """Submits tasks that end one after the other at a steady pace, until `hurry`."""
         self.client.upload_file(mixed_work.__file__)
-        self.naps = mixed_work.paced(self.client, count)
-        return len(self.naps)
+        self.napping = mixed_work.paced(self.client, count)
+        return len(self.napping)
 
     def hurry(self):
         """Has the rest of them end at once, and waits for it."""
         mixed_work.hurry(self.client)
-        return len(self.client.gather(self.naps))
+        return len(self.client.gather(self.napping))
 
     def facts(self):
         """What the scheduler knows of each worker, by address."""

@@ -152,7 +152,7 @@ await scenario('stream', async t => {
       return { nap: nap?.[at], whole: shown.sums[at], isDone: nap?.[done] === nap?.[all] && nap?.[all] > 0 };
     };
     const figure = progress.locator('.gh-pane-figures').getByText(/left/);
-    const tasks = await oracle.ask('paced', { count: 2000 });
+    const tasks = await oracle.ask('naps', { count: 2000 });
     await t.until(
       async () => {
         const { nap, whole } = await left();

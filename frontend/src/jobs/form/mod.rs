@@ -2,26 +2,25 @@
 
 pub mod draft;
 pub mod fields;
+pub mod more;
 pub mod place;
+pub mod state;
 pub mod what;
 
 use std::rc::Rc;
 
 use protocol::events::NoticeLevel;
-use protocol::jobs::{Job, JobFile, PlaceKind};
-use protocol::kernels::Kernel as Listed;
-use protocol::rest::{ApiError, Options};
+use protocol::jobs::PlaceKind;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use self::draft::{FIELDS, JobDraft, JobErrors, Kind};
 use self::fields::Field;
+use self::state::{Act, Form};
 use super::Tab;
 use super::view::{Start, View};
 use crate::host::ActiveKernel;
 use crate::panel::clusters::beside;
-use crate::panel::draft::Draft;
-use crate::panel::form::Origin;
 use crate::panel::kernel::Kernel;
 use crate::panel::presets::Presets;
 use crate::state::events::State;
@@ -33,171 +32,6 @@ use crate::ui::widgets::{Button, Tone, banner, focus_first, use_id};
 
 /// Key of the code that was typed and not run: a reload keeps it.
 const CODE: &str = "gatehouse:job-code";
-
-/// The form's memory.
-#[derive(Clone, Default, PartialEq)]
-pub struct Form {
-    pub draft: JobDraft,
-    /// The gateway's options; why they can't be had; `None` while they are asked for.
-    pub options: Option<Result<Rc<Options>, ApiError>>,
-    pub presets: Rc<Presets>,
-    /// Why presets could not be read.
-    pub trouble: Option<String>,
-    /// What of a preset did not fit, in sentences.
-    pub unfit: Vec<String>,
-    kernels: Vec<Listed>,
-    /// What the gateway has for the kernel that the job will have.
-    pub kernel: Option<Kernel>,
-    /// Whether options were touched, or come from a preset or an earlier run: then the kernel chooses nothing.
-    own: bool,
-    /// Attempts to run it: from the first on, all errors show.
-    pub attempts: u32,
-    /// What the server refused, until something is typed.
-    pub refused: JobErrors,
-    pub sending: bool,
-}
-
-pub enum Act {
-    Options(Result<Rc<Options>, ApiError>, Presets, Option<String>),
-    Kernels(Vec<Listed>),
-    Kernel(Kernel),
-    /// What the file is, or why it can't be read.
-    File(Result<JobFile, ApiError>),
-    /// The job that is run again.
-    Again(Box<Job>),
-    /// Something was typed.
-    Type(Box<dyn FnOnce(&mut JobDraft)>),
-    /// An option of the fresh cluster was touched.
-    Option(String, Draft),
-    Fill(Origin),
-    Presets(Presets, Option<Origin>),
-    Attempt {
-        sending: bool,
-    },
-    Refused(JobErrors),
-}
-
-impl Reducible for Form {
-    type Action = Act;
-
-    fn reduce(self: Rc<Self>, act: Act) -> Rc<Self> {
-        let mut next = (*self).clone();
-        match act {
-            Act::Options(options, presets, trouble) => {
-                next.options = Some(options);
-                next.presets = Rc::new(presets);
-                next.trouble = trouble;
-                if !next.own {
-                    next.fill(next.presets.first());
-                }
-            }
-            Act::Kernels(kernels) => next.kernels = kernels,
-            Act::Kernel(kernel) => {
-                next.kernel = Some(kernel);
-                next.choose_environment();
-            }
-            Act::File(Ok(file)) => {
-                next.refused.fields.remove("path");
-                next.draft.file = Some(Rc::new(file));
-            }
-            Act::File(Err(error)) => {
-                next.draft.file = None;
-                // What was run before is there all the same.
-                if next.draft.earlier.is_some() {
-                    next.draft.as_earlier = true;
-                } else {
-                    next.refused.fields.set("path", error.message);
-                }
-            }
-            Act::Again(job) => {
-                let specs = next.specs().map(|options| options.options.clone());
-                next.draft = JobDraft::again(&job, &specs.unwrap_or_default());
-                next.own = true;
-            }
-            Act::Type(change) => {
-                change(&mut next.draft);
-                next.refused = JobErrors::default();
-            }
-            Act::Option(field, draft) => {
-                next.own = true;
-                next.refused = JobErrors::default();
-                next.draft.fresh.options.set(&field, draft);
-            }
-            Act::Fill(origin) => {
-                next.own = origin != Origin::Defaults;
-                next.refused = JobErrors::default();
-                next.fill(origin);
-                next.choose_environment();
-            }
-            Act::Presets(presets, origin) => {
-                next.presets = Rc::new(presets);
-                if let Some(origin) = origin {
-                    next.draft.fresh.origin = origin;
-                    next.own = true;
-                    next.unfit.clear();
-                }
-            }
-            Act::Attempt { sending } => {
-                next.attempts += 1;
-                next.refused = JobErrors::default();
-                next.sending = sending;
-            }
-            Act::Refused(errors) => {
-                next.refused = errors;
-                next.sending = false;
-            }
-        }
-        Rc::new(next)
-    }
-}
-
-impl Form {
-    fn specs(&self) -> Option<&Rc<Options>> {
-        self.options.as_ref()?.as_ref().ok()
-    }
-
-    fn fill(&mut self, origin: Origin) {
-        let Some(options) = self.specs().cloned() else {
-            return;
-        };
-        let (fresh, unfit) = self.presets.fill(origin, &options.options, options.max_workers);
-        self.unfit = unfit;
-        let draft = JobDraft {
-            fresh,
-            ..std::mem::take(&mut self.draft)
-        };
-        self.draft = draft.with_workers(options.max_workers);
-    }
-
-    /// Chooses the environment of the job's kernel, unless the user chose something.
-    fn choose_environment(&mut self) {
-        if !self.own
-            && let Some(kernel) = &self.kernel
-            && let Some(field) = &kernel.field
-            && let Some(value) = kernel.choice(field)
-        {
-            self.draft.fresh.options.set(field, Draft::Text(value.clone()));
-        }
-    }
-
-    /// The kernelspec that the job will have; `None` while that is not known.
-    fn kernel_name(&self) -> Option<String> {
-        let chosen = self.draft.kernel.trim();
-        if !chosen.is_empty() {
-            return Some(chosen.to_owned());
-        }
-        let of_file = self.draft.file.as_ref().filter(|_| self.draft.kind == Kind::File);
-        of_file.and_then(|file| file.kernel.clone()).or_else(|| {
-            let default = self.kernels.iter().find(|kernel| kernel.default);
-            default.map(|kernel| kernel.name.clone())
-        })
-    }
-
-    fn kernel_title(&self, name: &str) -> String {
-        let known = self.kernels.iter().find(|kernel| kernel.name == name);
-        known.map_or_else(|| name.to_owned(), |kernel| kernel.display_name.clone())
-    }
-}
 
 /// What the parts of the form share.
 pub struct Parts<'a> {
@@ -323,7 +157,7 @@ pub fn NewJob(props: &NewJobProps) -> Html {
                     <section aria-label="What runs">{what::what(&parts)}</section>
                     <section aria-label="Where it runs">
                         {place::place(&parts, tab, &props.state, target.as_deref())}
-                        {more(&parts)}
+                        {more::more(&parts)}
                     </section>
                 </div>
             </div>
@@ -481,66 +315,4 @@ fn wrong(form: &Form, errors: &JobErrors) -> Html {
         names.join(", ")
     );
     html! { <p class="gh-form-wrong" data-testid="form-wrong">{glyph(Icon::Alert, 12)}<span>{words}</span></p> }
-}
-
-/// What most jobs leave as it is.
-fn more(parts: &Parts<'_>) -> Html {
-    let draft = &parts.form.draft;
-    let mut kernels = vec![(
-        String::new(),
-        match parts.form.kernel_name().filter(|_| draft.kernel.is_empty()) {
-            Some(name) => format!("Default ({})", parts.form.kernel_title(&name)),
-            None => "Default".to_owned(),
-        },
-    )];
-    kernels.extend(
-        parts
-            .form
-            .kernels
-            .iter()
-            .map(|kernel| (kernel.name.clone(), kernel.display_name.clone())),
-    );
-    let open = ["environment", "time_limit", "retries"]
-        .iter()
-        .any(|field| parts.errors.fields.get(field).is_some());
-    let strict = parts.typed(|draft, event: Event| {
-        draft.strict = event
-            .target_unchecked_into::<web_sys::HtmlInputElement>()
-            .checked();
-    });
-    let environment = parts.typed(|draft, event: InputEvent| {
-        draft.environment = event
-            .target_unchecked_into::<web_sys::HtmlTextAreaElement>()
-            .value();
-    });
-    let strict_id = format!("{}-strict", parts.id);
-    html! {
-        <details class="gh-details gh-job-more" {open}>
-            <summary data-testid="job-more">{glyph(Icon::Chevron, 12)}{"Kernel, limits, environment"}</summary>
-            {parts.field("name", "Name", "").text(&draft.name, "Its file's, or its first line", &parts.typed(|draft, name| draft.name = name))}
-            {parts.field("kernel", "Kernel", "").select(&draft.kernel, kernels, &parts.typed(|draft, kernel| draft.kernel = kernel))}
-            {parts.field("folder", "Working folder", "Below JupyterLab's folder.").text(&draft.folder, "The file's own", &parts.typed(|draft, folder| draft.folder = folder))}
-            <div class="gh-pair">
-                {parts.field("time_limit", "Time limit", "Minutes, all attempts together.").text(&draft.time_limit, "None", &parts.typed(|draft, limit| draft.time_limit = limit))}
-                {parts.field("retries", "Retries", "After a failure.").text(&draft.retries, "0", &parts.typed(|draft, retries| draft.retries = retries))}
-            </div>
-            {parts.field("environment", "Environment variables", "A line a variable, as NAME: value. Set before anything is imported.").around(html! {
-                <textarea
-                    id={format!("{}-environment", parts.id)}
-                    class="gh-input gh-code"
-                    rows="3"
-                    spellcheck="false"
-                    value={draft.environment.clone()}
-                    oninput={environment}
-                    disabled={parts.form.sending}
-                    aria-invalid={parts.errors.fields.get("environment").is_some().then_some("true")}
-                    data-testid="job-environment"
-                />
-            })}
-            <div class="gh-switch-row">
-                <label class="gh-label" for={strict_id.clone()}>{"Stop if versions don't fit the cluster's"}</label>
-                <input id={strict_id} class="gh-switch" type="checkbox" role="switch" checked={draft.strict} onchange={strict} disabled={parts.form.sending} data-testid="job-strict" />
-            </div>
-        </details>
-    }
 }
