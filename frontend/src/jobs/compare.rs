@@ -217,7 +217,7 @@ pub fn Compare(props: &CompareProps) -> Html {
                 <table class="gh-job-table gh-job-table--compare">
                     <thead>
                         <tr>
-                            <th><span class="gh-sr">{"Figure"}</span></th>
+                            <th><span class="gh-unseen">{"Figure"}</span></th>
                             {for pair.iter().map(|job| html! {
                                 <th class="gh-right">
                                     <button type="button" class="gh-link" onclick={tab.opener(View::Job(job.id.clone()))}>{job.name.clone()}</button>

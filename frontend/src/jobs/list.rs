@@ -146,7 +146,7 @@ pub fn JobList(props: &JobListProps) -> Html {
                     <table class="gh-job-table gh-job-table--list">
                         <thead>
                             <tr>
-                                <th><span class="gh-sr">{"Compare"}</span></th>
+                                <th><span class="gh-unseen">{"Compare"}</span></th>
                                 <th>{"Job"}</th>
                                 <th>{"State"}</th>
                                 <th>{"Began"}</th>
@@ -154,7 +154,7 @@ pub fn JobList(props: &JobListProps) -> Html {
                                 <th class="gh-right">{"Tasks"}</th>
                                 <th class="gh-right">{"Peak memory"}</th>
                                 <th class="gh-right">{if currency.is_some() { "Cost" } else { words::WORKER_TIME }}</th>
-                                <th><span class="gh-sr">{"Actions"}</span></th>
+                                <th><span class="gh-unseen">{"Actions"}</span></th>
                             </tr>
                         </thead>
                         <tbody>

@@ -441,6 +441,17 @@ pub fn sheet(
     }
 }
 
+/// Calls back where Enter is pressed with Ctrl or Cmd: in a text area it makes a line otherwise.
+pub fn on_enter(submit: &Callback<()>) -> Callback<KeyboardEvent> {
+    let submit = submit.clone();
+    Callback::from(move |event: KeyboardEvent| {
+        if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
+            event.prevent_default();
+            submit.emit(());
+        }
+    })
+}
+
 /// Calls back where Escape is pressed, and keeps the key from what is around.
 pub fn on_escape(close: &Callback<()>) -> Callback<KeyboardEvent> {
     let close = close.clone();

@@ -28,7 +28,7 @@ use crate::state::kept::Place;
 use crate::state::socket::Task;
 use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
-use crate::ui::widgets::{Button, Tone, banner, focus_first, use_id};
+use crate::ui::widgets::{Button, Tone, banner, focus_first, on_enter, use_id};
 
 /// Key of the code that was typed and not run: a reload keeps it.
 const CODE: &str = "gatehouse:job-code";
@@ -126,16 +126,7 @@ pub fn NewJob(props: &NewJobProps) -> Html {
             });
         })
     };
-    let onkeydown = {
-        let submit = submit.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            // In a text area Enter makes a line, so there it takes a modifier.
-            if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
-                event.prevent_default();
-                submit.emit(());
-            }
-        })
-    };
+    let onkeydown = on_enter(&submit);
     let onsubmit = submit.reform(|event: SubmitEvent| event.prevent_default());
     let parts = Parts {
         id: &id,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use protocol::events::NoticeLevel;
 use protocol::rest::Options;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{HtmlInputElement, KeyboardEvent};
+use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::super::context::{Sheet, use_panel};
@@ -21,7 +21,7 @@ use super::beside;
 use super::presets::PresetBar;
 use super::scale::ScaleFields;
 use crate::ui::icons::Icon;
-use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, use_id};
+use crate::ui::widgets::{Button, Tone, banner, field_error, focus_first, on_enter, use_id};
 
 /// The form's memory.
 #[derive(Clone, Default, PartialEq)]
@@ -234,16 +234,7 @@ pub fn ClusterForm(props: &ClusterFormProps) -> Html {
             });
         })
     };
-    let onkeydown = {
-        let submit = submit.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            // In a text area Enter makes a line, so there it takes a modifier.
-            if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
-                event.prevent_default();
-                submit.emit(());
-            }
-        })
-    };
+    let onkeydown = on_enter(&submit);
     let onsubmit = submit.reform(|event: SubmitEvent| event.prevent_default());
     let on_label = {
         let form = form.dispatcher();
