@@ -123,8 +123,8 @@ await scenario('jobs', async t => {
     t.match(text, /final True/, 'what it printed');
     const cells = panel.part(job, 'output-cell');
     t.equal(
-      await cells.evaluateAll(all => all.map(cell => cell.dataset.done).join()),
-      'true,true,true,true,true',
+      await cells.evaluateAll(all => all.map(cell => cell.dataset.state).join()),
+      'done,done,done,done,done',
       'its cells with the parameters'
     );
     const frame = panel.part(job, 'output-html');

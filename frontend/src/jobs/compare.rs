@@ -46,7 +46,12 @@ impl Line {
             return None;
         }
         let ratio = other / one;
-        Some(if ratio >= 2.0 || ratio <= 0.5 {
+        if (ratio - 1.0).abs() < 0.005 {
+            return Some("same".to_owned());
+        }
+        Some(if ratio < 0.01 {
+            "less than 0.01 \u{d7}".to_owned()
+        } else if ratio >= 2.0 || ratio <= 0.5 {
             format!("{ratio:.2} \u{d7}")
         } else {
             format!("{:+.0} %", (ratio - 1.0) * 100.0)
@@ -242,7 +247,7 @@ pub fn Compare(props: &CompareProps) -> Html {
                     }
                     if !differences.is_empty() {
                         <tbody>
-                            <tr><th colspan="4">{"Asked for otherwise"}</th></tr>
+                            <tr><th colspan="4">{"Settings that differ"}</th></tr>
                             {for differences.into_iter().map(|(name, [one, other])| html! {
                                 <tr data-testid="compare-difference">
                                     <td>{name}</td>
@@ -321,6 +326,8 @@ mod tests {
     fn a_change_is_told_as_one_says_it() {
         for (values, change) in [
             ([1.0, 1.0], "same"),
+            ([1000.0, 1001.0], "same"),
+            ([1000.0, 1.0], "less than 0.01 \u{d7}"),
             ([10.0, 11.0], "+10 %"),
             ([10.0, 6.0], "-40 %"),
             ([10.0, 2.0], "0.20 \u{d7}"),

@@ -189,7 +189,7 @@ fn row(
         .tone(Tone::Quiet)
         .on(tab.opener(View::New(Start::Again(job.id.clone()))))
         .testid("job-again");
-    let cancel = Button::new("Cancel job")
+    let cancel = Button::new("Stop job")
         .only_icon(Icon::Stop)
         .tone(Tone::Danger)
         .busy(job.state == JobState::Cancelling)
@@ -212,7 +212,7 @@ fn row(
                     {job.name.clone()}
                 </button>
                 <small class="gh-ellipsis">
-                    {words::kind(work.kind)}{" on "}<bdi>{on}</bdi>
+                    {words::kind(work.kind)}{" \u{b7} "}<bdi>{on}</bdi>
                     if let Some(path) = work.path.as_ref().filter(|path| **path != job.name) {
                         {" \u{b7} "}<bdi>{path.clone()}</bdi>
                     }

@@ -11,19 +11,19 @@ use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
 use crate::ui::widgets::{Elapsed, spinner};
 
-/// The title of the job's cluster; that of one that is gone as it was.
+/// Where it runs, such as `on nightly`: the title of its cluster, as it was where that is gone.
 pub fn place(state: &State, job: &Job) -> String {
     let name = match (job.request.place.kind, &job.cluster) {
         // It is called as the job is.
-        (PlaceKind::Fresh, _) => return "a cluster of its own".to_owned(),
-        (_, None) => return "no cluster".to_owned(),
+        (PlaceKind::Fresh, _) => return "own cluster".to_owned(),
+        (_, None) => return "without a cluster".to_owned(),
         (_, Some(name)) => name,
     };
     let label = match state.cluster(name) {
         Some(cluster) => &cluster.label,
         None => &job.cluster_label,
     };
-    format::title(label.as_deref(), name).to_owned()
+    format!("on {}", format::title(label.as_deref(), name))
 }
 
 /// The time a job runs or ran; that it waits, before.
@@ -32,6 +32,15 @@ pub fn time(job: &Job) -> Html {
         Some(since) => html! { <Elapsed {since} until={job.ended_at} /> },
         None if job.state.is_over() => html! {},
         None => html! { <Elapsed since={job.created_at} /> },
+    }
+}
+
+/// Whether what its cluster does now is the job's: on one that others use, only once its code began.
+pub fn works(job: &Job) -> bool {
+    match job.state {
+        JobState::Running | JobState::Cancelling => true,
+        JobState::Queued | JobState::Starting => job.request.place.kind == PlaceKind::Fresh,
+        JobState::Succeeded | JobState::Failed | JobState::Cancelled => false,
     }
 }
 
@@ -107,7 +116,8 @@ pub fn amount(value: f64) -> String {
 /// A span of microseconds, such as `420 ms` or `1 m 20 s`.
 pub fn span(us: u64) -> String {
     match us {
-        0..10_000 => format!("{:.1} ms", us as f64 / 1e3),
+        0 => "0 s".to_owned(),
+        1..10_000 => format!("{:.1} ms", us as f64 / 1e3),
         10_000..1_000_000 => format!("{} ms", us / 1_000),
         1_000_000..60_000_000 => format!("{:.1} s", us as f64 / 1e6),
         _ => format::duration(i64::try_from(us / 1_000).unwrap_or(i64::MAX)),
@@ -124,12 +134,13 @@ pub fn moment(ms: i64) -> String {
 /// Asks, then cancels: what it has computed so far is lost.
 pub fn cancel(panel: &Panel, job: &Job) -> Callback<MouseEvent> {
     let (panel, id) = (panel.clone(), job.id.clone());
-    let question = format!("Stop the job {}?", job.name);
-    let body = match job.state {
-        JobState::Queued => "It has not begun yet.",
-        _ => {
-            "Its code is interrupted, and a cluster of its own is shut down. What it has computed and not saved is lost."
+    let question = format!("Stop the job \u{201c}{}\u{201d}?", job.name);
+    let body = match (job.state, job.request.place.kind) {
+        (JobState::Queued, _) => "It has not begun yet.",
+        (_, PlaceKind::Fresh) => {
+            "Its code is interrupted, and its cluster is shut down. What it has computed and not saved is lost."
         }
+        _ => "Its code is interrupted. What it has computed and not saved is lost.",
     };
     Callback::from(move |_: MouseEvent| {
         let (panel, id, question) = (panel.clone(), id.clone(), question.clone());
@@ -155,7 +166,7 @@ mod tests {
     #[test]
     fn spans_are_read_at_a_glance() {
         for (us, words) in [
-            (0, "0.0 ms"),
+            (0, "0 s"),
             (1_540, "1.5 ms"),
             (420_900, "420 ms"),
             (1_240_000, "1.2 s"),

@@ -102,7 +102,7 @@ impl OptionField<'_> {
                 Some(understood.unwrap_or_else(|| "A line a name, as NAME: value; or JSON.".to_owned()))
             }
             OptionKind::Unknown => {
-                Some("This option is of a type unknown here: give its value as JSON.".to_owned())
+                Some("There is no field for values of this type: give it as JSON.".to_owned())
             }
             OptionKind::Select { .. } | OptionKind::String | OptionKind::Bool => None,
         };

@@ -12,6 +12,7 @@ use crate::panel::form::{ClusterDraft, ClusterErrors};
 use crate::panel::mapping;
 use crate::panel::scaling::{ScaleDraft, ScaleMode};
 use crate::state::json;
+use crate::ui::format;
 
 /// Workers of a fresh cluster where nothing else is said: without any its code would wait for ever.
 const WORKERS: u32 = 2;
@@ -35,6 +36,8 @@ pub struct JobDraft {
     /// The code of an earlier run, and whether it is what runs instead of the file as it is now.
     pub earlier: Option<Rc<Work>>,
     pub as_earlier: bool,
+    /// Why the file can't be read any more, where an earlier run had it.
+    pub gone: Option<String>,
     /// As typed behind a script's name in a shell.
     pub args: String,
     /// Parameters that were touched.
@@ -68,12 +71,15 @@ pub struct JobErrors {
 }
 
 /// The fields that can be wrong, with what they are called.
-pub const FIELDS: [(&str, &str); 8] = [
+pub const FIELDS: [(&str, &str); 11] = [
     ("code", "Python"),
     ("path", "File"),
     ("args", "Arguments"),
     ("cluster", "Cluster"),
     ("wait_for", "Begin with"),
+    ("name", "Name"),
+    ("kernel", "Kernel"),
+    ("folder", "Working folder"),
     ("environment", "Environment"),
     ("time_limit", "Time limit"),
     ("retries", "Retries"),
@@ -85,7 +91,8 @@ impl JobDraft {
         let request = &job.request;
         let work = &request.work;
         let mut draft = Self {
-            name: job.name.clone(),
+            // A name that nobody gave is made anew.
+            name: request.name.clone().unwrap_or_default(),
             kernel: request.kernel.clone().unwrap_or_default(),
             folder: request.folder.clone().unwrap_or_default(),
             environment: mapping::write(&texts(&request.environment)),
@@ -115,10 +122,6 @@ impl JobDraft {
                     draft
                         .parameters
                         .set(name, draft_of(&spec_of(name, Some(value)), value));
-                }
-                // Its own name is the file's.
-                if draft.path.rsplit('/').next() == Some(&draft.name) {
-                    draft.name.clear();
                 }
                 draft.earlier = Some(Rc::new(work.clone()));
             }
@@ -249,7 +252,10 @@ impl JobDraft {
         };
         if kind == WorkKind::Notebook {
             for spec in self.parameter_specs() {
-                let Some(draft) = self.parameters.get(&spec.field) else {
+                // An emptied field of JSON is one that was left alone.
+                let emptied =
+                    |draft: &&Draft| spec.spec == OptionKind::Unknown && draft.text().trim().is_empty();
+                let Some(draft) = self.parameters.get(&spec.field).filter(|draft| !emptied(draft)) else {
                     continue;
                 };
                 match accept(&spec, draft) {
@@ -266,6 +272,32 @@ impl JobDraft {
             });
         }
         work
+    }
+
+    /// Whether a fresh cluster can ever have the workers with which the code begins.
+    fn fits_size(&self, wait_for: Option<u32>) -> Result<(), String> {
+        let scale = &self.fresh.scale;
+        let most = match scale.mode {
+            ScaleMode::None => return Ok(()),
+            ScaleMode::Manual => &scale.workers,
+            ScaleMode::Adaptive => &scale.maximum,
+        };
+        // What is no number is told beside that field.
+        let Ok(most) = most.trim().parse::<u32>() else {
+            return Ok(());
+        };
+        if most == 0 {
+            return Err(
+                "Without any worker the code would wait for ever: give the cluster one at least.".to_owned(),
+            );
+        }
+        match wait_for.filter(|wait| *wait > most) {
+            Some(_) => Err(format!(
+                "The cluster never has more than {}.",
+                format::count(most.into(), "worker")
+            )),
+            None => Ok(()),
+        }
     }
 
     fn place(&self, options: Option<&Options>, running: Option<&str>, errors: &mut JobErrors) -> Place {
@@ -288,10 +320,16 @@ impl JobDraft {
                 Some(name) => place.cluster = Some(name.to_owned()),
                 None => errors.fields.set(
                     "cluster",
-                    "No cluster is running. Choose a new one, or create one first.".to_owned(),
+                    match self.cluster {
+                        Some(_) => "That cluster does not run any more. Choose another one.".to_owned(),
+                        None => "No cluster is running. Choose a new one, or create one first.".to_owned(),
+                    },
                 ),
             },
             PlaceKind::Fresh => {
+                if let Err(message) = self.fits_size(place.wait_for) {
+                    errors.fields.set("wait_for", message);
+                }
                 let specs = options.map_or(&[][..], |options| &options.options);
                 let limit = options.and_then(|options| options.max_workers);
                 match self.fresh.accept(specs, limit) {
@@ -312,6 +350,7 @@ impl JobErrors {
         let field = match error.field.as_deref() {
             Some("time_limit_s") => Some("time_limit"),
             Some("work") => Some("path"),
+            Some("scaling") => Some("wait_for"),
             other => other,
         };
         match field.filter(|field| FIELDS.iter().any(|(known, _)| known == field)) {

@@ -84,6 +84,10 @@ pub fn NewJob(props: &NewJobProps) -> Html {
             }
         }
     });
+    use_effect_with((), {
+        let root = root.clone();
+        move |()| focus_first(&root, "textarea, input[type=text]")
+    });
     // After a failed attempt the keyboard goes to the first field that is wrong.
     use_effect_with((form.attempts, form.sending), {
         let root = root.clone();

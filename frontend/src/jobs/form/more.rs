@@ -1,8 +1,10 @@
 //! What most jobs leave as it is: name, kernel, limits, environment.
 
+use web_sys::HtmlDetailsElement;
 use yew::prelude::*;
 
 use super::Parts;
+use super::state::Act;
 use crate::ui::icons::{Icon, glyph};
 
 /// What most jobs leave as it is.
@@ -22,9 +24,19 @@ pub fn more(parts: &Parts<'_>) -> Html {
             .iter()
             .map(|kernel| (kernel.name.clone(), kernel.display_name.clone())),
     );
-    let open = ["environment", "time_limit", "retries"]
+    let wrong = ["name", "kernel", "folder", "environment", "time_limit", "retries"]
         .iter()
         .any(|field| parts.errors.fields.get(field).is_some());
+    // Opened where something in it is wrong; it is the user's to close.
+    let open = wrong || parts.form.more;
+    let ontoggle = {
+        let form = parts.form.dispatcher();
+        Callback::from(move |event: Event| {
+            form.dispatch(Act::More(
+                event.target_unchecked_into::<HtmlDetailsElement>().open(),
+            ));
+        })
+    };
     let strict = parts.typed(|draft, event: Event| {
         draft.strict = event
             .target_unchecked_into::<web_sys::HtmlInputElement>()
@@ -37,7 +49,7 @@ pub fn more(parts: &Parts<'_>) -> Html {
     });
     let strict_id = format!("{}-strict", parts.id);
     html! {
-        <details class="gh-details gh-job-more" {open}>
+        <details class="gh-details gh-job-more" {open} {ontoggle}>
             <summary data-testid="job-more">{glyph(Icon::Chevron, 12)}{"Kernel, limits, environment"}</summary>
             {parts.field("name", "Name", "").text(&draft.name, "Its file's, or its first line", &parts.typed(|draft, name| draft.name = name))}
             {parts.field("kernel", "Kernel", "").select(&draft.kernel, kernels, &parts.typed(|draft, kernel| draft.kernel = kernel))}

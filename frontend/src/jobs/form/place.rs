@@ -26,13 +26,12 @@ const PLACES: [(PlaceKind, &str, &str); 3] = [
     (PlaceKind::None, "None", "job-place-none"),
 ];
 
-/// The running cluster that is meant: one that was chosen and is gone gives way to the newest.
+/// The running cluster that is meant: the newest until one was chosen; none where that is gone.
 pub fn target(state: &State, draft: &JobDraft) -> Option<String> {
-    let chosen = draft.cluster.as_deref();
-    let found = state
-        .running()
-        .find(|cluster| chosen == Some(cluster.name.as_str()))
-        .or_else(|| state.running().next());
+    let found = match &draft.cluster {
+        Some(chosen) => state.running().find(|cluster| cluster.name == *chosen),
+        None => state.running().next(),
+    };
     found.map(|cluster| cluster.name.clone())
 }
 
@@ -63,6 +62,8 @@ fn running(parts: &Parts<'_>, state: &State, target: Option<&str>) -> Html {
         .collect();
     if choices.is_empty() {
         choices.push((String::new(), "No cluster is running".to_owned()));
+    } else if target.is_none() {
+        choices.insert(0, (String::new(), "Choose one\u{2026}".to_owned()));
     }
     html! {
         <>

@@ -34,6 +34,8 @@ pub struct Form {
     /// What the server refused, until something is typed.
     pub refused: JobErrors,
     pub sending: bool,
+    /// Whether the rare fields are unfolded.
+    pub more: bool,
 }
 
 pub enum Act {
@@ -53,6 +55,7 @@ pub enum Act {
     Attempt {
         sending: bool,
     },
+    More(bool),
     Refused(JobErrors),
 }
 
@@ -84,22 +87,25 @@ impl Reducible for Form {
                 // What was run before is there all the same.
                 if next.draft.earlier.is_some() {
                     next.draft.as_earlier = true;
+                    next.draft.gone = Some(error.message);
                 } else {
                     next.refused.fields.set("path", error.message);
                 }
             }
             Act::Again(job) => {
                 let specs = next.specs().map(|options| options.options.clone());
-                next.draft = JobDraft::again(&job, &specs.unwrap_or_default());
+                let limit = next.specs().and_then(|options| options.max_workers);
+                next.draft = JobDraft::again(&job, &specs.unwrap_or_default()).with_workers(limit);
                 next.own = true;
             }
             Act::Type(change) => {
+                let path = next.draft.path.clone();
                 change(&mut next.draft);
-                next.refused = JobErrors::default();
+                next.forget_refusal(next.draft.path == path);
             }
             Act::Option(field, draft) => {
                 next.own = true;
-                next.refused = JobErrors::default();
+                next.forget_refusal(true);
                 next.draft.fresh.options.set(&field, draft);
             }
             Act::Fill(origin) => {
@@ -121,6 +127,7 @@ impl Reducible for Form {
                 next.refused = JobErrors::default();
                 next.sending = sending;
             }
+            Act::More(open) => next.more = open,
             Act::Refused(errors) => {
                 next.refused = errors;
                 next.sending = false;
@@ -133,6 +140,15 @@ impl Reducible for Form {
 impl Form {
     pub fn specs(&self) -> Option<&Rc<Options>> {
         self.options.as_ref()?.as_ref().ok()
+    }
+
+    /// Something was typed: what the server said of the form before may not hold any more. What it said of a path that is still
+    /// the same does.
+    fn forget_refusal(&mut self, same_path: bool) {
+        let refused = std::mem::take(&mut self.refused);
+        if let Some(message) = refused.fields.get("path").filter(|_| same_path) {
+            self.refused.fields.set("path", message.clone());
+        }
     }
 
     fn fill(&mut self, origin: Origin) {

@@ -1,12 +1,14 @@
 //! What runs: lines that are typed here, or a file with its arguments or parameters.
 
 use protocol::jobs::WorkKind;
-use web_sys::{HtmlInputElement, HtmlTextAreaElement, KeyboardEvent};
+use protocol::rest::OptionSpec;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{HtmlDocument, HtmlInputElement, HtmlTextAreaElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::draft::Kind;
 use super::{Act, Parts};
-use crate::panel::draft::draft;
+use crate::panel::draft::{Draft, draft};
 use crate::panel::fields::OptionField;
 use crate::ui::widgets::{field_error, segmented};
 
@@ -38,19 +40,6 @@ fn code(parts: &Parts<'_>) -> Html {
     let oninput = parts.typed(|draft, event: InputEvent| {
         draft.code = event.target_unchecked_into::<HtmlTextAreaElement>().value();
     });
-    let typed = parts.typed(|draft, code: String| draft.code = code);
-    let onkeydown = Callback::from(move |event: KeyboardEvent| {
-        // Shift+Tab still leaves the field, so the keyboard is not trapped.
-        if event.key() == "Tab" && !event.shift_key() && !event.ctrl_key() && !event.alt_key() {
-            event.prevent_default();
-            let area = event.target_unchecked_into::<HtmlTextAreaElement>();
-            if area.set_range_text("    ").is_ok() {
-                let at = area.selection_start().ok().flatten().unwrap_or_default() + 4;
-                area.set_selection_range(at, at).ok();
-                typed.emit(area.value());
-            }
-        }
-    });
     let error = parts.errors.fields.get("code");
     html! {
         <div class="gh-field">
@@ -65,7 +54,7 @@ fn code(parts: &Parts<'_>) -> Html {
                 placeholder={EXAMPLE}
                 value={parts.form.draft.code.clone()}
                 {oninput}
-                {onkeydown}
+                onkeydown={Callback::from(indent)}
                 disabled={parts.form.sending}
                 aria-invalid={error.is_some().then_some("true")}
                 aria-describedby={format!("{id}-hint")}
@@ -75,9 +64,50 @@ fn code(parts: &Parts<'_>) -> Html {
                 {field_error(None, "error-code".to_owned(), error)}
             }
             <p class="gh-hint" id={format!("{id}-hint")}>
-                {"On a cluster, "}<code>{"client"}</code>{", "}<code>{"cluster"}</code>{" and "}<code>{"gateway"}</code>{" are ready."}
+                {"On a cluster, "}<code>{"client"}</code>{", "}<code>{"cluster"}</code>{" and "}<code>{"gateway"}</code>{" are ready. "}
+                <kbd>{"Tab"}</kbd>{" indents; after "}<kbd>{"Esc"}</kbd>{" it leaves the field."}
             </p>
         </div>
+    }
+}
+
+/// Marks a field whose next Tab leaves it.
+const LEAVES: &str = "data-tab-leaves";
+
+/// Tab indents as in an editor; after Escape it leaves the field, so that the keyboard is not trapped.
+fn indent(event: KeyboardEvent) {
+    let area = event.target_unchecked_into::<HtmlTextAreaElement>();
+    if event.key() == "Escape" {
+        area.set_attribute(LEAVES, "").ok();
+        return;
+    }
+    let leaves = area.has_attribute(LEAVES);
+    area.remove_attribute(LEAVES).ok();
+    if event.key() != "Tab" || leaves || event.shift_key() || event.ctrl_key() || event.alt_key() {
+        return;
+    }
+    event.prevent_default();
+    let at = |place: Result<Option<u32>, JsValue>| place.ok().flatten().unwrap_or_default() as usize;
+    let (start, end) = (at(area.selection_start()), at(area.selection_end()));
+    // What is selected is indented line by line. Positions count UTF-16 units.
+    let units: Vec<u16> = area.value().encode_utf16().collect();
+    let text = if start < end {
+        let from = units[..start]
+            .iter()
+            .rposition(|unit| *unit == 10)
+            .map_or(0, |at| at + 1);
+        area.set_selection_range(from as u32, end as u32).ok();
+        let selected = String::from_utf16_lossy(&units[from..end]);
+        let lines: Vec<_> = selected.split('\n').map(|line| format!("    {line}")).collect();
+        lines.join("\n")
+    } else {
+        "    ".to_owned()
+    };
+    // The one way to type that the browser can undo.
+    if let Some(document) = gloo::utils::document().dyn_ref::<HtmlDocument>()
+        && let Err(error) = document.exec_command_with_show_ui_and_value("insertText", false, &text)
+    {
+        gloo::console::error!("the code could not be indented:", error);
     }
 }
 
@@ -92,6 +122,7 @@ fn file(parts: &Parts<'_>) -> Html {
     let on_path = parts.typed(|draft, path: String| {
         draft.path = path;
         draft.file = None;
+        draft.gone = None;
         draft.as_earlier = false;
     });
     let earlier_id = format!("{}-earlier", parts.id);
@@ -108,7 +139,11 @@ fn file(parts: &Parts<'_>) -> Html {
                         <label class="gh-label" for={earlier_id.clone()}>{"Run the code as it was then"}</label>
                         <input id={earlier_id} class="gh-switch" type="checkbox" role="switch" checked={draft.as_earlier} onchange={on_earlier} disabled={parts.form.sending} data-testid="job-as-earlier" />
                     </div>
-                    <p class="gh-hint">{if draft.as_earlier { "Not as the file is now." } else { "The file runs as it is now." }}</p>
+                    <p class="gh-hint" data-testid="job-earlier">{match (draft.as_earlier, &draft.gone) {
+                        (true, Some(why)) => format!("{why} Its code as it was then runs."),
+                        (true, None) => "Not as the file is now.".to_owned(),
+                        (false, _) => "The file runs as it is now.".to_owned(),
+                    }}</p>
                 </div>
             }
             if notebook {
@@ -146,7 +181,7 @@ fn parameters(parts: &Parts<'_>) -> Html {
                 OptionField {
                     id: format!("{}-parameter-{}", parts.id, spec.field).into(),
                     spec,
-                    draft: touched.cloned().unwrap_or_else(|| draft(spec)),
+                    draft: touched.cloned().unwrap_or_else(|| untouched(spec)),
                     error: parts.errors.fields.get(&format!("parameters.{}", spec.field)).cloned(),
                     onchange,
                     onleave: Callback::noop(),
@@ -156,6 +191,15 @@ fn parameters(parts: &Parts<'_>) -> Html {
                 .view()
             })}
         </section>
+    }
+}
+
+/// What a field shows that nobody touched: nothing where the notebook's own value is no literal.
+fn untouched(spec: &OptionSpec) -> Draft {
+    if spec.default.is_null() {
+        Draft::Text(String::new())
+    } else {
+        draft(spec)
     }
 }
 

@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, HtmlIFrameElement};
 use yew::prelude::*;
 
-use super::output::{Block, Content, Rich, Stream};
+use super::output::{Block, CellState, Content, Rich, Stream};
 use crate::draw::theme::{Theme, ThemeWatch, css};
 use crate::ui::icons::{Icon, glyph};
 use crate::ui::widgets::spinner;
@@ -44,26 +44,26 @@ pub fn OutputBlock(props: &OutputBlockProps) -> Html {
     match &props.block.0.content {
         Content::Text(stream, text) => run(*stream, text, props.cancelled),
         Content::Rich {
-            rich: Rich::Picture(address),
+            rich: Some(Rich::Picture(address)),
             text,
             ..
         } => html! {
             <p class="gh-out-picture"><img src={address.clone()} alt={text.clone()} data-testid="output-picture" /></p>
         },
         Content::Rich {
-            rich: Rich::Html(html),
-            text,
+            rich: Some(Rich::Html(html)),
             ..
-        } => html! { <HtmlFrame html={html.clone()} title={text.clone()} /> },
-        Content::Cell { cell, source, done } => {
+        } => html! { <HtmlFrame html={html.clone()} /> },
+        Content::Rich { rich: None, text, .. } => run(Stream::Result, text, props.cancelled),
+        Content::Cell { cell, source, state } => {
             let of = props.cells.map_or_else(String::new, |all| format!(" of {all}"));
-            let mark = match (done, props.over) {
-                (true, _) => glyph(Icon::Check, 12),
-                (false, false) => spinner(),
-                (false, true) => glyph(Icon::Alert, 12),
+            let (mark, key) = match (state, props.over) {
+                (CellState::Done, _) => (glyph(Icon::Check, 12), "done"),
+                (CellState::Running, false) => (spinner(), "running"),
+                (CellState::Raised, _) | (CellState::Running, true) => (glyph(Icon::Alert, 12), "raised"),
             };
             html! {
-                <details class="gh-out-cell" open=true data-testid="output-cell" data-done={done.to_string()}>
+                <details class="gh-out-cell" open=true data-testid="output-cell" data-state={key}>
                     <summary>{glyph(Icon::Chevron, 12)}<span>{format!("Cell {}{of}", cell + 1)}</span>{mark}</summary>
                     <pre class="gh-listing">{source.clone()}</pre>
                 </details>
@@ -99,8 +99,6 @@ fn run(stream: Stream, text: &str, cancelled: bool) -> Html {
 #[derive(Clone, PartialEq, Properties)]
 struct HtmlFrameProps {
     html: AttrValue,
-    /// The same in words, for who can't see it.
-    title: AttrValue,
 }
 
 /// HTML as a job showed it. Nothing in it runs, submits, leads elsewhere or is loaded; it is as high as its content.
@@ -152,7 +150,7 @@ fn HtmlFrame(props: &HtmlFrameProps) -> Html {
             ref={frame}
             class="gh-out-frame"
             sandbox="allow-same-origin"
-            title={props.title.clone()}
+            title="HTML that the job showed"
             srcdoc={document}
             style={format!("height:{}px", (*height).clamp(20, TALLEST_PX))}
             {onload}
@@ -183,7 +181,7 @@ fn style(theme: &Theme) -> String {
     // A family may be quoted either way; neither ends the style.
     let font = theme.font.replace('<', "");
     format!(
-        ":root{{color-scheme:{scheme}}}body{{margin:2px 0;font:13px/1.45 {font};color:{ink}}}\
+        ":root{{color-scheme:{scheme}}}body{{display:flow-root;margin:0;padding:2px 0;font:13px/1.45 {font};color:{ink}}}\
          table{{border-collapse:collapse;font-size:12px}}td,th{{padding:3px 8px;text-align:right;border:0}}\
          thead{{border-bottom:1px solid {line}}}tbody tr:nth-child(even){{background:{line}}}a{{color:inherit}}img{{max-width:100%}}"
     )

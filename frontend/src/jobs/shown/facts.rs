@@ -15,7 +15,7 @@ const PREFIXES: usize = 12;
 pub fn facts(state: &State, job: &Job, whole: Option<&Job>) -> Html {
     let currency = currency(state);
     let cluster = job.cluster.as_deref().and_then(|name| state.cluster(name));
-    let live = cluster.filter(|_| !job.state.is_over());
+    let live = cluster.filter(|_| words::works(job));
     let mut figures = Vec::new();
     if let Some(summary) = live.and_then(|cluster| cluster.summary.as_ref()) {
         figures.extend(now(summary));

@@ -26,7 +26,7 @@ use crate::state::socket::{Backoff, Task, segment};
 use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
 use crate::ui::slot::Slot;
-use crate::ui::widgets::{Button, Tone, banner};
+use crate::ui::widgets::{Button, Tone, banner, focus, focus_is_lost};
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct JobViewProps {
@@ -82,7 +82,7 @@ pub fn JobView(props: &JobViewProps) -> Html {
 /// afterwards.
 fn beside(state: &State, job: &Job) -> Option<(&'static str, AttrValue)> {
     if !job.state.is_over() {
-        let cluster = job.cluster.as_deref()?;
+        let cluster = job.cluster.as_deref().filter(|_| words::works(job))?;
         let runs = state
             .cluster(cluster)
             .is_some_and(|cluster| cluster.state == ClusterState::Running);
@@ -115,7 +115,7 @@ fn head(props: &JobViewProps, job: &Rc<Job>) -> Html {
             </div>
             <div class="gh-job-actions">
                 if !over {
-                    {Button::new("Cancel job").icon(Icon::Stop).on(words::cancel(panel, job)).busy(job.state == JobState::Cancelling).testid("job-cancel").view()}
+                    {Button::new("Stop job").icon(Icon::Stop).on(words::cancel(panel, job)).busy(job.state == JobState::Cancelling).testid("job-cancel").view()}
                 }
                 {opener(panel, &props.state, job)}
                 {notebook(tab, job)}
@@ -141,7 +141,7 @@ fn head(props: &JobViewProps, job: &Rc<Job>) -> Html {
                     <span data-testid="job-doing">{doing.clone()}</span>
                 }
                 <span>{words::kind(work.kind)}{if file.is_empty() { html! {} } else { html! { <>{" "}<bdi>{file.to_owned()}</bdi></> } }}</span>
-                <span class="gh-ellipsis">{"on "}<bdi data-testid="job-place">{on}</bdi></span>
+                <span class="gh-ellipsis"><bdi data-testid="job-place">{on}</bdi></span>
                 if let Some(cells) = job.cells {
                     <span data-testid="job-cells">{format!("{} of {} cells", cells.done, cells.all)}</span>
                 }
@@ -162,7 +162,7 @@ fn opener(panel: &crate::panel::context::Panel, state: &State, job: &Job) -> Htm
     let title = format!(
         "{} \u{b7} {}{recorded}",
         plots::title("status").unwrap_or_default(),
-        words::place(state, job)
+        job.name
     );
     let host = panel.host.clone();
     let open = Callback::from(move |_: MouseEvent| host.open_pane("status", &source, &title));
@@ -296,6 +296,15 @@ fn OutputView(props: &OutputViewProps) -> Html {
         let (panel, output) = (tab.panel.clone(), Rc::clone(&followed.output));
         Callback::from(move |_: MouseEvent| panel.copy(output.borrow().to_text(), "Output"))
     };
+    use_effect_with((), {
+        let scroller = scroller.clone();
+        move |()| {
+            // The form that was here had it.
+            if focus_is_lost() {
+                focus(&scroller);
+            }
+        }
+    });
     let cancelled = matches!(job.state, JobState::Cancelling | JobState::Cancelled);
     let over = job.state.is_over();
     let cells = job.cells.map(|cells| cells.all);

@@ -34,15 +34,29 @@ pub enum Rich {
 pub enum Content {
     /// A run of text of one stream.
     Text(Stream, String),
+    /// Something that was shown.
     Rich {
-        rich: Rich,
+        /// `None` where there are only words.
+        rich: Option<Rich>,
         /// The same in words.
         text: String,
         /// Names it, so that it can be shown anew.
         display: Option<String>,
     },
     /// A notebook's cell begins here; counted from 0.
-    Cell { cell: u32, source: String, done: bool },
+    Cell {
+        cell: u32,
+        source: String,
+        state: CellState,
+    },
+}
+
+/// How a notebook's cell stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellState {
+    Running,
+    Done,
+    Raised,
 }
 
 /// A piece of output.
@@ -57,7 +71,9 @@ impl Block {
     fn bytes(&self) -> usize {
         match &self.content {
             Content::Text(_, text) => text.len(),
-            Content::Rich { rich, text, .. } => text.len() + rich.data().len(),
+            Content::Rich { rich, text, .. } => {
+                text.len() + rich.as_ref().map_or(0, |rich| rich.data().len())
+            }
             Content::Cell { source, .. } => source.len(),
         }
     }
@@ -96,6 +112,13 @@ impl Rich {
     }
 }
 
+/// What was shown, in words: its source where it has no plainer form.
+fn words(data: &BTreeMap<String, String>) -> String {
+    let forms = ["text/markdown", "text/latex", "application/json", "text/plain"];
+    let found = forms.iter().find_map(|form| data.get(*form));
+    found.cloned().unwrap_or_default()
+}
+
 /// Everything that a job has said so far.
 #[derive(Default)]
 pub struct Output {
@@ -115,18 +138,20 @@ impl Output {
             JobOutput::Stdout { text } => self.text(Stream::Stdout, text),
             JobOutput::Stderr { text } => self.text(Stream::Stderr, text),
             JobOutput::Shown { data, update, id, .. } => {
-                let text = data.get("text/plain").cloned().unwrap_or_default();
-                match Rich::of(data) {
-                    _ if *update => self.update(data, id.as_deref()),
-                    Some(rich) => self.add(Content::Rich {
+                let (rich, text) = (Rich::of(data), words(data));
+                if *update {
+                    self.update(&rich, &text, id.as_deref());
+                } else if rich.is_none() && id.is_none() {
+                    self.whole(Stream::Result, &text);
+                } else {
+                    self.add(Content::Rich {
                         rich,
                         text,
                         display: id.clone(),
-                    }),
-                    None => self.whole(Stream::Result, &text),
+                    });
                 }
             }
-            JobOutput::Cell { ended: true, .. } => self.end_cell(),
+            JobOutput::Cell { ended: true, .. } => self.cell_is(CellState::Done),
             // What is no notebook is one cell, which is shown as the job's code.
             JobOutput::Cell { source: None, .. } => {}
             JobOutput::Cell {
@@ -136,7 +161,7 @@ impl Output {
             } => self.add(Content::Cell {
                 cell: *cell,
                 source: source.clone(),
-                done: false,
+                state: CellState::Running,
             }),
             JobOutput::Error {
                 name,
@@ -148,6 +173,7 @@ impl Output {
                 } else {
                     self.whole(Stream::Error, &traceback.join("\n"));
                 }
+                self.cell_is(CellState::Raised);
             }
             JobOutput::End { .. } => {}
         }
@@ -210,10 +236,8 @@ impl Output {
         self.drop_surplus();
     }
 
-    /// Shows something anew where it was shown; text, such as a progress bar's, would only repeat itself.
-    fn update(&mut self, data: &BTreeMap<String, String>, id: Option<&str>) {
-        let Some(new) = Rich::of(data) else { return };
-        let words = data.get("text/plain").cloned().unwrap_or_default();
+    /// Shows something anew where it was shown.
+    fn update(&mut self, rich: &Option<Rich>, text: &str, id: Option<&str>) {
         for block in &mut self.blocks {
             match &block.content {
                 Content::Rich { display, .. } if display.is_some() && display.as_deref() == id => {}
@@ -222,8 +246,8 @@ impl Output {
             let next = Block {
                 id: block.id,
                 content: Content::Rich {
-                    rich: new.clone(),
-                    text: words.clone(),
+                    rich: rich.clone(),
+                    text: text.to_owned(),
                     display: id.map(str::to_owned),
                 },
             };
@@ -233,13 +257,15 @@ impl Output {
         self.drop_surplus();
     }
 
-    fn end_cell(&mut self) {
+    /// How the cell stands that runs. One that raised stays so when it ends.
+    fn cell_is(&mut self, now: CellState) {
         let mut cells = self.blocks.iter_mut().rev();
         let last = cells.find(|block| matches!(block.content, Content::Cell { .. }));
         if let Some(last) = last
-            && let Content::Cell { done, .. } = &mut Rc::make_mut(last).content
+            && let Content::Cell { state, .. } = &mut Rc::make_mut(last).content
+            && *state == CellState::Running
         {
-            *done = true;
+            *state = now;
         }
     }
 
@@ -462,7 +488,7 @@ mod tests {
         let rich: Vec<_> = output
             .blocks()
             .filter_map(|block| match &block.content {
-                Content::Rich { rich, .. } => Some(rich.clone()),
+                Content::Rich { rich, .. } => rich.clone(),
                 _ => None,
             })
             .collect();
@@ -491,11 +517,52 @@ mod tests {
         let cells: Vec<_> = output
             .blocks()
             .filter_map(|block| match &block.content {
-                Content::Cell { source, done, .. } => Some((source.as_str(), *done)),
+                Content::Cell { source, state, .. } => Some((source.as_str(), *state)),
                 _ => None,
             })
             .collect();
-        assert_eq!(cells, [("cell 0", true), ("cell 1", false)]);
+        assert_eq!(
+            cells,
+            [("cell 0", CellState::Done), ("cell 1", CellState::Running)]
+        );
         assert_eq!(output.to_text(), "said\nsaid\n");
+    }
+
+    #[test]
+    fn words_that_are_shown_anew_take_their_place() {
+        let mut output = Output::default();
+        for (words, update) in [("0 %", false), ("99 %", true)] {
+            output.push(&JobOutput::Shown {
+                data: [("text/plain".to_owned(), words.to_owned())].into(),
+                result: false,
+                id: Some("bar".into()),
+                update,
+            });
+        }
+        assert_eq!(output.to_text(), "99 %");
+        output.push(&shown("text/markdown", "# Title", None, false));
+        assert_eq!(output.to_text(), "99 %\n# Title\n");
+    }
+
+    #[test]
+    fn a_cell_that_raised_stays_so() {
+        let mut output = Output::default();
+        let cell = |ended| JobOutput::Cell {
+            cell: 0,
+            ended,
+            source: Some("1 / 0".into()),
+        };
+        output.push(&cell(false));
+        output.push(&JobOutput::Error {
+            name: "E".into(),
+            value: String::new(),
+            traceback: Vec::new(),
+        });
+        output.push(&cell(true));
+        let state = output.blocks().find_map(|block| match block.content {
+            Content::Cell { state, .. } => Some(state),
+            _ => None,
+        });
+        assert_eq!(state, Some(CellState::Raised));
     }
 }

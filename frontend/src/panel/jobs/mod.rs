@@ -68,7 +68,7 @@ pub fn Jobs(props: &JobsProps) -> Html {
 
 /// One line of the list; `on` is the cluster's title.
 fn job_row(panel: &Panel, job: &Rc<Job>, on: String, open: Callback<MouseEvent>) -> Html {
-    let cancel = Button::new("Cancel job")
+    let cancel = Button::new("Stop job")
         .only_icon(Icon::Stop)
         .tone(Tone::Danger)
         .on(words::cancel(panel, job))

@@ -182,3 +182,55 @@ fn a_refusal_goes_to_the_field_it_names() {
         Some("no")
     );
 }
+
+#[test]
+fn a_fresh_cluster_can_have_the_workers_that_are_waited_for() {
+    let with = |mode, workers: &str, wait_for: &str| {
+        let mut draft = JobDraft {
+            code: "1".into(),
+            place: PlaceKind::Fresh,
+            wait_for: wait_for.into(),
+            ..JobDraft::default()
+        };
+        draft.fresh.scale = ScaleDraft {
+            mode,
+            workers: workers.into(),
+            minimum: "0".into(),
+            maximum: workers.into(),
+        };
+        draft.accept(Some(&options()), None).is_ok()
+    };
+    for mode in [ScaleMode::Manual, ScaleMode::Adaptive] {
+        assert!(with(mode, "2", "2") && with(mode, "1", ""));
+        assert!(!with(mode, "2", "3") && !with(mode, "0", ""));
+    }
+}
+
+#[test]
+fn a_parameter_that_was_emptied_is_left_alone() {
+    let parameter = Parameter {
+        name: "when".into(),
+        code: "now()".into(),
+        ..Parameter::default()
+    };
+    let file = JobFile {
+        kind: WorkKind::Notebook,
+        parameters: vec![parameter],
+        ..JobFile::default()
+    };
+    let mut draft = JobDraft {
+        kind: Kind::File,
+        path: "a.ipynb".into(),
+        file: Some(Rc::new(file)),
+        ..JobDraft::default()
+    };
+    draft.parameters.set("when", Draft::Text(" ".into()));
+    assert!(
+        draft
+            .accept(None, None)
+            .expect("it passes")
+            .work
+            .parameters
+            .is_empty()
+    );
+}
