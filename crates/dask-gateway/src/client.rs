@@ -15,8 +15,12 @@ use crate::request::{Requester, Sent};
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Between two looks at a cluster that ends.
-const LOOK: Duration = Duration::from_millis(250);
+/// Gateways answer who waits for a cluster after 20 s at the latest.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// Between two looks at a cluster that ends: a twentieth of the time that it has taken by then, within these bounds.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const LAST_LOOK: Duration = Duration::from_millis(500);
 
 /// A user's connection to a gateway. Cheap to clone; clones share the cookie jar, so that logging in happens once.
 #[derive(Clone, Debug)]
@@ -112,7 +116,24 @@ impl GatewayClient {
     /// One cluster, in whatever state.
     pub async fn get(&self, name: &str) -> Result<ClusterReport, GatewayError> {
         let answer = self.read(&cluster_path(name, "")?).await?;
-        ClusterReport::parse(&answer).map_err(|reason| {
+        self.report(&answer)
+    }
+
+    /// One cluster, as soon as it does not start any more, or after as long as the gateway lets its callers wait (20 s, if at
+    /// all): then it may still be pending.
+    pub async fn started(&self, name: &str) -> Result<ClusterReport, GatewayError> {
+        let path = cluster_path(name, "?wait")?;
+        let sent = Sent {
+            method: Method::GET,
+            path: &path,
+            body: None,
+            timeout: WAIT_TIMEOUT,
+        };
+        self.report(&self.requester.send(sent).await?)
+    }
+
+    fn report(&self, answer: &Value) -> Result<ClusterReport, GatewayError> {
+        ClusterReport::parse(answer).map_err(|reason| {
             self.requester
                 .bad_answer(&format!("the report on a cluster can't be read, {reason}"))
         })
@@ -139,7 +160,8 @@ impl GatewayClient {
     /// Asks for the end of a cluster and waits until it is over, at most `patience`. Whether it is; one that the gateway does
     /// not know is, too. A gateway that does not answer for a moment is asked again.
     pub async fn end(&self, name: &str, patience: Duration) -> Result<bool, GatewayError> {
-        let give_up = Instant::now() + patience;
+        let began = Instant::now();
+        let give_up = began + patience;
         self.delete(name).await?;
         loop {
             let late = Instant::now() >= give_up;
@@ -150,7 +172,9 @@ impl GatewayClient {
                 Err(GatewayError::NotFound { .. }) => return Ok(true),
                 Err(error) if late => return Err(error),
                 Ok(_) if late => return Ok(false),
-                Ok(_) | Err(_) => tokio::time::sleep(LOOK).await,
+                Ok(_) | Err(_) => {
+                    tokio::time::sleep((began.elapsed() / 20).clamp(FIRST_LOOK, LAST_LOOK)).await;
+                }
             }
         }
     }

@@ -273,6 +273,22 @@ async fn https_is_spoken() {
 }
 
 #[tokio::test]
+async fn the_gateway_says_when_a_cluster_has_started() {
+    let server = MockServer::start().await;
+    let report =
+        json!({"name": "c1", "status": "RUNNING", "start_time": 1, "stop_time": null, "options": {}});
+    Mock::given(method("GET"))
+        .and(path(format!("{ROOT}c1")))
+        .and(query_param("wait", ""))
+        .respond_with(ResponseTemplate::new(200).set_body_json(report))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let started = client(&server).started("c1").await.unwrap();
+    assert_eq!(started.status, ClusterStatus::Running);
+}
+
+#[tokio::test]
 async fn an_end_is_waited_for_through_a_hiccup() {
     let server = MockServer::start().await;
     let report = |status: &str| {

@@ -29,6 +29,25 @@ pub(super) struct ServerHost {
     pub(super) env: BTreeMap<String, String>,
 }
 
+impl ServerHost {
+    /// A kernel's packages; `None` where there is no such kernel.
+    async fn kernel_side(&self, kernel: Option<&str>) -> Result<Option<KernelSide>, String> {
+        let specs = self.kernels.specs().await.map_err(|error| error.to_string())?;
+        let chosen = specs.into_iter().find(|spec| match kernel {
+            Some(name) => spec.shown.name == name,
+            None => spec.shown.default,
+        });
+        let Some(listed) = chosen else { return Ok(None) };
+        let packages = self.kernels.versions_of(&listed).await;
+        Ok(Some(KernelSide {
+            name: listed.shown.display_name,
+            packages: packages
+                .map(KernelVersions::into_packages)
+                .map_err(|error| error.to_string()),
+        }))
+    }
+}
+
 impl ClusterHost for ServerHost {
     fn create(&self, request: CreateCluster, named: Named) -> BoxFuture<'_, Result<String, String>> {
         Box::pin(async move {
@@ -48,6 +67,10 @@ impl ClusterHost for ServerHost {
         Box::pin(async move { self.clusters.find(name).await.ok() })
     }
 
+    fn look_at<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Option<Cluster>> {
+        Box::pin(self.clusters.look_at(name))
+    }
+
     fn listed(&self) -> BoxFuture<'_, Result<Vec<Listed>, String>> {
         Box::pin(async move {
             self.clusters
@@ -64,6 +87,11 @@ impl ClusterHost for ServerHost {
         })
     }
 
+    fn know_kernel<'a>(&'a self, kernel: Option<&'a str>) -> BoxFuture<'a, ()> {
+        // What is wrong with it is told with the versions.
+        Box::pin(async move { self.kernel_side(kernel).await.map_or((), drop) })
+    }
+
     fn versions<'a>(
         &'a self,
         cluster: &'a str,
@@ -72,21 +100,7 @@ impl ClusterHost for ServerHost {
         Box::pin(async move {
             let inspector = self.clusters.inspector(cluster).await;
             let asked = inspector.map_err(|error| error.to_string())?.versions().await;
-            let specs = self.kernels.specs().await.map_err(|error| error.to_string())?;
-            let chosen = specs.into_iter().find(|spec| match kernel {
-                Some(name) => spec.shown.name == name,
-                None => spec.shown.default,
-            });
-            let mut side = None;
-            if let Some(listed) = chosen {
-                let packages = self.kernels.versions_of(&listed).await;
-                side = Some(KernelSide {
-                    name: listed.shown.display_name,
-                    packages: packages
-                        .map(KernelVersions::into_packages)
-                        .map_err(|error| error.to_string()),
-                });
-            }
+            let side = self.kernel_side(kernel).await?;
             Ok(versions::table(&asked.map_err(|error| error.to_string())?, side))
         })
     }

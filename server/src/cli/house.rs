@@ -233,6 +233,13 @@ impl House {
         }
     }
 
+    /// Starts a private Jupyter Server, where kernels need one, beside whatever comes next. Why it does not start is said when
+    /// a kernel is asked for.
+    pub(super) fn begin_jupyter(&self) {
+        let jupyter = self.jupyter.clone();
+        tokio::spawn(async move { jupyter.endpoint().await.map(drop) });
+    }
+
     /// Watches clusters, kernels and other servers from now on, and settles what an earlier run left.
     pub(super) async fn live(&mut self) {
         let recovering = tokio::spawn({
@@ -307,12 +314,14 @@ impl House {
                 }
             }
         }
-        if let Some(mut background) = self.background {
-            background.end_watch().await;
-            background.recovering.abort();
-        }
-        self.recordings.close().await;
-        end_private_jupyter(&self.jupyter).await;
+        let rooms = async {
+            if let Some(mut background) = self.background {
+                background.end_watch().await;
+                background.recovering.abort();
+            }
+            self.recordings.close().await;
+        };
+        tokio::join!(rooms, end_private_jupyter(&self.jupyter));
         info!("ended");
     }
 }

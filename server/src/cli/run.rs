@@ -123,6 +123,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         root: Some(std::env::current_dir().context("The current folder is not there")?),
     };
     let mut house = House::open(&args.house, name).await?;
+    house.begin_jupyter();
     let ended = tokio::select! {
         ended = async {
             house.live().await;

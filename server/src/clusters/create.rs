@@ -1,14 +1,21 @@
 //! Asking for a new cluster.
 
+use std::time::Duration;
+
+use dask_gateway::ClusterStatus;
 use futures_util::future::BoxFuture;
 use protocol::guard::LeaseTerms;
 use protocol::rest::{CreateCluster, OptionValues, Scaling};
+use tokio::time::Instant;
 use tracing::info;
 
 use super::label::check_label;
 use super::scaling::check_scaling;
 use super::{ClusterError, Clusters};
 use crate::store::StoreError;
+
+/// Who is answered sooner that a cluster still starts was not made to wait for it.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Hears the name of a new cluster.
 pub(crate) type Named = Box<dyn FnOnce(String) -> BoxFuture<'static, Result<(), StoreError>> + Send>;
@@ -100,6 +107,22 @@ impl Clusters {
         self.refresh().await;
         // Whoever asks the gateway from time to time asks more often from now on.
         self.wake();
+        let (clusters, name) = (self.clone(), name.to_owned());
+        tokio::spawn(async move { clusters.await_start(&name).await });
         Ok(())
+    }
+
+    /// Lets the gateway say when a cluster has started, where it lets its callers wait: its size is asked for then.
+    async fn await_start(&self, name: &str) {
+        loop {
+            let asked = Instant::now();
+            let starts = self.0.client.started(name).await;
+            self.refresh().await;
+            let waits = matches!(starts, Ok(report) if report.status == ClusterStatus::Pending);
+            // A gateway that answers at once lets nobody wait; the list is asked for from time to time all the same.
+            if !waits || asked.elapsed() < LEAST_WAIT {
+                return;
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::guard::Spent;
-use protocol::rest::{CreateCluster, LiveState, Scaling};
+use protocol::rest::{Cluster, CreateCluster, LiveState, Scaling};
 use tracing::warn;
 
 use super::poll::ACTIVE;
@@ -14,6 +14,9 @@ use crate::live::{Feed, Watcher};
 
 /// How long the gateway may take to end a cluster.
 const STOP_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long a scheduler may take to tell its workers.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a scheduler may take to tell what it did last.
 const CATCH_UP_LIMIT: Duration = Duration::from_secs(3);
@@ -52,15 +55,28 @@ impl Clusters {
         self.usage().currency
     }
 
+    /// One cluster with its workers as its scheduler tells them now, for who waits for them; `None` where there is none.
+    pub(crate) async fn look_at(&self, name: &str) -> Option<Cluster> {
+        let feed = self.reached(name);
+        if let Some(feed) = feed {
+            // One that is too busy to answer has its last word told.
+            tokio::time::timeout(LOOK_LIMIT, feed.asked_anew()).await.ok();
+            self.publish_now(true);
+        }
+        self.find(name).await.ok()
+    }
+
+    /// The live data of a cluster whose scheduler answers.
+    fn reached(&self, name: &str) -> Option<Arc<Feed>> {
+        let feed = self.book().watchers.get(name).map(Watcher::feed)?;
+        let state = feed.health().borrow().state;
+        matches!(state, LiveState::Live | LiveState::Busy).then_some(feed)
+    }
+
     /// Waits until what the cluster did by now is taken in and can be read where it is recorded, for a few seconds at most, and
     /// counts what it used. One whose scheduler is not reached has nothing to tell.
     pub(crate) async fn catch_up(&self, name: &str) {
-        let feed = self.book().watchers.get(name).map(Watcher::feed);
-        let reached = |feed: &Arc<Feed>| {
-            let state = feed.health().borrow().state;
-            matches!(state, LiveState::Live | LiveState::Busy)
-        };
-        if let Some(feed) = feed.filter(reached)
+        if let Some(feed) = self.reached(name)
             && tokio::time::timeout(CATCH_UP_LIMIT, feed.caught_up())
                 .await
                 .is_err()

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use dask_gateway::{ClusterReport, ClusterStatus, GatewayError, Listing};
 use protocol::events::{Figures, NoticeLevel};
+use protocol::live::Health;
 use protocol::names::title;
-use protocol::rest::{GatewayKind, GatewayState, GatewayStatus, Scaling};
+use protocol::rest::{GatewayKind, GatewayState, GatewayStatus, LiveState, Scaling};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use tracing::{info, warn};
 
 use super::{Clusters, gone, view, waiting};
 use crate::embedded::{Embedded, EmbeddedState};
-use crate::live::{Target, Watcher};
+use crate::live::{Feed, Target, Watcher};
 
 /// While something starts or stops, while a panel is open, and otherwise.
 const SOON: Duration = Duration::from_millis(300);
@@ -326,6 +327,7 @@ impl Clusters {
                         let label = book.remembered.get(name).and_then(|note| note.label.clone());
                         let tap = self.0.recordings.record(name, label);
                         let watcher = Watcher::start(target, self.0.live, self.0.dirty.clone(), tap);
+                        tokio::spawn(self.clone().wake_when_lost(watcher.feed(), watcher.ended()));
                         book.watchers.insert(name.clone(), watcher);
                     }
                     Err(error) => {
@@ -359,6 +361,23 @@ impl Clusters {
         });
         book.reports = reports;
         (to_scale, ended)
+    }
+}
+
+impl Clusters {
+    /// Asks the gateway what became of a cluster as soon as its scheduler is lost.
+    async fn wake_when_lost(self, feed: Arc<Feed>, ended: CancellationToken) {
+        let mut health = feed.health();
+        let is_lost = |health: &Health| health.state == LiveState::Lost;
+        let wake = async {
+            while health.wait_for(is_lost).await.is_ok() {
+                self.wake();
+                if health.wait_for(|health| !is_lost(health)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        ended.run_until_cancelled(wake).await;
     }
 }
 

@@ -87,10 +87,10 @@ class EmbeddedBackend(UnsafeLocalBackend):
                 break
             with suppress(ProcessLookupError):
                 os.kill(pid, sig)
-            for _ in range(timeout * 20):
+            for _ in range(timeout * 50):
                 if not belongs(pid):
                     break
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.02)
         else:
             if belongs(pid):
                 self.log.warning("Failed to stop process %d", pid)

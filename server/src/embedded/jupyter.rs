@@ -26,7 +26,7 @@ const MISSING: i32 = 97;
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often a starting server is looked at.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(20);
 
 /// How long the server may take to end by itself.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
@@ -296,17 +296,37 @@ fn alive(running: &mut Option<Running>) -> Option<&Running> {
     running.as_ref()
 }
 
-/// SIGTERM lets Jupyter shut its kernels down; its group is killed where that takes too long.
+/// Asked to, Jupyter shuts its kernels down and ends; its group is killed where that takes too long.
 async fn stop(mut server: Running) {
-    signal(server.group, Signal::TERM);
-    if tokio::time::timeout(STOP_LIMIT, server.child.wait())
-        .await
-        .is_err()
-    {
+    let asked = ask_to_end(&server.url, &server.token);
+    let ended = async {
+        tokio::select! {
+            biased;
+            _ = server.child.wait() => return,
+            cleaned_up = asked => {
+                signal(server.group, if cleaned_up { Signal::KILL } else { Signal::TERM });
+            }
+        }
+        server.child.wait().await.ok();
+    };
+    if tokio::time::timeout(STOP_LIMIT, ended).await.is_err() {
         warn!("the private Jupyter Server did not end in time and is killed");
         signal(server.group, Signal::KILL);
         server.child.wait().await.ok();
     }
+}
+
+/// Asks a running server to end. True where its kernels and files are gone by now: then its exit is not worth a wait, in which
+/// its sockets linger for a second over words to kernels that are not there any more.
+async fn ask_to_end(url: &str, token: &str) -> bool {
+    let Ok(http) = crate::outbound::client(&dask_gateway::HttpProxy::Off) else {
+        return false;
+    };
+    let asked = http
+        .post(format!("{url}api/shutdown"))
+        .header(http::header::AUTHORIZATION, format!("token {token}"))
+        .send();
+    asked.await.is_ok_and(|answer| answer.status().is_success())
 }
 
 fn signal(group: Option<Pid>, signal: Signal) {

@@ -7,6 +7,10 @@ import threading
 
 MISSING = 97  # exit status: jupyter_server can't be imported
 
+# jsonschema imports it where it is there, to check addresses with letters beyond ASCII, of which nothing here has any. It
+# makes a grammar then: two thirds of the time until Jupyter answers.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 try:
     from jupyter_server.serverapp import main
 except ImportError as error:

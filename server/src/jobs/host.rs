@@ -24,11 +24,17 @@ pub trait ClusterHost: Send + Sync {
     /// One cluster as the panel shows it; `None` where there is none.
     fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Option<Cluster>>;
 
+    /// As [`ClusterHost::find`], with the workers that its scheduler has now.
+    fn look_at<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Option<Cluster>>;
+
     /// What the gateway lists of this user that is not over.
     fn listed(&self) -> BoxFuture<'_, Result<Vec<Listed>, String>>;
 
     /// Asks for a cluster's end and waits until the gateway says that it is over. One that is not there is.
     fn stop<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), String>>;
+
+    /// Looks at a kernel's packages, so that [`ClusterHost::versions`] has them for the next seconds.
+    fn know_kernel<'a>(&'a self, kernel: Option<&'a str>) -> BoxFuture<'a, ()>;
 
     /// A cluster's packages and a kernel's side by side. That there is no such kernel is for others to say: then its column
     /// is missing.

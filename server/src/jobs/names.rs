@@ -8,8 +8,8 @@ use super::step::Step;
 const STEPS: [(Step, &str); 9] = [
     (Step::Queued, "queued"),
     (Step::AskCluster, "ask_cluster"),
-    (Step::AwaitCluster, "await_cluster"),
     (Step::StartKernel, "start_kernel"),
+    (Step::AwaitCluster, "await_cluster"),
     (Step::Execute, "execute"),
     (Step::Close, "close"),
     (Step::StopClusters, "stop_clusters"),

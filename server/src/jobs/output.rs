@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::jobs::{JobOutput, JobState, WorkKind};
+use protocol::jobs::{Job, JobOutput, JobState, WorkKind};
 use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
-use tokio::sync::mpsc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
 use tracing::warn;
 
 use super::Inner;
@@ -225,6 +226,7 @@ async fn forward(jobs: &Inner, id: &str, messages: &mpsc::Sender<JobOutput>) -> 
     let mut attempt = 1;
     let mut reader = Reader::new(jobs.output_path(id, attempt));
     let mut ended = false;
+    let mut events = jobs.events.subscribe();
     loop {
         // Asked before the file is read to its end, so that nothing written before the end is missed.
         let (newest, over) = standing(jobs, id).await;
@@ -255,7 +257,20 @@ async fn forward(jobs: &Inner, id: &str, messages: &mpsc::Sender<JobOutput>) -> 
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
+            () = is_over(&mut events, id) => {}
             () = messages.closed() => return Ok(()),
+        }
+    }
+}
+
+/// Ends when it is told that the job is over.
+async fn is_over(events: &mut broadcast::Receiver<Job>, id: &str) {
+    loop {
+        match events.recv().await {
+            Ok(job) if job.id == id && job.state.is_over() => return,
+            // The file and the store are looked at from time to time all the same.
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }
@@ -353,6 +368,7 @@ async fn standing(jobs: &Inner, id: &str) -> (u32, Option<(JobState, Option<Stri
 mod tests {
     use std::io::Write;
 
+    use super::super::record::job;
     use super::*;
 
     async fn all(reader: &mut Reader) -> Vec<Line> {
@@ -422,6 +438,24 @@ mod tests {
             all(&mut reader).await,
             [lost("a line too long to show"), out("after")]
         );
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_job_itself_counts() {
+        let (events, mut heard) = broadcast::channel(2);
+        let told = |id: &str, state| Job { state, ..job(id, 1) };
+        for (id, state) in [
+            ("lagged", JobState::Queued),
+            ("1", JobState::Running),
+            ("2", JobState::Succeeded),
+            ("1", JobState::Cancelling),
+        ] {
+            events.send(told(id, state)).unwrap();
+        }
+        let early = tokio::time::timeout(Duration::from_millis(20), is_over(&mut heard, "1")).await;
+        assert!(early.is_err());
+        events.send(told("1", JobState::Cancelled)).unwrap();
+        is_over(&mut heard, "1").await;
     }
 
     #[tokio::test]

@@ -121,7 +121,7 @@ impl Records {
         .await
     }
 
-    /// The job has this cluster from now on.
+    /// The job has this cluster from now on, and a kernel will be asked for.
     pub(super) async fn on_cluster(
         &self,
         id: &str,
@@ -132,7 +132,7 @@ impl Records {
         self.update(id, move |db, id| {
             db.execute(
                 "UPDATE jobs SET cluster = ?2, cluster_label = ?3, step = ?4 WHERE id = ?1",
-                params![id, cluster, label, Step::AwaitCluster],
+                params![id, cluster, label, Step::StartKernel],
             )
         })
         .await
@@ -160,13 +160,13 @@ impl Records {
         .await
     }
 
-    /// The kernel is known, and code will be sent to it.
-    pub(super) async fn execute(&self, id: &str, ids: &KernelIds) -> Result<Option<Record>, StoreError> {
+    /// The kernel is known, and the cluster will be waited for.
+    pub(super) async fn has_kernel(&self, id: &str, ids: &KernelIds) -> Result<Option<Record>, StoreError> {
         let ids = ids.clone();
         self.update(id, move |db, id| {
             db.execute(
                 "UPDATE jobs SET step = ?2, session_id = ?3, kernel_id = ?4 WHERE id = ?1",
-                params![id, Step::Execute, ids.session, ids.kernel],
+                params![id, Step::AwaitCluster, ids.session, ids.kernel],
             )
         })
         .await

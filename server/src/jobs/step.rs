@@ -9,15 +9,15 @@ pub enum Step {
     Queued,
     /// A cluster of its own is asked for. It may exist: [`super::owned`] says how it is found.
     AskCluster,
-    /// The cluster's name is stored; it and its workers are waited for.
-    AwaitCluster,
-    /// A kernel is asked for. It may exist: its session's path names the job.
+    /// The cluster's name is stored, and a kernel is asked for. It may exist: its session's path names the job.
     StartKernel,
+    /// The kernel is known; the cluster and its workers are waited for.
+    AwaitCluster,
     /// The prelude and the code are sent to the kernel, which needs nobody from then on.
     Execute,
-    /// The outcome is known; the kernel is being shut down.
+    /// The outcome is known; the kernel is being shut down, and beside it the clusters that belong to the job.
     Close,
-    /// The kernel is gone; the clusters that belong to the job are being stopped.
+    /// The kernel is gone; clusters that its code made until then, or that did not stop, are being stopped.
     StopClusters,
     /// Nothing of it runs any more; what remains of it is being written.
     Keep,

@@ -8,6 +8,15 @@ impl Feed {
     /// Ends when everything that the scheduler did by now is taken in, and can be read from the disk where it is recorded.
     /// Does not end while the scheduler does not answer.
     pub async fn caught_up(&self) {
+        self.asked_anew().await;
+        if let Some(written) = self.archive.as_ref().and_then(|archive| archive.written()) {
+            // A recorder that ended has written what it had.
+            written.await.ok();
+        }
+    }
+
+    /// Ends when the scheduler told its workers and its tasks as they are now. Does not end while it does not answer.
+    pub async fn asked_anew(&self) {
         let now = Instant::now();
         let mut heard = self.heard.subscribe();
         self.ask_again.notify_one();
@@ -16,10 +25,6 @@ impl Feed {
             .wait_for(|heard| heard.is_some_and(|began| began >= now))
             .await
             .ok();
-        if let Some(written) = self.archive.as_ref().and_then(|archive| archive.written()) {
-            // A recorder that ended has written what it had.
-            written.await.ok();
-        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use protocol::jobs::{JobState, PlaceKind};
-use tracing::{info, warn};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
 
 use super::super::fault::{self, Moment};
 use super::super::host::Host;
@@ -30,13 +31,14 @@ impl Run<'_> {
             }
             fault::at(Step::Close, Moment::Before);
             self.note_end_on_cluster().await;
-            self.end_kernel().await;
+            self.tell_stop().await;
+            tokio::join!(self.end_kernel(), self.stop_clusters(1));
             fault::at(Step::Close, Moment::After);
         }
         if step <= Step::StopClusters {
             self.note_step(Step::StopClusters).await;
             fault::at(Step::StopClusters, Moment::Before);
-            self.stop_clusters().await;
+            self.stop_clusters(STOP_ATTEMPTS).await;
             fault::at(Step::StopClusters, Moment::After);
         }
         if outcome.state == JobState::Failed && self.begins_again().await {
@@ -96,7 +98,7 @@ impl Run<'_> {
     }
 
     /// Ends the job's kernel, found by its session's path where its name is not known.
-    async fn end_kernel(&mut self) {
+    async fn end_kernel(&self) {
         // Where nothing was ever asked of Jupyter, none is started now.
         if self.job.started_at.is_none() || !self.jobs.jupyter.may_hold_kernels().await {
             return;
@@ -110,8 +112,11 @@ impl Run<'_> {
         }
     }
 
-    async fn try_end_kernel(&mut self) -> Result<(), Stop> {
-        let client = self.client().await?;
+    async fn try_end_kernel(&self) -> Result<(), Stop> {
+        let client = match &self.client {
+            Some(client) => client.clone(),
+            None => self.connect().await?,
+        };
         let ids = match &self.kernel {
             Some(ids) => Some(ids.clone()),
             None => client.find_session(&self.session_path()).await?,
@@ -122,10 +127,22 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Stops the clusters that belong to the job.
-    async fn stop_clusters(&mut self) {
+    async fn tell_stop(&mut self) {
+        if self
+            .jobs
+            .owned
+            .of(&self.job.id)
+            .await
+            .is_ok_and(|asked| !asked.is_empty())
+        {
+            self.tell("Shuts its cluster down").await.ok();
+        }
+    }
+
+    /// Stops the clusters that belong to the job, asking so often.
+    async fn stop_clusters(&self, attempts: u32) {
         let Some(host) = self.jobs.host() else { return };
-        for attempt in 1..=STOP_ATTEMPTS {
+        for attempt in 1..=attempts {
             let left = match self.jobs.owned.of(&self.job.id).await {
                 Ok(asked) => asked,
                 Err(error) => return warn!(job = self.job.id, %error, "a job's clusters can't be looked for"),
@@ -133,14 +150,13 @@ impl Run<'_> {
             if left.is_empty() {
                 return;
             }
-            self.tell("Shuts its cluster down").await.ok();
             let stops = left.iter().map(|asked| self.stop_cluster(&host, asked));
             let failed = futures_util::future::join_all(stops).await;
             let Some(error) = failed.into_iter().find_map(Result::err) else {
                 return;
             };
             warn!(job = self.job.id, %error, attempt, "a job's cluster was not shut down");
-            if self.jobs.closing.is_cancelled() {
+            if attempt == attempts || self.jobs.closing.is_cancelled() {
                 return;
             }
             tokio::time::sleep(STOP_PAUSE).await;
@@ -151,7 +167,15 @@ impl Run<'_> {
         if let Some(name) = self.search(host, asked).await? {
             // What it did last would be gone with it.
             host.catch_up(&name).await;
+            let asked = Instant::now();
             host.stop(&name).await.map_err(Stop::Failed)?;
+            let took_s = asked.elapsed().as_secs_f64();
+            debug!(
+                job = self.job.id,
+                cluster = name,
+                took_s,
+                "a job's cluster is over"
+            );
         }
         Ok(self.jobs.owned.done(asked.id).await?)
     }

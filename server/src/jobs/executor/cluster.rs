@@ -6,35 +6,51 @@ use protocol::jobs::{OnMismatch, PlaceKind};
 use protocol::rest::{Cluster, ClusterState, CreateCluster, MAX_LABEL};
 use protocol::versions::Agreement;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::super::host::Host;
 use super::super::owned::Asked;
 use super::super::request::{own_cluster, shorten};
 use super::super::step::Step;
+use super::watch::next_event;
 use super::{Run, Stop};
 use crate::clock::now_ms;
+use crate::jobs::channels::Channels;
 use crate::jobs::fault::{self, Moment};
 
 /// How long a fresh cluster and its workers may take where nothing else was said.
 const WAIT_LIMIT: Duration = Duration::from_secs(600);
 
-/// Between two looks at a cluster that starts.
-const LOOK: Duration = Duration::from_millis(250);
+/// Between two looks at a cluster that starts: a twentieth of the time that it has taken by then, within these bounds.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const LAST_LOOK: Duration = Duration::from_millis(500);
 
 impl Run<'_> {
-    /// Sees to it that the job has its cluster, with as many workers as it wants.
+    /// Sees to it that the job has its cluster, which may still start.
     pub(super) async fn find_cluster(&mut self, step: Step) -> Result<(), Stop> {
-        let place = &self.job.request.place;
-        match place.kind {
-            PlaceKind::None => return Ok(()),
-            // The kernel says whether it is there.
-            PlaceKind::Cluster if self.jobs.host().is_none() => return Ok(()),
-            PlaceKind::Cluster => {}
-            PlaceKind::Fresh if self.job.cluster.is_none() => self.ask_for_cluster(step).await?,
-            PlaceKind::Fresh => {}
+        if !self.has_cluster() {
+            return Ok(());
         }
-        self.await_cluster().await
+        if self.job.request.place.kind == PlaceKind::Fresh && self.job.cluster.is_none() {
+            self.ask_for_cluster(step).await?;
+        }
+        // For one that is over no kernel is started.
+        let (host, name) = (self.host()?, self.cluster_name()?);
+        standing(host.find(&name).await.as_ref(), &name, 0).map(drop)
+    }
+
+    /// Whether there is a cluster to wait for. Where nothing here runs clusters, the kernel says whether the job's is there.
+    fn has_cluster(&self) -> bool {
+        match self.job.request.place.kind {
+            PlaceKind::None => false,
+            PlaceKind::Cluster => self.jobs.host().is_some(),
+            PlaceKind::Fresh => true,
+        }
+    }
+
+    fn cluster_name(&self) -> Result<String, Stop> {
+        let name = self.job.cluster.clone();
+        name.ok_or_else(|| Stop::Failed("The job has no cluster. Run it again.".into()))
     }
 
     async fn ask_for_cluster(&mut self, step: Step) -> Result<(), Stop> {
@@ -157,20 +173,27 @@ impl Run<'_> {
         self.stored(record)
     }
 
-    /// Waits for the cluster and its workers.
-    async fn await_cluster(&mut self) -> Result<(), Stop> {
-        let host = self.host()?;
+    /// Waits for the cluster and its workers. The kernel's channels are listened to meanwhile, and dropped where they close:
+    /// Jupyter closes those of whoever does not answer it.
+    pub(super) async fn await_cluster(&mut self, channels: &mut Option<Channels>) -> Result<(), Stop> {
+        if !self.has_cluster() {
+            return Ok(());
+        }
+        let (host, name) = (self.host()?, self.cluster_name()?);
+        // An interpreter is run for it: beside the wait, not after it.
+        tokio::spawn({
+            let (host, kernel) = (host.clone(), self.job.request.kernel.clone());
+            async move { host.know_kernel(kernel.as_deref()).await }
+        });
         let place = &self.job.request.place;
         let own = place.kind == PlaceKind::Fresh;
         let limit = place.wait_limit_s.map_or(WAIT_LIMIT, Duration::from_secs);
         let wanted = place.wait_for.unwrap_or(u32::from(own));
-        let give_up = Instant::now() + limit;
-        let Some(name) = self.job.cluster.clone() else {
-            return Err(Stop::Failed("The job has no cluster. Run it again.".into()));
-        };
+        let began = Instant::now();
+        let give_up = began + limit;
         fault::at(Step::AwaitCluster, Moment::Before);
         loop {
-            let cluster = host.find(&name).await;
+            let cluster = host.look_at(&name).await;
             let doing = match standing(cluster.as_ref(), &name, wanted)? {
                 None => break,
                 Some(doing) => doing,
@@ -182,11 +205,22 @@ impl Run<'_> {
                 )));
             }
             self.tell(&doing).await?;
-            tokio::select! {
-                () = self.cancel.cancelled() => return Err(Stop::Cancelled),
-                () = tokio::time::sleep(LOOK) => {}
+            let look = Instant::now() + (began.elapsed() / 20).clamp(FIRST_LOOK, LAST_LOOK);
+            loop {
+                tokio::select! {
+                    () = self.cancel.cancelled() => return Err(Stop::Cancelled),
+                    event = next_event(channels) => if event.is_none() {
+                        *channels = None;
+                    },
+                    () = tokio::time::sleep_until(look) => break,
+                }
             }
         }
+        debug!(
+            job = self.job.id,
+            waited_s = began.elapsed().as_secs_f64(),
+            "a job's kernel and cluster are there"
+        );
         fault::at(Step::AwaitCluster, Moment::After);
         self.compare(&host, &name).await
     }

@@ -7,10 +7,11 @@ mod keep;
 mod tests;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use protocol::jobs::{Job, JobState, PlaceKind, WorkKind};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::keep::{NOTEBOOK, REPORT};
@@ -30,6 +31,7 @@ use crate::clock::now_ms;
 use crate::store::StoreError;
 
 const PRELUDE: &str = include_str!("../prelude.py");
+const WARM_UP: &str = include_str!("../warm_up.py");
 
 /// Bytes of output that are kept of a job: more than anybody reads, and less than a disk.
 const OUTPUT_LIMIT: u64 = 1 << 30;
@@ -144,7 +146,17 @@ impl Run<'_> {
                 () = cancel.cancelled() => return Err(Stop::Cancelled),
                 client = self.client() => client?,
             };
-            Some(self.begin(&client, &plan).await?)
+            let mut channels = Some(self.start_kernel(&client).await?);
+            self.await_cluster(&mut channels).await?;
+            let channels = match channels {
+                Some(channels) => channels,
+                // Its kernel may have been culled while the cluster started: asking again gives the same one, or a new one.
+                None => self.start_kernel(&client).await?,
+            };
+            let sent = self.begin(channels, &plan).await?;
+            // How long it may take until the code begins counts from now.
+            health = Health::new();
+            Some(sent)
         };
         self.watch(reader, health, channels).await
     }
@@ -205,20 +217,23 @@ impl Run<'_> {
         if let Some(client) = &self.client {
             return Ok(client.clone());
         }
-        let client = JupyterClient::new(self.jobs.http.clone(), self.jobs.jupyter.endpoint().await?);
+        let client = self.connect().await?;
         Ok(self.client.insert(client).clone())
     }
 
-    /// Starts the kernel and sends it all it needs.
-    async fn begin(&mut self, client: &JupyterClient, plan: &Plan) -> Result<(Channels, Requests), Stop> {
+    async fn connect(&self) -> Result<JupyterClient, Stop> {
+        let endpoint = self.jobs.jupyter.endpoint().await?;
+        Ok(JupyterClient::new(self.jobs.http.clone(), endpoint))
+    }
+
+    /// Starts the kernel, which makes itself ready for the cluster.
+    async fn start_kernel(&mut self, client: &JupyterClient) -> Result<Channels, Stop> {
         let jobs = self.jobs;
         let prepared = jobs
             .records
             .prepare(&self.job.id, Step::StartKernel, now_ms())
             .await?;
         self.stored(prepared)?;
-        let output = jobs.output_path(&self.job.id, self.job.attempt);
-        make_folder(&output).await?;
         fault::at(Step::StartKernel, Moment::Before);
         // Not raced against a cancellation: a kernel whose name we never learn is harder to end.
         let started = client
@@ -227,12 +242,30 @@ impl Run<'_> {
         fault::at(Step::StartKernel, Moment::After);
         let ids = started?;
         self.kernel = Some(ids.clone());
-        self.stored(jobs.records.execute(&self.job.id, &ids).await?)?;
-
+        self.stored(jobs.records.has_kernel(&self.job.id, &ids).await?)?;
         let mut channels = tokio::select! {
             () = self.cancel.cancelled() => return Err(Stop::Cancelled),
             channels = Channels::open(client, &ids.kernel) => channels?,
         };
+        if self.job.request.place.kind != PlaceKind::None {
+            let parameters = json!({ "environment": self.environment(), "folder": self.absolute_folder() });
+            channels
+                .execute(&cell(WARM_UP, &parameters), false, false)
+                .await?;
+        }
+        Ok(channels)
+    }
+
+    /// Sends the kernel all it needs.
+    async fn begin(&mut self, mut channels: Channels, plan: &Plan) -> Result<(Channels, Requests), Stop> {
+        let jobs = self.jobs;
+        let prepared = jobs
+            .records
+            .prepare(&self.job.id, Step::Execute, now_ms())
+            .await?;
+        self.stored(prepared)?;
+        let output = jobs.output_path(&self.job.id, self.job.attempt);
+        make_folder(&output).await?;
         self.note_begin_on_cluster().await;
         fault::at(Step::Execute, Moment::Before);
         // All at once: the kernel goes on by itself should we end in between.
@@ -247,14 +280,25 @@ impl Run<'_> {
         Ok((channels, Requests { prelude, code }))
     }
 
-    /// The cell that comes before the code. It keeps to a namespace of its own.
-    fn prelude(&self, output: &Path, plan: &Plan) -> String {
-        let request = &self.job.request;
+    /// Variables that the job's kernel has beside its own.
+    fn environment(&self) -> BTreeMap<String, String> {
         let mut environment = self
             .jobs
             .host()
             .map_or_else(Default::default, |host| host.kernel_env(&self.job.id));
-        environment.extend(request.environment.clone());
+        environment.extend(self.job.request.environment.clone());
+        environment
+    }
+
+    /// The folder to work in, where Jupyter does not start the kernel there by itself.
+    fn absolute_folder(&self) -> Option<&str> {
+        let folder = self.job.request.folder.as_deref();
+        folder.filter(|folder| Path::new(folder).is_absolute())
+    }
+
+    /// The cell that comes before the code.
+    fn prelude(&self, output: &Path, plan: &Plan) -> String {
+        let request = &self.job.request;
         let script = (request.work.kind == WorkKind::Script).then(|| {
             let path = request.work.path.as_deref().unwrap_or("script.py");
             let absolute = Path::new(path).is_absolute();
@@ -264,27 +308,17 @@ impl Run<'_> {
                 .map_or(path.into(), |name| name.to_string_lossy());
             json!([if absolute { path.into() } else { name }, request.work.args])
         });
-        let folder = request
-            .folder
-            .as_deref()
-            .filter(|folder| Path::new(folder).is_absolute());
         let cluster = self
             .job
             .cluster
             .as_deref()
             .filter(|_| request.place.kind != PlaceKind::None);
         let parameters = json!({
-            "output": output.to_string_lossy(), "limit": OUTPUT_LIMIT, "cluster": cluster, "folder": folder,
-            "environment": environment, "script": script,
+            "output": output.to_string_lossy(), "limit": OUTPUT_LIMIT, "cluster": cluster,
+            "folder": self.absolute_folder(), "environment": self.environment(), "script": script,
             "cells": plan.cells.iter().map(|cell| cell.may_raise).collect::<Vec<_>>(),
         });
-        // A JSON string is a Python string, too.
-        let source = json!(PRELUDE);
-        let parameters = json!(parameters.to_string());
-        format!(
-            "exec(compile({source}, '<gatehouse>', 'exec'), \
-             {{'__name__': 'gatehouse_prelude', 'PARAMETERS': __import__('json').loads({parameters})}})"
-        )
+        cell(PRELUDE, &parameters)
     }
 
     /// Names the job's session on the Jupyter Server, so that its kernel can be found however little was stored. Its
@@ -321,6 +355,17 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// A cell of ours. It keeps to a namespace of its own.
+fn cell(source: &str, parameters: &Value) -> String {
+    // A JSON string is a Python string, too.
+    let source = json!(source);
+    let parameters = json!(parameters.to_string());
+    format!(
+        "exec(compile({source}, '<gatehouse>', 'exec'), \
+         {{'__name__': 'gatehouse_prelude', 'PARAMETERS': __import__('json').loads({parameters})}})"
+    )
 }
 
 async fn make_folder(output: &Path) -> Result<(), Stop> {

@@ -1,5 +1,7 @@
 //! What becomes of jobs whose clusters do not do what was hoped for.
 
+mod early;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +13,7 @@ use protocol::rest::{
     Cluster, ClusterState, ClusterSummary, CreateCluster, LiveState, OptionValues, Scaling,
 };
 use protocol::versions::{Agreement, VersionRow, VersionTable};
+use tokio_util::sync::CancellationToken;
 
 use super::super::host::{ClusterHost, Stretch, Trace};
 use super::super::record::job;
@@ -89,6 +92,10 @@ impl ClusterHost for Fakes {
         Box::pin(async move { Some(cluster(self.state?, self.workers)) })
     }
 
+    fn look_at<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Option<Cluster>> {
+        self.find(name)
+    }
+
     fn listed(&self) -> BoxFuture<'_, Result<Vec<Listed>, String>> {
         Box::pin(async { Ok(Vec::new()) })
     }
@@ -98,6 +105,10 @@ impl ClusterHost for Fakes {
             self.note(format!("stopped {name}"));
             Ok(())
         })
+    }
+
+    fn know_kernel<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
     }
 
     fn versions<'a>(&'a self, _: &'a str, _: Option<&'a str>) -> BoxFuture<'a, Result<VersionTable, String>> {
@@ -178,6 +189,32 @@ async fn ended_in(folder: &tempfile::TempDir, fakes: &Arc<Fakes>, change: impl F
     job
 }
 
+/// A job on a fresh cluster that was asked for and waited for, and why that was given up.
+async fn waited(fakes: &Arc<Fakes>, change: impl FnOnce(&mut Job)) -> (Job, Option<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::unavailable(folder.path(), "a").await;
+    jobs.tell_host(Arc::clone(fakes) as _);
+    let mut wanted = job("1", 10);
+    (wanted.cluster, wanted.cluster_label) = (None, None);
+    wanted.request.place = Place {
+        kind: PlaceKind::Fresh,
+        ..Place::default()
+    };
+    change(&mut wanted);
+    jobs.0.records.insert(&wanted).await.unwrap();
+    let mut run = super::Run {
+        jobs: &jobs.0,
+        job: wanted,
+        kernel: None,
+        client: None,
+        cells: 0,
+        cancel: CancellationToken::new(),
+    };
+    run.find_cluster(Step::Queued).await.unwrap();
+    let stop = run.await_cluster(&mut None).await.err();
+    (run.job, stop.map(|stop| stop.to_string()))
+}
+
 #[tokio::test]
 async fn a_cluster_that_is_refused_is_asked_for_as_often_as_was_said() {
     let fakes = Arc::new(Fakes {
@@ -219,18 +256,17 @@ async fn a_cluster_that_does_not_come_is_given_up_and_stopped() {
         workers: 1,
         ..Fakes::default()
     });
-    let job = ended(&fakes, |job| {
+    let (job, error) = waited(&fakes, |job| {
         (job.request.place.wait_for, job.request.place.wait_limit_s) = (Some(3), Some(0));
     })
     .await;
-    let error = job.error.unwrap();
+    let error = error.unwrap();
     assert!(
         error.contains("not ready within 0 s (Waits for workers: 1 of 3)"),
         "{error}"
     );
     assert!(error.contains("ask for fewer workers"), "{error}");
     assert_eq!(job.cluster_label.as_deref(), Some("sum"));
-    assert_eq!(fakes.done(), ["made", "heard made out", "stopped made"]);
 
     let failed = Arc::new(Fakes {
         state: Some(ClusterState::Failed),
@@ -251,18 +287,16 @@ async fn versions_that_do_not_fit_are_shown_or_stop_the_job() {
             ..Fakes::default()
         })
     };
-    let stopped = ended(&fakes(), |job| job.request.on_mismatch = OnMismatch::Stop).await;
-    let error = stopped.error.unwrap();
+    let stop = |job: &mut Job| job.request.on_mismatch = OnMismatch::Stop;
+    let error = waited(&fakes(), stop).await.1.unwrap();
     assert!(
         error.contains("don't fit each other: numpy differs. Choose another kernel"),
         "{error}"
     );
-    let shown = ended(&fakes(), |_| {}).await;
-    assert_eq!(shown.mismatches, ["numpy differs."]);
+    let (shown, error) = waited(&fakes(), |_| {}).await;
     assert_eq!(
-        shown.error.as_deref(),
-        Some("There is none."),
-        "it went on to its kernel"
+        (shown.mismatches, error),
+        (vec!["numpy differs.".to_owned()], None)
     );
 }
 
@@ -391,7 +425,8 @@ async fn on_a_cluster_that_goes_on_running_the_difference_is_the_jobs() {
         session: "s".into(),
         kernel: "k".into(),
     };
-    jobs.0.records.execute("1", &ids).await.unwrap();
+    jobs.0.records.has_kernel("1", &ids).await.unwrap();
+    jobs.0.records.prepare("1", Step::Execute, 15).await.unwrap();
     let before = spent(3.0);
     let begins = jobs.0.stretches.begins("1", 1, "c", before.as_ref(), 20);
     begins.await.unwrap();

@@ -197,7 +197,7 @@ impl Run<'_> {
 }
 
 /// The next event, or never, where there are no channels.
-async fn next_event(channels: &mut Option<Channels>) -> Option<KernelEvent> {
+pub(super) async fn next_event(channels: &mut Option<Channels>) -> Option<KernelEvent> {
     match channels {
         Some(channels) => channels.next().await,
         None => std::future::pending().await,

@@ -25,8 +25,10 @@ async fn keeps_every_step() {
         (started.step, started.job.state),
         (Step::StartKernel, JobState::Starting)
     );
-    let sent = records.execute("1", &ids).await.unwrap().unwrap();
-    assert_eq!((sent.step, sent.kernel), (Step::Execute, Some(ids)));
+    let waits = records.has_kernel("1", &ids).await.unwrap().unwrap();
+    assert_eq!((waits.step, waits.kernel), (Step::AwaitCluster, Some(ids)));
+    let sent = records.prepare("1", Step::Execute, 12).await.unwrap().unwrap();
+    assert_eq!((sent.step, sent.job.started_at), (Step::Execute, Some(11)));
     assert_eq!(
         records.running("1").await.unwrap().unwrap().job.state,
         JobState::Running
