@@ -145,14 +145,8 @@ impl Clusters {
         let rates = self.0.guard.cost.rates(&cluster.options);
         let spent = self.totals().clusters.get(&cluster.name).cloned()?;
         let runs = cluster.state == ClusterState::Running;
-        Some(Spent {
-            amount: spent.amount.map(|amount| rounded(amount, 1e3)),
-            per_hour: rates
-                .filter(|_| runs)
-                .map(|rates| rounded(rates.per_hour(workers), 1e4)),
-            worker_hours: rounded(spent.worker_hours, 1e2),
-            memory_hours: rounded(spent.memory_hours, 1e2),
-        })
+        let per_hour = rates.filter(|_| runs).map(|rates| rates.per_hour(workers));
+        Some(told(&spent, per_hour))
     }
 
     /// What all clusters use.
@@ -308,6 +302,16 @@ fn exceeded(budgets: &[Budget], per_hour: f64, unit: &str, with: &str) -> Option
     ))
 }
 
+/// What is told of what one cluster used. Hours to 4 ms: that of a short job is a small part of one.
+fn told(spent: &Spent, per_hour: Option<f64>) -> Spent {
+    Spent {
+        amount: spent.amount.map(|amount| rounded(amount, 1e3)),
+        per_hour: per_hour.map(|amount| rounded(amount, 1e4)),
+        worker_hours: rounded(spent.worker_hours, 1e6),
+        memory_hours: rounded(spent.memory_hours, 1e6),
+    }
+}
+
 fn rounded(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
 }
@@ -351,6 +355,21 @@ mod tests {
         assert!(!budget(100.0, 79.9)[0].warned);
         assert!(budget(100.0, 80.0)[0].warned);
         assert!(exceeded(&[], 1e9, "EUR", "").is_none(), "no budget, no question");
+    }
+
+    #[test]
+    fn a_few_seconds_of_a_worker_are_told() {
+        let told = told(
+            &Spent {
+                amount: Some(0.123_456),
+                per_hour: None,
+                worker_hours: 5.0 / 3600.0,
+                memory_hours: 1.0 / 3600.0,
+            },
+            Some(1.000_04),
+        );
+        assert_eq!((told.amount, told.per_hour), (Some(0.123), Some(1.0)));
+        assert_eq!((told.worker_hours, told.memory_hours), (0.001_389, 0.000_278));
     }
 
     #[test]
