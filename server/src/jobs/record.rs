@@ -340,6 +340,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
     let request = serde_json::from_str::<CreateJob>(&row.get::<_, String>(2)?);
     let notes =
         serde_json::from_str::<Notes>(&row.get::<_, String>(7)?).map_err(|error| unreadable(7, error))?;
+    let step: Step = row.get(12)?;
     Ok(Record {
         job: Job {
             id: row.get(0)?,
@@ -348,7 +349,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
             cluster: row.get(3)?,
             cluster_label: row.get(4)?,
             state: row.get::<_, Named>(5)?.0,
-            doing: notes.doing,
+            // The last thing that it did stays in its row.
+            doing: notes.doing.filter(|_| step != Step::Over),
             cells: notes.cells,
             attempt: row.get(6)?,
             mismatches: notes.mismatches,
@@ -364,7 +366,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
             started_at: row.get(10)?,
             ended_at: row.get(11)?,
         },
-        step: row.get(12)?,
+        step,
         kernel: session
             .zip(kernel)
             .map(|(session, kernel)| KernelIds { session, kernel }),

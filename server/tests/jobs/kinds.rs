@@ -84,14 +84,15 @@ async fn each_kind_ends_as_its_code_does() {
     assert_eq!(executed["cells"][1]["outputs"][0]["ename"], "ZeroDivisionError");
     assert_eq!(executed["cells"][3]["execution_count"], serde_json::Value::Null);
 
-    // What takes too long is ended.
+    // What takes too long is ended, and not begun anew: the limit is that of all attempts together.
     let mut long = wanted(
         WorkKind::Snippet,
         "import time\nprint('begun', flush=True)\ntime.sleep(600)",
     );
-    long.time_limit_s = Some(6);
+    (long.time_limit_s, long.retries) = (Some(6), 2);
     let (shown, job) = run(&jobs, long).await;
     assert_eq!((shown.stdout.as_str(), job.state), ("begun\n", JobState::Failed));
+    assert_eq!(job.attempt, 1);
     assert!(
         job.error
             .unwrap()

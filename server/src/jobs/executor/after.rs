@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::jobs::{JobState, PlaceKind};
+use protocol::jobs::{Job, JobState, PlaceKind};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -71,7 +71,7 @@ impl Run<'_> {
     /// Whether a failed job has another attempt, which then is stored.
     async fn begins_again(&mut self) -> bool {
         let job = &self.job;
-        if job.attempt > job.request.retries || self.cancel.is_cancelled() {
+        if job.attempt > job.request.retries || self.cancel.is_cancelled() || out_of_time(job, now_ms()) {
             return false;
         }
         let keeps_cluster = job.request.place.kind == PlaceKind::Cluster;
@@ -179,4 +179,13 @@ impl Run<'_> {
         }
         Ok(self.jobs.owned.done(asked.id).await?)
     }
+}
+
+/// Whether all attempts together have taken what the job's time limit allows, at `now` in Unix milliseconds.
+fn out_of_time(job: &Job, now: i64) -> bool {
+    let Some((began, limit_s)) = job.started_at.zip(job.request.time_limit_s) else {
+        return false;
+    };
+    let limit_ms = i64::try_from(limit_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+    now >= began.saturating_add(limit_ms)
 }

@@ -186,6 +186,7 @@ async fn ended_in(folder: &tempfile::TempDir, fakes: &Arc<Fakes>, change: impl F
     );
     let job = jobs.get("1").await.unwrap();
     assert!(job.state.is_over(), "{job:?}");
+    assert_eq!(job.doing, None, "it does nothing any more");
     job
 }
 
@@ -225,6 +226,28 @@ async fn a_cluster_that_is_refused_is_asked_for_as_often_as_was_said() {
     assert_eq!((job.state, job.attempt), (JobState::Failed, 2));
     assert_eq!(job.error.as_deref(), Some("Not yet."));
     assert_eq!(fakes.done(), ["refused", "refused"]);
+}
+
+#[tokio::test]
+async fn no_attempt_begins_when_the_time_of_all_is_up() {
+    for (limit_s, attempts) in [(Some(1), 1), (Some(u64::MAX), 3), (None, 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs::unavailable(folder.path(), "a").await;
+        let mut long = job("1", 10);
+        (long.request.retries, long.request.time_limit_s) = (2, limit_s);
+        jobs.0.records.insert(&long).await.unwrap();
+        // It began in 1970, and fails for want of a Jupyter Server.
+        let begun = jobs.0.records.prepare("1", Step::StartKernel, 10).await;
+        jobs.drive(begun.unwrap().unwrap());
+        jobs.0.tasks.close();
+        jobs.0.tasks.wait().await;
+        let job = jobs.get("1").await.unwrap();
+        assert_eq!(
+            (job.state, job.attempt),
+            (JobState::Failed, attempts),
+            "{limit_s:?}"
+        );
+    }
 }
 
 #[tokio::test]
