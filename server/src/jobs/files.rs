@@ -109,7 +109,27 @@ async fn free_path(client: &JupyterClient, folder: &str, name: &str) -> Result<S
     }
 }
 
+/// What a path leads to.
+#[derive(Deserialize)]
+struct Kind {
+    r#type: String,
+}
+
 impl JupyterClient {
+    /// Whether there is a folder of this path below the server's root.
+    pub(super) async fn has_folder(&self, path: &str) -> Result<bool, JupyterError> {
+        let place = format!("{}?content=0", contents(path.trim_matches('/')));
+        let response = self.send(Method::GET, &place, None).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(false);
+        }
+        if !response.status().is_success() {
+            return Err(super::jupyter::refusal("look at the folder", response).await);
+        }
+        let model = response.json::<Kind>().await;
+        Ok(model.is_ok_and(|model| model.r#type == "directory"))
+    }
+
     async fn has_contents(&self, path: &str) -> Result<bool, JupyterError> {
         let place = format!("{}?content=0", contents(path));
         Ok(self.send(Method::GET, &place, None).await?.status().is_success())

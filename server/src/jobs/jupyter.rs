@@ -127,8 +127,10 @@ pub(crate) enum JupyterError {
     )]
     Refused(u16),
     #[error(
-        "The kernel {0} does not exist on the Jupyter Server. Choose another kernel, or install this one."
+        "The kernel {name} does not exist on the Jupyter Server, which has: {known}. Choose one of them, or install this one."
     )]
+    UnknownKernel { name: String, known: String },
+    #[error("The Jupyter Server could not start the kernel {0}. Choose another kernel, or install this one.")]
     NoSuchKernel(String),
     #[error("The Jupyter Server could not {action} (HTTP {status}): {message}")]
     Answer {
@@ -303,6 +305,26 @@ impl JupyterClient {
             .collect();
         listed.sort_by_key(|kernel| (!kernel.shown.default, kernel.shown.display_name.to_lowercase()));
         Ok(listed)
+    }
+
+    /// Sees to it that there is a kernelspec of this name, which Jupyter takes in any case of its letters.
+    ///
+    /// # Errors
+    /// [`JupyterError::UnknownKernel`] where there is none.
+    pub(super) async fn check_kernel(&self, name: &str) -> Result<(), JupyterError> {
+        let listed = self.kernelspecs().await?;
+        let known: Vec<_> = listed.iter().map(|kernel| kernel.shown.name.as_str()).collect();
+        if known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            return Ok(());
+        }
+        Err(JupyterError::UnknownKernel {
+            name: name.to_owned(),
+            known: if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            },
+        })
     }
 
     /// What the kernel does; `None` where it is not there any more.

@@ -4,6 +4,7 @@
 //! prelude and the code, watches the output file ([`output`]) and shuts the kernel down. [`record`] keeps each step.
 
 mod channels;
+mod checks;
 mod door;
 mod executor;
 mod fault;
@@ -390,14 +391,23 @@ impl Jobs {
     }
 
     async fn limited(folder: &std::path::Path, instance: &str, limits: Limits) -> Self {
+        let jupyter = JupyterSource::Unavailable {
+            message: "There is none.".into(),
+        };
+        Self::beside(folder, instance, limits, jupyter).await
+    }
+
+    async fn beside(
+        folder: &std::path::Path,
+        instance: &str,
+        limits: Limits,
+        jupyter: JupyterSource,
+    ) -> Self {
         let store = Store::open(&folder.join("store.sqlite")).await.unwrap();
         let config = JobsConfig {
             folder: folder.join("jobs"),
             instance: instance.into(),
             limits,
-        };
-        let jupyter = JupyterSource::Unavailable {
-            message: "There is none.".into(),
         };
         Self::new(store, config, jupyter, broadcast::channel(64).0).unwrap()
     }

@@ -5,6 +5,7 @@ use protocol::rest::{CreateCluster, Scaling};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use super::checks::{check_environment, check_folder_name, check_place, check_size};
 use super::files::contents;
 use super::host::LEASE;
 use super::jupyter::{JupyterClient, JupyterError};
@@ -23,7 +24,7 @@ const NAME_LIMIT: usize = 80;
 /// Retries and workers to wait for, beyond which a number is a slip of the finger.
 const RETRIES_LIMIT: u32 = 100;
 
-fn invalid(field: &'static str, message: impl Into<String>) -> JobError {
+pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> JobError {
     JobError::Invalid {
         field,
         message: message.into(),
@@ -79,6 +80,7 @@ impl Inner {
     /// [`JobError::Invalid`] with the field that is wrong, [`JobError::Jupyter`] where the file can't be asked for.
     pub(super) async fn job_of(&self, mut request: CreateJob) -> Result<Job, JobError> {
         check_place(&request.place)?;
+        check_size(&request.place)?;
         if request.retries > RETRIES_LIMIT {
             return Err(invalid(
                 "retries",
@@ -91,14 +93,8 @@ impl Inner {
                 "A job needs some time. Leave the limit out for none.",
             ));
         }
-        for name in request.environment.keys() {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                return Err(invalid(
-                    "environment",
-                    format!("A variable can't be called {name:?}."),
-                ));
-            }
-        }
+        check_environment(&request.environment)?;
+        check_folder_name(request.folder.as_deref())?;
         self.read_source(&mut request.work).await?;
         if request.work.kind == WorkKind::Notebook {
             // What it showed when it was saved is shown anew, and would only lie in the store.
@@ -116,6 +112,7 @@ impl Inner {
         if request.kernel.is_none() {
             request.kernel = plan.kernel().map(str::to_owned);
         }
+        self.check_with_jupyter(&request).await?;
         let (cluster, cluster_label) = self.cluster_of(&request.place).await?;
         let given = request
             .name
@@ -209,22 +206,6 @@ fn without_outputs(source: &mut String) {
         cell["execution_count"] = Value::Null;
     }
     *source = notebook.to_string();
-}
-
-fn check_place(place: &Place) -> Result<(), JobError> {
-    match place.kind {
-        PlaceKind::Cluster if place.cluster.as_deref().is_none_or(str::is_empty) => Err(invalid(
-            "cluster",
-            "Say which cluster the job runs on, or let it have one of its own.",
-        )),
-        PlaceKind::Cluster | PlaceKind::None if !place.options.is_empty() || place.scaling.is_some() => {
-            Err(invalid(
-                "place",
-                "Options and a size are for a cluster of the job's own: ask for a fresh one, or leave them out.",
-            ))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn check_source(work: &Work) -> Result<(), JobError> {

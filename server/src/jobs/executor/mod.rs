@@ -113,6 +113,7 @@ impl Run<'_> {
         self.cells = u32::try_from(plan.cells.len()).unwrap_or(u32::MAX);
         if step == Step::Queued {
             self.await_turn(&mut place).await?;
+            self.check_kernel().await?;
         }
         let mut reader = Reader::new(jobs.output_path(&self.job.id, self.job.attempt));
         let mut health = match step {
@@ -139,13 +140,7 @@ impl Run<'_> {
         } else {
             self.find_cluster(step).await?;
             self.tell("Starts its kernel").await?;
-            let cancel = self.cancel.clone();
-            // A Jupyter Server that is starting is given up with the job.
-            let client = tokio::select! {
-                biased;
-                () = cancel.cancelled() => return Err(Stop::Cancelled),
-                client = self.client() => client?,
-            };
+            let client = self.client_unless_cancelled().await?;
             let mut channels = Some(self.start_kernel(&client).await?);
             self.await_cluster(&mut channels).await?;
             let channels = match channels {
@@ -224,6 +219,27 @@ impl Run<'_> {
     async fn connect(&self) -> Result<JupyterClient, Stop> {
         let endpoint = self.jobs.jupyter.endpoint().await?;
         Ok(JupyterClient::new(self.jobs.http.clone(), endpoint))
+    }
+
+    /// A Jupyter Server that is starting is given up with the job.
+    async fn client_unless_cancelled(&mut self) -> Result<JupyterClient, Stop> {
+        let cancel = self.cancel.clone();
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Stop::Cancelled),
+            client = self.client() => client,
+        }
+    }
+
+    /// Sees to it that the kernel is there before a cluster is asked for in vain: a Jupyter Server that did not run when
+    /// the job was created could not be asked then, and the kernel may have gone since.
+    async fn check_kernel(&mut self) -> Result<(), Stop> {
+        let Some(kernel) = self.kernel_name().map(str::to_owned) else {
+            return Ok(());
+        };
+        self.tell("Looks for its kernel").await?;
+        let client = self.client_unless_cancelled().await?;
+        Ok(client.check_kernel(&kernel).await?)
     }
 
     /// Starts the kernel, which makes itself ready for the cluster.

@@ -13,11 +13,14 @@ use protocol::rest::{
     Cluster, ClusterState, ClusterSummary, CreateCluster, LiveState, OptionValues, Scaling,
 };
 use protocol::versions::{Agreement, VersionRow, VersionTable};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::super::host::{ClusterHost, Stretch, Trace};
 use super::super::record::job;
-use super::super::{Jobs, Listed, Step};
+use super::super::{Jobs, JupyterSource, Limits, Listed, Step};
 use super::cluster::standing;
 use crate::clusters::Named;
 
@@ -248,6 +251,42 @@ async fn no_attempt_begins_when_the_time_of_all_is_up() {
             "{limit_s:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn no_cluster_is_asked_for_where_the_kernel_is_not_there() {
+    let jupyter = MockServer::start().await;
+    let none = json!({ "default": "python3", "kernelspecs": {} });
+    Mock::given(method("GET"))
+        .and(path("/api/kernelspecs"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(none))
+        .mount(&jupyter)
+        .await;
+    let folder = tempfile::tempdir().unwrap();
+    let source = JupyterSource::External {
+        url: jupyter.uri(),
+        token: "t".into(),
+    };
+    let jobs = Jobs::beside(folder.path(), "a", Limits::default(), source).await;
+    let fakes = Arc::new(Fakes::default());
+    jobs.tell_host(Arc::clone(&fakes) as _);
+    let mut wanted = job("1", 10);
+    (wanted.cluster, wanted.request.place) = (
+        None,
+        Place {
+            kind: PlaceKind::Fresh,
+            ..Place::default()
+        },
+    );
+    wanted.request.kernel = Some("nope".into());
+    jobs.0.records.insert(&wanted).await.unwrap();
+    jobs.drive(jobs.0.record("1").await.unwrap());
+    jobs.0.tasks.close();
+    jobs.0.tasks.wait().await;
+    let job = jobs.get("1").await.unwrap();
+    let error = job.error.unwrap();
+    assert!(error.starts_with("The kernel nope does not exist"), "{error}");
+    assert_eq!(fakes.done(), Vec::<String>::new());
 }
 
 #[tokio::test]
