@@ -26,6 +26,7 @@ SHOWN_LIMIT = 4 << 20  # characters of all forms of something that is displayed:
 FORMS = re.compile(r"text/(plain|html|markdown|latex)|image/(png|jpeg|gif|svg\+xml)|application/.*json")
 VALUE_LIMIT = 16 * 1024  # characters of an error's message, or of a line of its traceback
 TRACEBACK_LIMIT = 500  # lines at each end of a traceback
+AWAY_LIMIT = 15  # seconds that a server which was killed may take to be there again
 FULL = (
     "[Gatehouse: the job wrote more than {} MiB, and no more of its output is kept. "
     "Write long results into a file, and print less.]\n"
@@ -306,8 +307,24 @@ def connect(name):
             "Install dask-gateway, dask and distributed in it, or choose another kernel."
         ) from error
     gateway = Gateway()
+    # Asked first: a cluster to which dask-gateway could not connect blocks its loop when it is let go.
+    patiently(gateway.get_versions)
     cluster = gateway.connect(name)
     return {"gateway": gateway, "cluster": cluster, "client": cluster.get_client()}
+
+
+def patiently(ask):
+    """What `ask` returns. It is asked through the server, which may be starting again after it sent the code."""
+    from aiohttp import ClientConnectionError
+
+    give_up = time.monotonic() + AWAY_LIMIT
+    while True:
+        try:
+            return ask()
+        except ClientConnectionError:
+            if time.monotonic() >= give_up:
+                raise
+            time.sleep(0.1)
 
 
 def main(parameters):

@@ -440,6 +440,39 @@ recorder.end("It failed.")
     );
 }
 
+/// The way to the gateway leads through the server, which may have been killed after it sent the code.
+#[test]
+fn a_server_that_starts_again_is_waited_for() {
+    const ASK: &str = r#"
+import sys
+from aiohttp import ClientConnectionError
+names = {"__name__": "prelude"}
+exec(sys.stdin.read().removesuffix("main(PARAMETERS)\n"), names)
+tries = []
+def ask():
+    tries.append(True)
+    if len(tries) < 3:
+        raise ClientConnectionError("nobody is there")
+    return 7
+assert names["patiently"](ask) == 7 and len(tries) == 3
+names["AWAY_LIMIT"] = 0
+tries.clear()
+try:
+    names["patiently"](ask)
+except ClientConnectionError:
+    assert len(tries) == 1
+else:
+    raise AssertionError(tries)
+"#;
+    let prelude = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/jobs/prelude.py");
+    let status = std::process::Command::new(python())
+        .args(["-c", ASK])
+        .stdin(std::fs::File::open(prelude).unwrap())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
 /// The private Jupyter Server is on this machine: no proxy leads there.
 #[test]
 fn no_proxy_comes_between_us_and_our_own_jupyter() {
