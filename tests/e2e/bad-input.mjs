@@ -152,7 +152,8 @@ await scenario('bad-input', async t => {
     t.ok(!(await overflows()), 'unless that is asked for');
     await panel.part(view, 'job-output-wrap').click();
     await panel.part(view, 'job-cancel').click();
-    await page.locator('.jp-Dialog .jp-mod-reject').click();
+    await page.keyboard.press('Escape');
+    await panel.part(page, 'confirm').waitFor({ state: 'hidden' });
     t.equal(await view.getAttribute('data-state'), 'running', 'its state after a no');
     await panel.cancelJob(page);
     await panel.jobState(page, ['cancelled'], 30_000);
