@@ -182,12 +182,10 @@ async fn says_why_code_failed() {
 
     let mut request = house.request("1");
     request.kernel = Some("no-such-kernel".into());
-    let job = jobs.create(request).await.unwrap();
-    let unknown = ended(&jobs, &job.id).await;
+    let unknown = jobs.create(request).await.unwrap_err().to_string();
     assert!(
-        unknown.error.contains("The kernel no-such-kernel does not exist"),
-        "{}",
-        unknown.error
+        unknown.contains("The kernel no-such-kernel does not exist") && unknown.contains("python3"),
+        "{unknown}"
     );
     house.leave().await;
 }
