@@ -81,8 +81,7 @@ export function addJobCommands(services: IJobServices): void {
   });
 
   app.commands.addCommand('gatehouse:run-notebook', {
-    label: args =>
-      args['isPalette'] ? trans.__('Run Notebook as Dask Job…') : trans.__('Run as Dask Job…'),
+    label: args => (args['isPalette'] ? trans.__('Run Notebook as Dask Job…') : trans.__('Run as Dask Job…')),
     caption: trans.__('Save this notebook and run it in a kernel of its own; its cluster ends with it'),
     icon: runIcon,
     describedBy: { args: { type: 'object', properties: {} } },
