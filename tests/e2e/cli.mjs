@@ -158,7 +158,7 @@ await scenario('cli', async t => {
       [['fine.py', '--preset', 'mine'], 2, /no preset "mine"/],
       [['fine.py', '--cluster', 'gone'], 2, /gone/],
       [['fine.py', '--adapt', '4:1'], 2, /the smaller one first/],
-      [['fine.py', '--no-cluster', '--kernel', 'julia'], 1, /kernel julia does not exist/],
+      [['fine.py', '--no-cluster', '--kernel', 'julia'], 2, /kernel julia does not exist/],
       [['fine.py', '--gateway', 'http://127.0.0.1:9'], 2, /No gateway answers at http:\/\/127\.0\.0\.1:9/]
     ]) {
       const run = await gatehouse('run', ...args);
