@@ -173,6 +173,9 @@ await scenario('recording', async t => {
       'its figures'
     );
     await t.shot(blank, 'report');
+    // The report lets no page of its own load anything.
+    await writeFile(join(t.out, 'blank.html'), '<!doctype html>');
+    await blank.goto(`file://${join(t.out, 'blank.html')}`);
     for (const format of ['png', 'svg']) {
       const size = await blank.evaluate(
         async source => {
