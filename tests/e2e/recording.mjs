@@ -24,6 +24,8 @@ await scenario('recording', async t => {
     await panel.clusterState(page, name, 'RUNNING');
     await panel.scale(page, name, 1);
     oracle = await panel.Oracle.open(t, { stateDir: server.stateDir, cluster: name });
+    // Workers are recorded every two seconds: the first of these moments is to lie before the work.
+    await page.waitForTimeout(2_500);
     await oracle.ask('hold', { count: 300 });
     await recorded(t, server, await oracle.ask('index'));
     return name;
