@@ -225,7 +225,7 @@ pub fn Compare(props: &CompareProps) -> Html {
                             <th><span class="gh-unseen">{"Figure"}</span></th>
                             {for pair.iter().map(|job| html! {
                                 <th class="gh-right">
-                                    <button type="button" class="gh-link" onclick={tab.opener(View::Job(job.id.clone()))}>{job.name.clone()}</button>
+                                    <button type="button" class="gh-link" onclick={tab.panel.opens_jobs(View::Job(job.id.clone()))}>{job.name.clone()}</button>
                                     <small>{words::moment(job.started_at.unwrap_or(job.created_at))}</small>
                                     <span class="gh-job-state">{words::icon(job.state)}{words::state(job)}</span>
                                 </th>

@@ -104,7 +104,7 @@ pub fn JobList(props: &JobListProps) -> Html {
         })
     };
     let compare = match chosen.as_slice() {
-        [one, other] => Some(tab.opener(View::Compare(one.clone(), other.clone()))),
+        [one, other] => Some(tab.panel.opens_jobs(View::Compare(one.clone(), other.clone()))),
         _ => None,
     };
     let available = state
@@ -118,7 +118,7 @@ pub fn JobList(props: &JobListProps) -> Html {
                 <div class="gh-job-title"><h2>{"Jobs"}</h2></div>
                 <div class="gh-job-actions">
                     {Button::new("Compare").icon(Icon::Tiles).title(if compare.is_some() { "Compare the two chosen runs" } else { "Choose two jobs to compare them" }).disabled(compare.is_none()).on(compare.unwrap_or_else(Callback::noop)).testid("jobs-compare").view()}
-                    {Button::new("New job").icon(Icon::Plus).tone(Tone::Primary).disabled(!available).on(tab.opener(View::New(Start::Blank))).testid("jobs-new").view()}
+                    {Button::new("New job").icon(Icon::Plus).tone(Tone::Primary).disabled(!available).on(tab.panel.opens_jobs(View::New(Start::Blank))).testid("jobs-new").view()}
                 </div>
                 <div class="gh-job-filter">
                     <input
@@ -187,7 +187,7 @@ fn row(
     let again = Button::new("Run again\u{2026}")
         .only_icon(Icon::Refresh)
         .tone(Tone::Quiet)
-        .on(tab.opener(View::New(Start::Again(job.id.clone()))))
+        .on(tab.panel.opens_jobs(View::New(Start::Again(job.id.clone()))))
         .testid("job-again");
     let cancel = Button::new("Stop job")
         .only_icon(Icon::Stop)
@@ -208,7 +208,7 @@ fn row(
                 />
             </td>
             <td class="gh-job-cell">
-                <button type="button" class="gh-link" onclick={tab.opener(View::Job(job.id.clone()))} title={job.name.clone()} data-testid="job-open">
+                <button type="button" class="gh-link" onclick={tab.panel.opens_jobs(View::Job(job.id.clone()))} title={job.name.clone()} data-testid="job-open">
                     {job.name.clone()}
                 </button>
                 <small class="gh-ellipsis">

@@ -29,19 +29,6 @@ pub struct Tab {
     pub go: Callback<View>,
 }
 
-impl Tab {
-    /// Opens a view in a tab of its own, or the one that has it.
-    pub fn open(&self, view: &View) {
-        self.panel.open_jobs(view);
-    }
-
-    /// As [`Self::open`], when something is clicked.
-    pub fn opener(&self, view: View) -> Callback<MouseEvent> {
-        let tab = self.clone();
-        Callback::from(move |_: MouseEvent| tab.open(&view))
-    }
-}
-
 #[derive(Clone, PartialEq, Properties)]
 pub struct JobsTabProps {
     pub host: Host,

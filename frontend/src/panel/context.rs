@@ -132,6 +132,12 @@ impl Panel {
             .open_pane(JOBS, &view.name(), &view.title(job.as_deref()));
     }
 
+    /// As [`Self::open_jobs`], when something is clicked.
+    pub fn opens_jobs(&self, view: View) -> Callback<MouseEvent> {
+        let panel = self.clone();
+        Callback::from(move |_: MouseEvent| panel.open_jobs(&view))
+    }
+
     /// Opens a plot of a cluster as a pane of its own.
     pub fn open_pane(&self, plot: &str, cluster: &Cluster) {
         self.open_titled(plot, title(plot).unwrap_or(plot), cluster);

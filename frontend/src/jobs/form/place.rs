@@ -5,6 +5,7 @@ use std::rc::Rc;
 use protocol::events::NoticeLevel;
 use protocol::jobs::PlaceKind;
 use protocol::rest::{Cluster, Options};
+use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::super::Tab;
@@ -18,7 +19,8 @@ use crate::panel::fields::OptionField;
 use crate::panel::presets::form_of;
 use crate::state::events::State;
 use crate::ui::format;
-use crate::ui::widgets::{banner, segmented, spinner};
+use crate::ui::icons::Icon;
+use crate::ui::widgets::{Button, banner, segmented, spinner};
 
 const PLACES: [(PlaceKind, &str, &str); 3] = [
     (PlaceKind::Fresh, "New cluster", "job-place-fresh"),
@@ -107,16 +109,13 @@ fn retry(parts: &Parts<'_>, tab: &Tab) -> Html {
     let (api, form) = (tab.panel.store.api(), parts.form.clone());
     let again = Callback::from(move |_: MouseEvent| {
         let (api, form) = (api.clone(), form.clone());
-        wasm_bindgen_futures::spawn_local(async move {
+        spawn_local(async move {
             let options = api.options().await.map(Rc::new);
             let (presets, trouble) = ((*form.presets).clone(), form.trouble.clone());
             form.dispatch(Act::Options(options, presets, trouble));
         });
     });
-    crate::ui::widgets::Button::new("Try again")
-        .icon(crate::ui::icons::Icon::Refresh)
-        .on(again)
-        .view()
+    Button::new("Try again").icon(Icon::Refresh).on(again).view()
 }
 
 fn options_of(parts: &Parts<'_>, options: &Rc<Options>) -> Html {

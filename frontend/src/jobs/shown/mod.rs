@@ -131,7 +131,7 @@ fn head(props: &JobViewProps, job: &Rc<Job>) -> Html {
                     </a>
                 }
                 if over {
-                    {Button::new("Run again\u{2026}").icon(Icon::Refresh).on(tab.opener(View::New(Start::Again(job.id.clone())))).testid("job-again").view()}
+                    {Button::new("Run again\u{2026}").icon(Icon::Refresh).on(tab.panel.opens_jobs(View::New(Start::Again(job.id.clone())))).testid("job-again").view()}
                 }
             </div>
             <p class="gh-meta gh-job-meta" role="status">

@@ -31,11 +31,7 @@ pub fn Jobs(props: &JobsProps) -> Html {
     }
     let jupyter = state.status.as_ref().map(|status| &status.jupyter);
     let available = jupyter.is_none_or(|jupyter| jupyter.available);
-    let opener = |view: View| {
-        let panel = panel.clone();
-        Callback::from(move |_: MouseEvent| panel.open_jobs(&view))
-    };
-    let run = opener(View::New(Start::Blank));
+    let run = panel.opens_jobs(View::New(Start::Blank));
     html! {
         <section class="gh-section" aria-label="Jobs">
             <header class="gh-section-header">
@@ -56,11 +52,11 @@ pub fn Jobs(props: &JobsProps) -> Html {
             }
             <ul class="gh-jobs">
                 {for state.jobs.iter().take(FEW).map(|job| {
-                    job_row(&panel, job, words::place(state, job), opener(View::Job(job.id.clone())))
+                    job_row(&panel, job, words::place(state, job), panel.opens_jobs(View::Job(job.id.clone())))
                 })}
             </ul>
             if !state.jobs.is_empty() {
-                {Button::new("All jobs").tone(Tone::Quiet).title("Search, run again and compare jobs").on(opener(View::List)).testid("all-jobs").view()}
+                {Button::new("All jobs").tone(Tone::Quiet).title("Search, run again and compare jobs").on(panel.opens_jobs(View::List)).testid("all-jobs").view()}
             }
         </section>
     }
