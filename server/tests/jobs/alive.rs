@@ -1,15 +1,13 @@
 //! What Jupyter's last activity shows of jobs: a hub's culler goes by it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse::embedded::jupyter::{PrivateJupyter, PrivateJupyterConfig};
 use gatehouse::jobs::JupyterSource;
 use protocol::jobs::{CreateJob, JobState, Work};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::house::{ended, jobs_in, python, until_printed, until_state};
+use crate::house::{ended, jobs_in, jupyter_in, until_printed, until_state};
 
 /// Some of our looks at a kernel, and many signs of life.
 const MEANWHILE: Duration = Duration::from_secs(3);
@@ -18,12 +16,7 @@ const TOUCH: Duration = Duration::from_millis(100);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quiet_job_is_activity_and_what_watches_it_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let jupyter = Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
-        python: python(),
-        folder: folder.path().join("jupyter"),
-        root: Some(folder.path().to_owned()),
-        kernel_env: std::collections::BTreeMap::new(),
-    }));
+    let jupyter = jupyter_in(folder.path());
     // As on a hub, whose server is not ours.
     let (url, token) = jupyter.ensure().await.unwrap();
     let source = JupyterSource::External {

@@ -39,6 +39,16 @@ cluster.scale(1)
 print(cluster.name)
 ";
 
+/// A private Jupyter Server, not started yet, whose kernels' files lie in `folder`.
+pub(crate) fn jupyter_in(folder: &Path) -> Arc<PrivateJupyter> {
+    Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
+        python: python(),
+        folder: folder.join("jupyter"),
+        root: Some(folder.to_owned()),
+        kernel_env: BTreeMap::new(),
+    }))
+}
+
 /// The interpreter with JupyterLab and Dask.
 pub(crate) fn python() -> PathBuf {
     let python = std::env::var_os("GATEHOUSE_PYTHON").map_or_else(

@@ -9,7 +9,7 @@ use protocol::jobs::{CreateJob, Job, JobOutput, JobState, Work, WorkKind};
 use serde_json::json;
 use tokio::sync::broadcast;
 
-use crate::house::{Ended, ended, jobs_in, python};
+use crate::house::{Ended, ended, jobs_in, jupyter_in, python};
 
 fn wanted(kind: WorkKind, source: impl Into<String>) -> CreateJob {
     CreateJob {
@@ -37,12 +37,7 @@ fn notebook(cells: &[(&str, &[&str])]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_ends_as_its_code_does() {
     let folder = tempfile::tempdir().unwrap();
-    let jupyter = Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
-        python: python(),
-        folder: folder.path().join("jupyter"),
-        root: Some(folder.path().to_owned()),
-        kernel_env: std::collections::BTreeMap::new(),
-    }));
+    let jupyter = jupyter_in(folder.path());
     let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(Arc::clone(&jupyter))).await;
 
     // A script from Jupyter's folder, in its own folder, with variables and its own exit status.
@@ -145,12 +140,7 @@ async fn each_kind_ends_as_its_code_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_died_of_one_task_are_explained() {
     let folder = tempfile::tempdir().unwrap();
-    let jupyter = Arc::new(PrivateJupyter::new(PrivateJupyterConfig {
-        python: python(),
-        folder: folder.path().join("jupyter"),
-        root: Some(folder.path().to_owned()),
-        kernel_env: std::collections::BTreeMap::new(),
-    }));
+    let jupyter = jupyter_in(folder.path());
     let jobs = jobs_in(folder.path(), "a", JupyterSource::Private(Arc::clone(&jupyter))).await;
     let raises = "from types import SimpleNamespace\nfrom distributed.scheduler import KilledWorker\n\
                   raise KilledWorker('big-1', SimpleNamespace(address='tcp://w:1'), 3)";
