@@ -2,9 +2,10 @@
 // with the tutorial's context manager under plain Python, in turn, both by the same running gateway.
 //
 // whole_s: from the command to the prompt. Ours waits until the gateway says that the cluster is over, and tells how long that
-// took as cluster_end_s; the context manager's end is that the gateway took the request to end it. jupyter_start_s: how long a
-// Jupyter Server took to start, and jupyter_alone_s how much of it was not beside the cluster's own start: nothing where the
-// cluster was waited for when the kernel was there, at most all of it where it was not.
+// took as cluster_end_s; the context manager's end is that the gateway took the request to end it. No run begins before the
+// cluster of the one before is gone, so that neither side bears the other's end. jupyter_start_s: how long a Jupyter Server
+// took to start, and jupyter_alone_s how much of it was not beside the cluster's own start: nothing where the cluster was
+// waited for when the kernel was there, at most all of it where it was not.
 // submit_to_first_task_ms: from the request for a job on a cluster that runs to the beginning of
 // its first task on a worker, whose clock is this machine's.
 
@@ -56,6 +57,7 @@ await bench('jobs', async t => {
       whole[side].push((performance.now() - began) / 1000);
       t.equal(code, 0, `exit status; it said:\n${stdout}\n${stderr}`);
       t.match(stdout, /mean: 0\.9|mean: 1\.0/, 'the result');
+      await t.until(async () => !(await t.processes('scheduler', 'worker')).length, { timeout: 60_000 });
       if (side === 'ours') {
         const [took, waited, end] = [
           /Jupyter Server started .*took_s=([\d.]+)/,

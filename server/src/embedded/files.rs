@@ -90,6 +90,10 @@ impl Files {
             "python": python, "environments": environments, "profiles": profiles, "max_workers": settings.max_workers,
         });
         write_private(&self.settings(), &serde_json::to_vec_pretty(&settings)?)?;
+        write_private(
+            &self.folder.join("dask_process.py"),
+            include_bytes!("dask_process.py"),
+        )?;
         write_private(&self.config(), include_bytes!("gateway_config.py"))
     }
 }

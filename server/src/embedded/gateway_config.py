@@ -18,6 +18,8 @@ from dask_gateway_server.options import Float, Mapping, Options, Select
 HERE = Path(__file__).resolve().parent
 CLUSTERS = HERE / "clusters"
 FAILED = HERE / "failed"
+# Runs a module as `python -m` does.
+DASK_PROCESS = str(HERE / "dask_process.py")
 
 # Workers whose logs are kept of a cluster that failed.
 KEPT_WORKERS = 4
@@ -211,8 +213,8 @@ def cluster_options(user):
         profile = profiles[options["profile"]]
         variables = check_variables(dict(options["environment_vars"]))
         return {
-            "scheduler_cmd": [environment["python"], "-m", "distributed.cli.dask_scheduler"],
-            "worker_cmd": [environment["python"], "-m", "distributed.cli.dask_worker"],
+            "scheduler_cmd": [environment["python"], DASK_PROCESS, "distributed.cli.dask_scheduler"],
+            "worker_cmd": [environment["python"], DASK_PROCESS, "distributed.cli.dask_worker"],
             "worker_cores": profile["threads"],
             "worker_threads": profile["threads"],
             "worker_memory": profile["memory"],
