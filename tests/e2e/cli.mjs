@@ -51,7 +51,16 @@ await scenario('cli', async t => {
 
   await t.step('the array job runs on a cluster of its own', async () => {
     const job = join(t.root, 'examples', 'array_job.py');
-    const { code, stdout, stderr } = await gatehouse('run', job, '--workers', '2', '--report', 'report.html');
+    const { code, stdout, stderr } = await gatehouse(
+      'run',
+      job,
+      '--workers',
+      '2',
+      '--report',
+      'report.html',
+      '--recording',
+      'tasks.parquet'
+    );
     t.equal(code, 0, `exit status; it said:\n${stdout}\n${stderr}`);
     t.match(stdout, /\d/, 'output');
     await nothingLeft();
@@ -69,6 +78,9 @@ await scenario('cli', async t => {
       /<figure role="img" aria-label="Task stream of [\d,]+ tasks on \d+ threads"><svg/,
       'the figure'
     );
+    const count = 'import pandas; print(len(pandas.read_parquet("tasks.parquet")))';
+    const table = await t.run(t.python, ['-c', count], { cwd: folder });
+    t.equal(table.stdout.trim(), String(sum), `tasks in the table; it said ${table.stderr}`);
     const [, peak] = report.match(/<b>(\d+)<\/b>workers at most/) ?? [];
     t.equal(peak, '2', 'workers at most');
     const [newest] = JSON.parse((await gatehouse('jobs', '--json')).stdout);

@@ -47,6 +47,13 @@ await scenario('jobs', async t => {
   const field = name => panel.part(form, name);
   const job = panel.jobView(page);
 
+  const recorded = async path => {
+    const count = 'import sys, pandas\nprint(len(pandas.read_parquet(sys.argv[1])))';
+    const { stdout, stderr } = await t.run(t.python, ['-c', count, join(folder, path)]);
+    t.match(stdout, /^\d+\n$/, `the rows of ${path}; it said ${stderr}`);
+    return Number(stdout);
+  };
+
   const standing = await panel.createCluster(page, { label: 'standing' });
   await panel.clusterState(page, standing, 'RUNNING');
   await panel.scale(page, standing, 1);
@@ -102,6 +109,12 @@ await scenario('jobs', async t => {
     await paper.close();
     const executed = JSON.parse(await readFile(join(folder, kept.notebook), 'utf8'));
     t.match(JSON.stringify(executed), /hello from a job/, 'the executed notebook');
+    t.equal(
+      [kept.notebook, kept.report, kept.recording],
+      ['ipynb', 'html', 'parquet'].map(extension => `gatehouse-jobs/array_job.${extension}`),
+      'where they lie'
+    );
+    t.equal(await recorded(kept.recording), summary.tasks, 'tasks in its table');
   });
 
   await t.step('a notebook runs from its context menu, with a parameter, on a running cluster', async () => {
@@ -143,7 +156,8 @@ await scenario('jobs', async t => {
     await t.shot(page, 'notebook-dark');
     await panel.theme(page, 'JupyterLab Light');
     const id = await job.getAttribute('data-job');
-    const { summary, request } = await api('GET', `jobs/${id}`);
+    const { summary, request, recording } = await api('GET', `jobs/${id}`);
+    t.equal(await recorded(recording), summary.tasks, 'tasks in its table');
     t.equal(request.work.parameters, { rows: 3000, label: 'final' }, 'the parameters that were sent');
     t.equal(summary.shared, true, 'whether others may have worked there');
     await panel.part(job, 'job-notebook').click();
@@ -192,6 +206,9 @@ await scenario('jobs', async t => {
     const { state, text, error } = await panel.jobEnd(page);
     t.equal(state, 'failed', 'its state');
     t.match(error, /ZeroDivisionError/, 'why');
+    const { notebook: kept } = await api('GET', `jobs/${await job.getAttribute('data-job')}`);
+    t.equal(kept, 'gatehouse-jobs/print-first-file-sys.stderr.ipynb', 'its notebook');
+    t.match(await readFile(join(folder, kept), 'utf8'), /ZeroDivisionError/, 'the error in it');
     t.match(text, /first[\s\S]*1 \/ 0/, 'its output');
     await t.shot(page, 'failed');
   });

@@ -185,6 +185,10 @@ pub struct Job {
     /// Where its report lies, like the notebook; `api/v1/jobs/{id}/report` serves it. `None` while there is none.
     #[serde(default)]
     pub report: Option<String>,
+    /// Where the tasks of its clusters' time lie, a Parquet table, like the notebook; `api/v1/jobs/{id}/recording` serves it.
+    /// `None` while there is none, where there were no tasks, and where they are so many that only the recordings have them.
+    #[serde(default)]
+    pub recording: Option<String>,
     /// Its place among those that wait, counted from 1; `None` where it does not wait.
     #[serde(default)]
     pub position: Option<u32>,
@@ -284,6 +288,7 @@ impl Job {
             error: None,
             notebook: None,
             report: None,
+            recording: None,
             position: None,
             cost: None,
             summary: None,

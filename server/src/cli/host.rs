@@ -1,6 +1,7 @@
 //! What jobs ask of clusters, answered by the rooms of this server.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -126,14 +127,7 @@ impl ClusterHost for ServerHost {
         stretches: &'a [Stretch],
     ) -> BoxFuture<'a, Result<Option<Trace>, String>> {
         Box::pin(async move {
-            let wanted: Vec<_> = stretches
-                .iter()
-                .map(|stretch| recordings::Stretch {
-                    cluster: stretch.cluster.clone(),
-                    from_ms: stretch.from_ms,
-                    to_ms: stretch.to_ms,
-                })
-                .collect();
+            let wanted = recorded(stretches);
             let account = self
                 .recordings
                 .account(title.to_owned(), &wanted, REST_LIMIT)
@@ -147,6 +141,20 @@ impl ClusterHost for ServerHost {
         })
     }
 
+    fn write_tasks<'a>(
+        &'a self,
+        stretches: &'a [Stretch],
+        target: &'a Path,
+    ) -> BoxFuture<'a, Result<u64, String>> {
+        Box::pin(async move {
+            let written = self
+                .recordings
+                .write_tasks(&recorded(stretches), target.to_owned())
+                .await;
+            written.map_err(|error| error.to_string())
+        })
+    }
+
     fn kernel_env(&self, job: &str) -> BTreeMap<String, String> {
         let mut env = self.env.clone();
         env.insert(
@@ -155,6 +163,16 @@ impl ClusterHost for ServerHost {
         );
         env
     }
+}
+
+/// Stretches as recordings know them.
+fn recorded(stretches: &[Stretch]) -> Vec<recordings::Stretch> {
+    let stretches = stretches.iter().map(|stretch| recordings::Stretch {
+        cluster: stretch.cluster.clone(),
+        from_ms: stretch.from_ms,
+        to_ms: stretch.to_ms,
+    });
+    stretches.collect()
 }
 
 /// What was recorded, as jobs keep it.

@@ -81,6 +81,9 @@ pub(super) struct RunArgs {
     /// Where the report is written, one HTML file.
     #[arg(long, value_name = "PATH")]
     report: Option<PathBuf>,
+    /// Where the tasks that ran are written, one Parquet table.
+    #[arg(long, value_name = "PATH")]
+    recording: Option<PathBuf>,
     /// Print one line of JSON for each piece of output, and the job as the last one.
     #[arg(long)]
     json: bool,
@@ -360,6 +363,15 @@ async fn keep(args: &RunArgs, house: &House, job: &Job) {
     }
     if let Some(to) = &args.report {
         write("--report", to, house.jobs.report(&job.id).await);
+    }
+    if let Some(to) = &args.recording {
+        let table = match house.jobs.recording(&job.id).await {
+            Ok(path) => tokio::fs::read(path)
+                .await
+                .map_err(|error| JobError::WrongState(error.to_string())),
+            Err(error) => Err(error),
+        };
+        write("--recording", to, table);
     }
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{Path, State, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use protocol::jobs::{CreateJob, Job, JobFile};
 use protocol::rest::ApiError;
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use super::error::{Asked, Body, HttpError};
 use super::leases::Price;
 use super::{App, KEEP_ALIVE};
 use crate::jobs::own_cluster;
+use crate::recordings::{Export, RecordingError};
 
 /// What a report may load: nothing but what is in it.
 const REPORT_POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
@@ -144,6 +145,20 @@ pub(super) async fn report(State(app): State<App>, Path(id): Path<String>) -> Re
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     Ok((headers, report).into_response())
+}
+
+/// The tasks of a job that is over, a Parquet table.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/recording", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, content_type = "application/vnd.apache.parquet"), (status = 404, body = ApiError),
+    (status = 409, body = ApiError)))]
+pub(super) async fn recording(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    let path = app.jobs.recording(&id).await?;
+    let table = Export::parquet(path, "tasks.parquet".to_owned()).map_err(RecordingError::from)?;
+    super::recordings::send_asked(&table, &headers).await
 }
 
 async fn close(mut socket: WebSocket) {

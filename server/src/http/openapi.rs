@@ -55,6 +55,7 @@ use super::{
         jobs::output,
         jobs::notebook,
         jobs::report,
+        jobs::recording,
         recordings::list,
         recordings::get,
         recordings::delete,

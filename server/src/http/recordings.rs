@@ -124,6 +124,11 @@ pub(super) async fn export(
     if let Some(number) = query.piece {
         return send(&export, number.saturating_mul(PIECE), PIECE, StatusCode::OK).await;
     }
+    send_asked(&export, &headers).await
+}
+
+/// Sends all of a file, or the range of it that is asked for.
+pub(super) async fn send_asked(export: &Export, headers: &HeaderMap) -> Result<Response, HttpError> {
     let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let piece = match range {
         None => None,
@@ -139,8 +144,8 @@ pub(super) async fn export(
         })?),
     };
     match piece {
-        Some((from, to)) => send(&export, from, to - from + 1, StatusCode::PARTIAL_CONTENT).await,
-        None => send(&export, 0, u64::MAX, StatusCode::OK).await,
+        Some((from, to)) => send(export, from, to - from + 1, StatusCode::PARTIAL_CONTENT).await,
+        None => send(export, 0, u64::MAX, StatusCode::OK).await,
     }
 }
 

@@ -23,7 +23,9 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Jupyter`] where the server is not there or refuses, [`JobError::Invalid`] for a folder that leads elsewhere.
     pub async fn save_file(&self, folder: &str, name: &str, source: &Path) -> Result<String, JobError> {
-        Ok(self.0.save_file(folder, name, source).await?.path)
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+        let destination = self.0.destination(folder, stem, &[extension]).await?;
+        Ok(destination.save(extension, source).await?.path)
     }
 }
 
@@ -41,8 +43,17 @@ pub(super) struct Saved {
 }
 
 impl Inner {
+    /// A place in `folder` below the Jupyter Server's root, which is made where it is missing, for files that are called
+    /// `stem` and have these extensions: with a number where one of them is taken, for nothing is overwritten.
+    ///
+    /// # Errors
     /// As [`Jobs::save_file`].
-    pub(super) async fn save_file(&self, folder: &str, name: &str, source: &Path) -> Result<Saved, JobError> {
+    pub(super) async fn destination(
+        &self,
+        folder: &str,
+        stem: &str,
+        extensions: &[&str],
+    ) -> Result<Destination, JobError> {
         let folder = folder.trim_matches('/');
         if folder.split('/').any(|part| part == "..") || folder.contains('\\') {
             return Err(JobError::Invalid {
@@ -63,8 +74,46 @@ impl Inner {
             let made = client.put_contents(folder, json!({ "type": "directory" })).await;
             made.map_err(failed)?;
         }
-        let path = free_path(&client, folder, name).await.map_err(failed)?;
-        let unreadable = |error| JobError::Jupyter(format!("The export can't be read: {error}. Try again."));
+        let mut number = 1;
+        let stem = loop {
+            let name = match number {
+                1 => stem.to_owned(),
+                number => format!("{stem}-{number}"),
+            };
+            let candidate = format!("{folder}/{name}").trim_start_matches('/').to_owned();
+            let mut is_taken = false;
+            for extension in extensions {
+                is_taken |= client
+                    .has_contents(&named(&candidate, extension))
+                    .await
+                    .map_err(failed)?;
+            }
+            if !is_taken {
+                break candidate;
+            }
+            number += 1;
+        };
+        Ok(Destination { client, stem })
+    }
+}
+
+/// Where files are written that have a name in common.
+pub(super) struct Destination {
+    client: JupyterClient,
+    /// Below the server's root.
+    stem: String,
+}
+
+impl Destination {
+    /// Writes the file at `source` with that extension.
+    ///
+    /// # Errors
+    /// [`JobError::Jupyter`] where the file can't be read or the server refuses.
+    pub(super) async fn save(&self, extension: &str, source: &Path) -> Result<Saved, JobError> {
+        let failed = |error: JupyterError| JobError::Jupyter(error.to_string());
+        let path = named(&self.stem, extension);
+        let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
+        let unreadable = |error| JobError::Jupyter(format!("{name} can't be read: {error}. Try again."));
         let mut file = File::open(source).await.map_err(unreadable)?;
         let mut left = file.metadata().await.map_err(unreadable)?.len();
         let single = left <= CHUNK as u64;
@@ -83,7 +132,7 @@ impl Inner {
                 // The last chunk is number -1.
                 model["chunk"] = if left == 0 { json!(-1) } else { json!(number) };
             }
-            let saved = client.put_contents(&path, model).await.map_err(failed)?;
+            let saved = self.client.put_contents(&path, model).await.map_err(failed)?;
             if left == 0 || chunk.is_empty() {
                 return Ok(Saved { path, ..saved });
             }
@@ -91,21 +140,11 @@ impl Inner {
     }
 }
 
-/// The name itself, or with a number where there is such a file already: nothing is overwritten.
-async fn free_path(client: &JupyterClient, folder: &str, name: &str) -> Result<String, JupyterError> {
-    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-    let mut number = 1;
-    loop {
-        let candidate = match number {
-            1 => name.to_owned(),
-            number => format!("{stem}-{number}.{extension}"),
-        };
-        let path = format!("{folder}/{candidate}");
-        let path = path.trim_start_matches('/').to_owned();
-        if !client.has_contents(&path).await? {
-            return Ok(path);
-        }
-        number += 1;
+fn named(stem: &str, extension: &str) -> String {
+    if extension.is_empty() {
+        stem.to_owned()
+    } else {
+        format!("{stem}.{extension}")
     }
 }
 

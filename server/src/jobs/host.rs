@@ -1,6 +1,7 @@
 //! What jobs ask of clusters.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -60,6 +61,13 @@ pub trait ClusterHost: Send + Sync {
         title: &'a str,
         stretches: &'a [Stretch],
     ) -> BoxFuture<'a, Result<Option<Trace>, String>>;
+
+    /// Writes the tasks of these stretches into one Parquet file, and returns how many there are: of none there is no file.
+    fn write_tasks<'a>(
+        &'a self,
+        stretches: &'a [Stretch],
+        target: &'a Path,
+    ) -> BoxFuture<'a, Result<u64, String>>;
 
     /// Variables through which a job's kernel finds the gateway, where they are not those of every kernel: clusters that
     /// its code creates are then known to be the job's.

@@ -277,6 +277,24 @@ impl Jobs {
             })
     }
 
+    /// The file with the tasks of its clusters' time, Parquet.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`] where there is no such job, [`JobError::WrongState`] where it has none (yet).
+    pub async fn recording(&self, id: &str) -> Result<PathBuf, JobError> {
+        let job = self.0.record(id).await?.job;
+        let path = self.0.folder(id).join(executor::RECORDING);
+        if tokio::fs::try_exists(&path).await.unwrap_or(false) {
+            return Ok(path);
+        }
+        Err(JobError::WrongState(if job.state.is_over() {
+            "The job has no table of tasks: none were recorded, or so many that only the recordings of its clusters have them."
+                .into()
+        } else {
+            "The table of tasks is there when the job is over.".into()
+        }))
+    }
+
     /// Takes up the jobs that an earlier run of this server left, and those of other servers that don't live any more:
     /// each is finished or ended. Of jobs that are over, the oldest go. Call it once, when the Jupyter Server can be reached.
     ///

@@ -1,7 +1,7 @@
 //! What was written into the Jupyter Server's folder for jobs, and how it goes with them: only a file that is still as we
 //! wrote it is ours to remove.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 use tracing::{debug, warn};
 
 use super::Inner;
@@ -45,14 +45,20 @@ impl Published {
                 db.prepare_cached(
                     "SELECT path, last_modified, size FROM job_files WHERE job NOT IN (SELECT id FROM jobs) LIMIT ?1",
                 )?
-                .query_map([AT_ONCE], |row| {
-                    Ok(Saved {
-                        path: row.get(0)?,
-                        last_modified: row.get(1)?,
-                        size: Some(row.get(2)?).filter(|size| *size >= 0),
-                    })
-                })?
+                .query_map([AT_ONCE], saved)?
                 .collect()
+            })
+            .await
+    }
+
+    /// Files of a job.
+    async fn of(&self, job: &str) -> Result<Vec<Saved>, StoreError> {
+        let job = job.to_owned();
+        self.0
+            .call(move |db| {
+                db.prepare_cached("SELECT path, last_modified, size FROM job_files WHERE job = ?1")?
+                    .query_map([job], saved)?
+                    .collect()
             })
             .await
     }
@@ -66,7 +72,23 @@ impl Published {
     }
 }
 
+fn saved(row: &Row<'_>) -> rusqlite::Result<Saved> {
+    Ok(Saved {
+        path: row.get(0)?,
+        last_modified: row.get(1)?,
+        size: Some(row.get(2)?).filter(|size| *size >= 0),
+    })
+}
+
 impl Inner {
+    /// Removes what was written for a job by a server that died over it: it is about to be written anew.
+    pub(super) async fn withdraw_files(&self, job: &str) {
+        match self.published.of(job).await {
+            Ok(written) => self.remove_files(written).await,
+            Err(error) => warn!(job, %error, "a job's files can't be looked for"),
+        }
+    }
+
     /// Removes files of jobs that are there no more. Without a JupyterLab around us they wait for a server that has one.
     pub(super) async fn remove_left_files(&self) {
         if !self.jupyter.is_external() {
@@ -76,25 +98,29 @@ impl Inner {
             Ok(left) => left,
             Err(error) => return warn!(%error, "files of old jobs can't be looked for"),
         };
-        if left.is_empty() {
+        self.remove_files(left).await;
+    }
+
+    async fn remove_files(&self, files: Vec<Saved>) {
+        if files.is_empty() {
             return;
         }
         let client = match self.jupyter.endpoint().await {
             Ok(endpoint) => JupyterClient::new(self.http.clone(), endpoint),
-            Err(error) => return warn!(%error, "files of old jobs can't be removed"),
+            Err(error) => return warn!(%error, "files of jobs can't be removed"),
         };
-        for file in left {
+        for file in files {
             match remove(&client, &file).await {
                 Ok(removed) => {
                     debug!(
                         path = file.path,
-                        removed, "a file of an old job is not looked after any more"
+                        removed, "a file of a job is not looked after any more"
                     );
                     if let Err(error) = self.published.forget(&file.path).await {
                         warn!(path = file.path, %error, "a note about a file could not be dropped");
                     }
                 }
-                Err(error) => warn!(path = file.path, %error, "a file of an old job can't be removed"),
+                Err(error) => warn!(path = file.path, %error, "a file of a job can't be removed"),
             }
         }
     }
@@ -163,29 +189,68 @@ mod tests {
         url
     }
 
+    struct House {
+        jobs: Jobs,
+        files: Files,
+        folder: tempfile::TempDir,
+    }
+
+    impl House {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let files = Files::default();
+            let url = jupyter(Arc::clone(&files)).await;
+            let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+            let keep = Keep { jobs: 1, days: 9 };
+            let config = JobsConfig {
+                folder: folder.path().join("jobs"),
+                instance: "a".into(),
+                limits: Limits {
+                    keep,
+                    ..Limits::default()
+                },
+            };
+            let source = JupyterSource::External {
+                url,
+                token: "t".into(),
+            };
+            let jobs = Jobs::new(store, config, source, broadcast::channel(8).0).unwrap();
+            std::fs::write(folder.path().join("file"), "abc").unwrap();
+            Self { jobs, files, folder }
+        }
+
+        /// Writes two files of a job under one name.
+        async fn save(&self, job: &str) {
+            let inner = &self.jobs.0;
+            let destination = inner
+                .destination("kept", "book", &["ipynb", "html"])
+                .await
+                .unwrap();
+            for extension in ["ipynb", "html"] {
+                let saved = destination
+                    .save(extension, &self.folder.path().join("file"))
+                    .await
+                    .unwrap();
+                inner.published.add(job, &saved).await.unwrap();
+            }
+        }
+
+        /// Somebody writes a file.
+        fn edit(&self, path: &str, turn: usize) {
+            self.files.lock().unwrap().insert(path.into(), turn);
+        }
+
+        fn there(&self) -> Vec<String> {
+            self.files.lock().unwrap().keys().cloned().collect()
+        }
+    }
+
     #[tokio::test]
     async fn files_go_with_their_job_unless_somebody_changed_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let files = Files::default();
-        let url = jupyter(Arc::clone(&files)).await;
-        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
-        let keep = Keep { jobs: 1, days: 9 };
-        let config = JobsConfig {
-            folder: folder.path().join("jobs"),
-            instance: "a".into(),
-            limits: Limits {
-                keep,
-                ..Limits::default()
-            },
-        };
-        let source = JupyterSource::External {
-            url,
-            token: "t".into(),
-        };
-        let jobs = Jobs::new(store, config, source, broadcast::channel(8).0).unwrap();
-        let inner = &jobs.0;
-        let file = folder.path().join("file");
-        std::fs::write(&file, "abc").unwrap();
+        let house = House::new().await;
+        let inner = &house.jobs.0;
+        // Of one name a file is there already: both get another.
+        house.edit("kept/book.html", 90);
         for (id, age) in [("old", 20), ("new", 10)] {
             inner.records.insert(&job(id, 1)).await.unwrap();
             let ended = now_ms() - age;
@@ -194,32 +259,50 @@ mod tests {
                 .over(id, &Outcome::succeeded(), ended)
                 .await
                 .unwrap();
-            for name in ["book.ipynb", "book.html"] {
-                let saved = inner.save_file("kept", name, &file).await.unwrap();
-                inner.published.add(id, &saved).await.unwrap();
-            }
+            house.save(id).await;
         }
-        let there = || files.lock().unwrap().keys().cloned().collect::<Vec<_>>();
         let all = [
             "kept",
             "kept/book-2.html",
             "kept/book-2.ipynb",
+            "kept/book-3.html",
+            "kept/book-3.ipynb",
             "kept/book.html",
-            "kept/book.ipynb",
         ];
-        assert_eq!(there(), all, "nothing is overwritten");
+        assert_eq!(house.there(), all, "nothing is overwritten");
         // The user works on in the notebook of the old one.
-        files.lock().unwrap().insert("kept/book.ipynb".into(), 50);
+        house.edit("kept/book-2.ipynb", 50);
 
         inner.prune().await;
-        assert_eq!(
-            there(),
-            ["kept", "kept/book-2.html", "kept/book-2.ipynb", "kept/book.ipynb"]
-        );
+        let left = [
+            "kept",
+            "kept/book-2.ipynb",
+            "kept/book-3.html",
+            "kept/book-3.ipynb",
+            "kept/book.html",
+        ];
+        assert_eq!(house.there(), left);
         // It is not looked after any more, not even when it looks as it did.
-        files.lock().unwrap().insert("kept/book.ipynb".into(), 1);
+        house.edit("kept/book-2.ipynb", 1);
         inner.prune().await;
-        assert_eq!(there().len(), 4);
+        assert_eq!(house.there(), left);
         assert!(inner.published.left().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_written_twice_is_there_once() {
+        let house = House::new().await;
+        let inner = &house.jobs.0;
+        inner.records.insert(&job("1", 1)).await.unwrap();
+        inner.records.insert(&job("2", 1)).await.unwrap();
+        house.save("2").await;
+        house.save("1").await;
+        house.edit("kept/book-2.html", 50);
+        inner.withdraw_files("1").await;
+        assert_eq!(
+            house.there(),
+            ["kept", "kept/book-2.html", "kept/book.html", "kept/book.ipynb"],
+            "another job's and what somebody changed stay"
+        );
     }
 }

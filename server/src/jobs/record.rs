@@ -23,6 +23,7 @@ pub(super) struct Notes {
     pub(super) mismatches: Vec<String>,
     pub(super) notebook: Option<String>,
     pub(super) report: Option<String>,
+    pub(super) recording: Option<String>,
     pub(super) cost: Option<Spent>,
     pub(super) summary: Option<JobSummary>,
     pub(super) exit_status: Option<i32>,
@@ -356,6 +357,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
             mismatches: notes.mismatches,
             notebook: notes.notebook,
             report: notes.report,
+            recording: notes.recording,
             // Told by the queue, whose order it is.
             position: None,
             cost: notes.cost,
@@ -382,6 +384,7 @@ impl Notes {
             mismatches: job.mismatches.clone(),
             notebook: job.notebook.clone(),
             report: job.report.clone(),
+            recording: job.recording.clone(),
             cost: job.cost.clone(),
             summary: job.summary.clone(),
             exit_status: job.exit_status,

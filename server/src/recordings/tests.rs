@@ -9,6 +9,8 @@ use protocol::live::{Action, PrefixProgress, Progress, StateCounts, Worker};
 use super::*;
 use crate::live::{Bar, Task};
 
+mod stretches;
+
 struct House {
     room: Recordings,
     notices: broadcast::Receiver<Notice>,
@@ -408,105 +410,5 @@ async fn pandas_reads_the_tables() {
             "typed": told.iter().filter(|task| task.type_name.is_some()).count(),
             "first": "2026-11-22T07:53:20.000010+00:00", "workers": 2, "cpu": 25.0, "prefixes": [["inc", 3]],
         })
-    );
-}
-
-fn stretch(from_us: Option<i64>, to_us: Option<i64>) -> Stretch {
-    Stretch {
-        cluster: "cluster-a".into(),
-        from_ms: from_us.map(|us| us / 1000),
-        to_ms: to_us.map(|us| us / 1000),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_done_is_added_up() {
-    const BEGAN: i64 = 1_795_334_000_000_000;
-    let house = house().await;
-    let told = tasks(0..5_000);
-    let tap = house.room.record("cluster-a", None).unwrap();
-    let versions = BTreeMap::from([("dask".to_owned(), "2026.6.0".to_owned())]);
-    tap.begin("Scheduler-0a1b", &versions);
-    let sized = |address: &str, memory: u64| Worker {
-        memory: protocol::live::WorkerMemory {
-            process: memory,
-            ..Default::default()
-        },
-        ..worker(address)
-    };
-    tap.workers(BEGAN, &[sized("tcp://w0", 10), sized("tcp://w1", 30)]);
-    tap.workers(BEGAN + 2_000_000, &[sized("tcp://w0", 25)]);
-    tap.tasks(0, told.clone());
-    tap.written().unwrap().await.unwrap();
-    let account = async |stretches: &[Stretch]| {
-        let limit = Duration::from_millis(50);
-        house.room.account("t".into(), stretches, limit).await.unwrap()
-    };
-    assert!(account(&[]).await.is_none());
-    let another = Stretch {
-        cluster: "cluster-b".into(),
-        ..stretch(None, None)
-    };
-    assert!(account(&[another]).await.is_none());
-
-    // While it is recorded, a stretch of it; `rested` waits for whole ones only.
-    let part = account(&[stretch(Some(BEGAN), Some(BEGAN + 10_000))])
-        .await
-        .unwrap();
-    let within = |task: &&Task| task.span().is_some_and(|(start, _)| start <= BEGAN + 10_000);
-    assert_eq!(part.tasks, told.iter().filter(within).count() as u64);
-    assert_eq!((part.peak_workers, part.peak_memory), (2, 40));
-    // Between two samples, the workers are those of the first.
-    let between = account(&[stretch(Some(BEGAN + 5_000), Some(BEGAN + 10_000))])
-        .await
-        .unwrap();
-    assert_eq!((between.peak_workers, between.peak_memory), (2, 40));
-
-    let ends = {
-        let room = house.room.clone();
-        tokio::spawn(async move {
-            room.account("t".into(), &[stretch(None, None)], Duration::from_secs(30))
-                .await
-        })
-    };
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(!ends.is_finished(), "it waits until the recording is at rest");
-    tap.end();
-    let whole = ends.await.unwrap().unwrap().unwrap();
-    assert_eq!(house.room.get("0a1b").await.unwrap().state, RecordingState::Ready);
-    let sum = |wanted: &[Action]| -> u64 {
-        let bars = told.iter().flat_map(|task| &task.bars);
-        bars.filter(|bar| wanted.contains(&bar.action))
-            .map(|bar| bar.duration_us)
-            .sum()
-    };
-    assert_eq!(
-        (whole.tasks, whole.erred, whole.compute_us, whole.transfer_us),
-        (
-            5_000,
-            715,
-            sum(&[Action::Compute, Action::Erred]),
-            sum(&[Action::Transfer])
-        )
-    );
-    assert_eq!(whole.recordings, ["0a1b"]);
-    assert_eq!((whole.prefixes.len(), whole.prefixes[0].tasks), (1, 5_000));
-    assert_eq!((whole.errors.total, &whole.versions), (715, &versions));
-    let peaks: Vec<_> = whole
-        .workers
-        .iter()
-        .map(|worker| (worker.name.as_str(), worker.memory))
-        .collect();
-    assert_eq!(peaks, [("worker-0", 25), ("worker-1", 30)]);
-    for figure in [&whole.stream, &whole.progress] {
-        assert!(figure.starts_with("<svg") && figure.trim_end().ends_with("</svg>"));
-    }
-    // The same twice is twice as much work, by one cluster after all.
-    let twice = account(&[stretch(None, None), stretch(None, None)])
-        .await
-        .unwrap();
-    assert_eq!(
-        (twice.tasks, twice.recordings.len(), twice.peak_workers),
-        (10_000, 1, 4)
     );
 }

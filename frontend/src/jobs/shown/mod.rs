@@ -122,12 +122,23 @@ fn head(props: &JobViewProps, job: &Rc<Job>) -> Html {
                 if job.report.is_some() {
                     <a
                         class="gh-button gh-button--plain"
-                        href={format!("{}api/v1/jobs/{}/report", panel.host.base_url(), segment(&job.id))}
+                        href={address(tab, job, "report")}
                         target="_blank"
                         rel="noopener"
                         data-testid="job-report"
                     >
                         {glyph(Icon::External, 16)}<span>{"Report"}</span>
+                    </a>
+                }
+                if job.recording.is_some() {
+                    <a
+                        class="gh-button gh-button--plain"
+                        href={address(tab, job, "recording")}
+                        download={format!("{}.parquet", format::file_stem(&job.name))}
+                        title="Download its tasks as a Parquet table"
+                        data-testid="job-recording"
+                    >
+                        {glyph(Icon::Download, 16)}<span>{"Tasks"}</span>
                     </a>
                 }
                 if over {
@@ -174,14 +185,22 @@ fn opener(panel: &crate::panel::context::Panel, state: &State, job: &Job) -> Htm
         .view()
 }
 
+/// Where the server has something of the job.
+fn address(tab: &Tab, job: &Job, what: &str) -> String {
+    format!(
+        "{}api/v1/jobs/{}/{what}",
+        tab.panel.host.base_url(),
+        segment(&job.id)
+    )
+}
+
 /// The executed notebook: opened where it lies below Jupyter's root, else downloaded.
 fn notebook(tab: &Tab, job: &Job) -> Html {
     let Some(path) = job.notebook.as_ref().filter(|_| job.state.is_over()) else {
         return Html::default();
     };
     let host = &tab.panel.host;
-    let published = job.request.work.kind != WorkKind::Snippet && !path.starts_with('/');
-    if published && host.opens_files() {
+    if !path.starts_with('/') && host.opens_files() {
         let (host, path) = (host.clone(), path.clone());
         let title = format!("Open {path}");
         return Button::new("Notebook")
@@ -194,7 +213,7 @@ fn notebook(tab: &Tab, job: &Job) -> Html {
     html! {
         <a
             class="gh-button gh-button--plain"
-            href={format!("{}api/v1/jobs/{}/notebook", host.base_url(), segment(&job.id))}
+            href={address(tab, job, "notebook")}
             download={format!("{}.ipynb", format::file_stem(&job.name))}
             title="Download the executed notebook"
             data-testid="job-notebook"

@@ -1,17 +1,16 @@
 //! What clusters did in stretches of time, added up: for the summary and the report of who had them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use protocol::jobs::PrefixTime;
 use protocol::live::Errors;
-use protocol::recordings::{Recording, RecordingState};
-use tracing::warn;
 
 use super::super::reader::{self, DataError};
 use super::super::{RecordingError, Recordings, parquet};
-use super::scene::{Scene, Source};
+use super::scene::Scene;
+use super::stretch::{Part, Stretch};
 use super::{figure, progress};
 
 /// The figures, pixels: as wide as a report's column.
@@ -22,28 +21,6 @@ const PROGRESS: (u32, u32) = (WIDTH, 300);
 /// What the task stream may weigh; where it would be heavier it is drawn smaller, down to that width.
 const MAX_STREAM: usize = 260_000;
 const LEAST_WIDTH: u32 = 500;
-
-/// How often it is looked whether a recording is at rest where nobody says so.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// A stretch of a cluster's time, milliseconds since the Unix epoch: to its beginning and its end where they are not said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stretch {
-    pub cluster: String,
-    pub from_ms: Option<i64>,
-    pub to_ms: Option<i64>,
-}
-
-impl Stretch {
-    fn touches(&self, recording: &Recording) -> bool {
-        // Where it began late, its scheduler may have told what was before.
-        recording.cluster == self.cluster
-            && self
-                .from_ms
-                .zip(recording.ended_at)
-                .is_none_or(|(from, ended)| ended >= from)
-    }
-}
 
 /// What was done in all stretches together.
 #[derive(Clone, Debug, Default)]
@@ -103,21 +80,7 @@ impl Recordings {
         limit: Duration,
     ) -> Result<Option<Account>, RecordingError> {
         self.rested(stretches, limit).await;
-        let list = self.list().await?;
-        // Oldest first, as it went.
-        let parts: Vec<Part> = list
-            .iter()
-            .rev()
-            .flat_map(|recording| {
-                let own = stretches.iter().filter(|stretch| stretch.touches(recording));
-                own.map(|stretch| Part {
-                    folder: self.folder(&recording.id),
-                    recording: recording.clone(),
-                    from_us: stretch.from_ms.map(|ms| ms.saturating_mul(1000)),
-                    to_us: stretch.to_ms.map(|ms| ms.saturating_mul(1000)),
-                })
-            })
-            .collect();
+        let parts = self.parts(stretches).await?;
         if parts.is_empty() {
             return Ok(None);
         }
@@ -127,50 +90,10 @@ impl Recordings {
             .map_err(|_panicked| DataError::Damaged("its figures could not be added up"))?;
         Ok(Some(added?))
     }
-
-    /// Waits until whole clusters' recordings are at rest.
-    async fn rested(&self, stretches: &[Stretch], limit: Duration) {
-        let mut changes = self.changes();
-        let wait = async {
-            loop {
-                changes.mark_unchanged();
-                let list = self.list().await?;
-                let runs = list.iter().any(|recording| {
-                    let of = |stretch: &Stretch| stretch.to_ms.is_none() && stretch.touches(recording);
-                    recording.state == RecordingState::Recording && stretches.iter().any(of)
-                });
-                if !runs {
-                    return Ok::<(), RecordingError>(());
-                }
-                // Another server of the user may be the one that records it, and tells nobody here.
-                tokio::time::timeout(LOOK_EVERY, changes.changed()).await.ok();
-            }
-        };
-        match tokio::time::timeout(limit, wait).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "whether recordings are at rest can't be told"),
-            Err(_elapsed) => warn!("a recording did not come to rest in time; what it has by now is taken"),
-        }
-    }
-}
-
-/// A stretch of one recording.
-struct Part {
-    folder: PathBuf,
-    recording: Recording,
-    from_us: Option<i64>,
-    to_us: Option<i64>,
 }
 
 fn account(title: String, parts: &[Part]) -> Result<Account, DataError> {
-    let sources: Vec<_> = parts
-        .iter()
-        .map(|part| Source {
-            folder: &part.folder,
-            from_us: part.from_us,
-            to_us: part.to_us,
-        })
-        .collect();
+    let sources: Vec<_> = parts.iter().map(Part::source).collect();
     let scene = Scene::gather(title, &sources)?;
     let (peak_workers, peak_memory) = scene.peak_size();
     let (stream, progress) = if scene.ends.is_empty() {
@@ -257,7 +180,7 @@ fn versions(parts: &[Part]) -> Result<BTreeMap<String, String>, DataError> {
     if !part.is_log {
         return Ok(parquet::meta(&last.folder, part.number)?.versions);
     }
-    let mut stop = |_: reader::Item| std::ops::ControlFlow::Break(());
+    let mut stop = |_: reader::Item| ControlFlow::Break(());
     let facts = reader::read_log(&reader::log_path(&last.folder, part.number), &mut stop);
     match facts {
         // Compacted meanwhile.

@@ -5,6 +5,7 @@ mod figure;
 mod progress;
 mod report;
 mod scene;
+mod stretch;
 mod trace;
 
 use std::fs::{self, File, OpenOptions};
@@ -19,8 +20,9 @@ use super::parquet::{self, Table};
 use super::reader::{self, DataError, log_path};
 use super::{EXPORTS, RecordingError, Recordings};
 use crate::state_dir::private_folder;
-pub use account::{Account, Stretch, WorkerPeaks};
+pub use account::{Account, WorkerPeaks};
 use scene::Scene;
+pub use stretch::Stretch;
 
 /// An export that nobody fetched for so long is made anew when it is asked for.
 const KEEP: Duration = Duration::from_secs(3600);
@@ -104,6 +106,31 @@ pub struct Export {
     pub bytes: u64,
 }
 
+impl Export {
+    /// A table that lies there.
+    ///
+    /// # Errors
+    /// Where there is no such file.
+    pub fn parquet(path: PathBuf, name: String) -> Result<Self, DataError> {
+        Ok(Self {
+            bytes: fs::metadata(&path)?.len(),
+            path,
+            name,
+            mime: mime_of(ExportFormat::Parquet),
+        })
+    }
+}
+
+fn mime_of(format: ExportFormat) -> &'static str {
+    match format {
+        ExportFormat::Parquet => "application/vnd.apache.parquet",
+        ExportFormat::Trace => "application/json",
+        ExportFormat::Svg => "image/svg+xml",
+        ExportFormat::Png => "image/png",
+        ExportFormat::Html => "text/html; charset=utf-8",
+    }
+}
+
 impl Recordings {
     /// Makes an export, or finds the one that was made before.
     ///
@@ -123,13 +150,6 @@ impl Recordings {
 }
 
 fn make(folder: &Path, recording: &Recording, request: &ExportRequest) -> Result<Export, DataError> {
-    let mime = match request.format {
-        ExportFormat::Parquet => "application/vnd.apache.parquet",
-        ExportFormat::Trace => "application/json",
-        ExportFormat::Svg => "image/svg+xml",
-        ExportFormat::Png => "image/png",
-        ExportFormat::Html => "text/html; charset=utf-8",
-    };
     let what = match request.format {
         ExportFormat::Parquet => request.table.name(),
         ExportFormat::Trace => "trace",
@@ -169,7 +189,7 @@ fn make(folder: &Path, recording: &Recording, request: &ExportRequest) -> Result
         bytes: fs::metadata(&path)?.len(),
         path,
         name,
-        mime,
+        mime: mime_of(request.format),
     })
 }
 

@@ -98,8 +98,12 @@ impl Source<'_> {
         self.from_us.is_none_or(|from| end >= from) && self.to_us.is_none_or(|to| start <= to)
     }
 
-    fn is_whole(&self) -> bool {
-        self.from_us.is_none() && self.to_us.is_none()
+    /// Whether a task is part of it. One without any work is part of the whole, and of no stretch.
+    pub(super) fn shows(&self, task: &Task) -> bool {
+        match task.span() {
+            Some((start, end)) => self.touches(start, end),
+            None => self.from_us.is_none() && self.to_us.is_none(),
+        }
     }
 }
 
@@ -160,13 +164,8 @@ impl Scene {
                     reading.names.insert(address, name);
                 }
                 Item::Tasks(tasks) => {
-                    for task in &tasks {
-                        // A task without any work is part of the whole, and of no stretch.
-                        let shown = match task.span() {
-                            Some((start, end)) => source.touches(start, end),
-                            None => source.is_whole(),
-                        };
-                        if shown && let Err(error) = self.take(task, reading) {
+                    for task in tasks.iter().filter(|task| source.shows(task)) {
+                        if let Err(error) = self.take(task, reading) {
                             refused = Some(error);
                             return ControlFlow::Break(());
                         }

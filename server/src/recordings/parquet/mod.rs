@@ -115,9 +115,11 @@ struct Draft {
 
 impl Draft {
     fn create(folder: &Path, table: Table, part: u32) -> Result<Self, DataError> {
-        let target = path(folder, table, part);
         crate::state_dir::private_folder(&folder.join(table.name()))?;
-        let draft = target.with_extension("tmp");
+        Self::at(path(folder, table, part).with_extension("tmp"), table)
+    }
+
+    fn at(draft: PathBuf, table: Table) -> Result<Self, DataError> {
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -146,21 +148,71 @@ impl Draft {
         Ok(())
     }
 
-    /// Writes the end and gives the file its name once it is on the disk.
+    /// Writes the end of a part's table and gives it its name.
     fn finish(mut self, folder: &Path, part: u32, meta: &Meta) -> Result<(), DataError> {
-        self.gathered.write(&mut self.writer)?;
         let meta = serde_json::to_string(meta).map_err(std::io::Error::other)?;
         self.writer
             .append_key_value_metadata(KeyValue::new(META_KEY.to_owned(), meta));
+        let table = self.table;
+        self.rest_at(&path(folder, table, part))?;
+        File::open(folder.join(table.name()))?.sync_all()?;
+        Ok(())
+    }
+
+    /// Writes the end and gives the file that name once it is on the disk.
+    fn rest_at(mut self, target: &Path) -> Result<(), DataError> {
+        self.gathered.write(&mut self.writer)?;
         let file = self
             .writer
             .into_inner()?
             .into_inner()
             .map_err(std::io::IntoInnerError::into_error)?;
         file.sync_all()?;
-        fs::rename(&self.draft, path(folder, self.table, part))?;
-        File::open(folder.join(self.table.name()))?.sync_all()?;
+        fs::rename(&self.draft, target)?;
         Ok(())
+    }
+}
+
+/// Tasks chosen from recordings, in a table of their own.
+pub(super) struct Chosen {
+    draft: Draft,
+    target: PathBuf,
+    tasks: u64,
+}
+
+impl Chosen {
+    /// Begins the file; it has another name until it is whole.
+    pub(super) fn create(target: &Path) -> Result<Self, DataError> {
+        Ok(Self {
+            draft: Draft::at(Self::draft(target), Table::Tasks)?,
+            target: target.to_owned(),
+            tasks: 0,
+        })
+    }
+
+    fn draft(target: &Path) -> PathBuf {
+        target.with_extension("tmp")
+    }
+
+    /// Removes what a failure left of the file.
+    pub(super) fn discard(target: &Path) {
+        fs::remove_file(Self::draft(target)).ok();
+    }
+
+    pub(super) fn put(&mut self, task: &Task, worker_name: &str) -> Result<(), DataError> {
+        rows::put_task(&mut self.draft.gathered, self.tasks, task, worker_name);
+        self.tasks += 1;
+        self.draft.end_row()
+    }
+
+    /// Gives the file its name; without any task there is none. Returns the number of tasks.
+    pub(super) fn finish(self) -> Result<u64, DataError> {
+        if self.tasks == 0 {
+            fs::remove_file(&self.draft.draft)?;
+        } else {
+            self.draft.rest_at(&self.target)?;
+        }
+        Ok(self.tasks)
     }
 }
 

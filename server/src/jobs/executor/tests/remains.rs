@@ -53,8 +53,16 @@ async fn what_its_clusters_did_and_cost_remains_of_a_job() {
     );
     assert_eq!(
         fakes.done(),
-        ["made", "heard made out", "stopped made", "traced made"]
+        [
+            "made",
+            "heard made out",
+            "stopped made",
+            "traced made",
+            "wrote tasks"
+        ]
     );
+    let recording = job.recording.unwrap();
+    assert_eq!(std::fs::read_to_string(&recording).unwrap(), "tasks");
     // It never began, and has a report that says why.
     let report = job.report.unwrap();
     assert!(report.ends_with("report.html"), "{report}");
@@ -100,6 +108,7 @@ async fn on_a_cluster_that_goes_on_running_the_difference_is_the_jobs() {
     let job = jobs.get("1").await.unwrap();
     assert_eq!(job.cost, spent(0.5));
     assert_eq!(fakes.done(), ["heard c out", "traced c"]);
+    assert_eq!(job.recording, None, "there were no tasks");
     let stretches = jobs.0.stretches.of("1").await.unwrap();
     assert!(
         stretches[0].shared && stretches[0].to_ms > Some(20),
@@ -108,19 +117,20 @@ async fn on_a_cluster_that_goes_on_running_the_difference_is_the_jobs() {
 }
 
 #[tokio::test]
-async fn a_report_that_is_not_there_is_said_to_be() {
+async fn a_report_and_a_table_that_are_not_there_are_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = Jobs::unavailable(folder.path(), "a").await;
-    assert!(
-        jobs.report("none")
-            .await
-            .unwrap_err()
-            .to_string()
-            .contains("no job none")
-    );
+    for said in [
+        jobs.report("none").await.unwrap_err().to_string(),
+        jobs.recording("none").await.unwrap_err().to_string(),
+    ] {
+        assert!(said.contains("no job none"), "{said}");
+    }
     jobs.0.records.insert(&job("1", 1)).await.unwrap();
     let said = jobs.report("1").await.unwrap_err().to_string();
     assert_eq!(said, "The report is there when the job is over.");
+    let said = jobs.recording("1").await.unwrap_err().to_string();
+    assert_eq!(said, "The table of tasks is there when the job is over.");
     jobs.0
         .records
         .over("1", &crate::jobs::step::Outcome::cancelled(), 2)
@@ -128,4 +138,6 @@ async fn a_report_that_is_not_there_is_said_to_be() {
         .unwrap();
     let said = jobs.report("1").await.unwrap_err().to_string();
     assert!(said.contains("older than reports are"), "{said}");
+    let said = jobs.recording("1").await.unwrap_err().to_string();
+    assert!(said.contains("none were recorded"), "{said}");
 }
