@@ -126,6 +126,7 @@ impl TryFrom<FlatOutput> for JobOutput {
                 ended: flat.ended,
                 source: flat.source,
             },
+            "cleared" => Self::Cleared,
             "error" => Self::Error {
                 name: present(flat.name, "name")?,
                 value: present(flat.value, "value")?,
@@ -236,6 +237,7 @@ mod tests {
                 ended: false,
                 source: Some("1 + 1".into()),
             },
+            JobOutput::Cleared,
             JobOutput::Error {
                 name: "n".into(),
                 value: "v".into(),

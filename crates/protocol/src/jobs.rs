@@ -358,6 +358,8 @@ pub enum JobOutput {
         /// The code of a notebook's cell that begins.
         source: Option<String>,
     },
+    /// What the cell has shown so far is taken away, as by `clear_output()`.
+    Cleared,
     Error {
         name: String,
         value: String,

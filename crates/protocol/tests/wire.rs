@@ -181,6 +181,7 @@ fn job_output() {
             id: None,
             update: false
         },
+        JobOutput::Cleared,
         JobOutput::Error {
             name: "ValueError".into(),
             value: "no".into(),

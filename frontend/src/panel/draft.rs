@@ -99,7 +99,11 @@ pub fn accept(spec: &OptionSpec, draft: &Draft) -> Result<Accepted, String> {
         }
         OptionKind::Unknown => match json::tree(text) {
             Ok(value) => (value, String::new()),
-            Err(error) => return Err(format!("This is not valid JSON ({error}).")),
+            Err(error) => {
+                return Err(format!(
+                    "Write the value as JSON, texts in double quotes: 1.5, \"a\", true, null, [1, 2] or {{\"a\": 1}} ({error})."
+                ));
+            }
         },
     };
     match check(spec, &value) {

@@ -399,7 +399,10 @@ fn show(args: &RunArgs, message: &JobOutput) {
                 None => Ok(()),
             },
             JobOutput::Error { traceback, .. } => writeln!(std::io::stderr(), "{}", traceback.join("\n")),
-            JobOutput::Shown { .. } | JobOutput::Cell { .. } | JobOutput::End { .. } => Ok(()),
+            // What stands in a terminal or a file stays there.
+            JobOutput::Shown { .. } | JobOutput::Cleared | JobOutput::Cell { .. } | JobOutput::End { .. } => {
+                Ok(())
+            }
         }
     };
     if let Err(error) = written.and_then(|()| std::io::stdout().flush()) {

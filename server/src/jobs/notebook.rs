@@ -24,6 +24,8 @@ pub(super) struct Executed {
     current: usize,
     displays: Places,
     size: usize,
+    /// Of it, what the cell that runs has shown.
+    of_cell: usize,
 }
 
 impl Executed {
@@ -42,6 +44,7 @@ impl Executed {
             places,
             displays: Places::new(),
             size: 0,
+            of_cell: 0,
         }
     }
 
@@ -68,6 +71,7 @@ impl Executed {
             Line::Cell { cell, ended, count } => {
                 if let Some(at) = self.places.get(cell as usize) {
                     self.current = *at;
+                    self.of_cell = if ended { self.of_cell } else { 0 };
                     if ended && let Some(cell) = self.cell() {
                         cell.insert("execution_count".into(), json!(count));
                         let outputs = cell.get_mut("outputs").and_then(Value::as_array_mut);
@@ -79,6 +83,7 @@ impl Executed {
                     }
                 }
             }
+            Line::Cleared => self.clear(),
             Line::Ready { .. } | Line::End { .. } | Line::Unknown => {}
         }
     }
@@ -100,8 +105,20 @@ impl Executed {
         self.cell()?.get_mut("outputs")?.as_array_mut()
     }
 
+    fn clear(&mut self) {
+        if let Some(outputs) = self.outputs() {
+            outputs.clear();
+        }
+        let current = self.current;
+        for places in self.displays.values_mut() {
+            places.retain(|(cell, _)| *cell != current);
+        }
+        self.size -= std::mem::take(&mut self.of_cell);
+    }
+
     fn stream(&mut self, name: &str, text: String) {
         self.size += text.len();
+        self.of_cell += text.len();
         let text = if self.size <= LIMIT {
             text
         } else if self.size - text.len() <= LIMIT {
@@ -155,6 +172,7 @@ impl Executed {
             return false;
         }
         self.size += size;
+        self.of_cell += size;
         self.push(output);
         true
     }
@@ -259,6 +277,35 @@ mod tests {
         assert_eq!(cells[2]["outputs"][0]["execution_count"], 2);
         assert_eq!(cells[2]["outputs"][1]["ename"], "E");
         assert_eq!(notebook["metadata"]["gatehouse"]["job"], "1");
+    }
+
+    #[test]
+    fn what_is_cleared_leaves_room() {
+        let mut executed = Executed::new(plan(&["a", "b"]));
+        let begins = |cell| Line::Cell {
+            cell,
+            ended: false,
+            count: None,
+        };
+        executed.take(begins(0));
+        executed.take(text("stays"));
+        executed.take(shown("text/plain", "bar", false, Some("d"), false));
+        executed.take(begins(1));
+        for _ in 0..3 {
+            executed.take(text(&"x".repeat(LIMIT / 2 + 1)));
+            executed.take(shown("text/plain", "here, too", false, Some("d"), false));
+            executed.take(Line::Cleared);
+        }
+        executed.take(text("last"));
+        executed.take(shown("text/plain", "anew", false, Some("d"), true));
+        let notebook = executed.finish(Value::Null);
+        let outputs = |cell: usize| &notebook["cells"][cell]["outputs"];
+        assert_eq!(outputs(0)[0]["text"], "stays");
+        assert_eq!(outputs(0)[1]["data"]["text/plain"], "anew");
+        assert_eq!(
+            outputs(1),
+            &json!([{ "output_type": "stream", "name": "stdout", "text": "last" }])
+        );
     }
 
     #[test]

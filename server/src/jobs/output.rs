@@ -71,6 +71,8 @@ pub(super) enum Line {
         value: String,
         traceback: Vec<String>,
     },
+    /// What the cell has shown so far is taken away.
+    Cleared,
     /// The prelude connected to the cluster; the code runs next, in that process of that machine.
     Ready {
         #[serde(default)]
@@ -113,6 +115,7 @@ impl Line {
                 ended,
                 source: None,
             }),
+            Self::Cleared => Some(JobOutput::Cleared),
             Self::Error {
                 name,
                 value,

@@ -44,6 +44,7 @@ class Recorder:
         self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self.lock = threading.RLock()
         self.kind = None
+        self.clears = False
         self.parts = []
         self.size = 0
         self.ended = False
@@ -52,13 +53,14 @@ class Recorder:
 
     def renew(self):
         self.lock = threading.RLock()
-        self.parts, self.size = [], 0
+        self.parts, self.size, self.clears = [], 0, False
 
     def text(self, kind, text):
         """Appends text of a stream. What has a newline is written at once, so that a dying kernel loses nothing of it."""
         with self.lock:
             if self.full:
                 return
+            self.make_room()
             if kind != self.kind:
                 self.flush()
                 self.kind = kind
@@ -74,10 +76,27 @@ class Recorder:
             for start in range(0, len(text), TEXT_LIMIT):
                 self.write(kind=self.kind, text=text[start : start + TEXT_LIMIT])
 
+    def clear(self, wait):
+        """Takes away what the cell showed; where it waits, when there is something to show instead."""
+        with self.lock:
+            self.flush()
+            self.clears = True
+            if not wait:
+                self.make_room()
+
+    def make_room(self):
+        if self.clears:
+            self.clears = False
+            self.write(kind="cleared")
+
     def line(self, **fields):
         """Writes a line that is not a stream's text."""
         with self.lock:
             self.flush()
+            if fields["kind"] == "error" or (fields["kind"] == "shown" and not fields["update"]):
+                self.make_room()
+            elif fields["kind"] == "cell":
+                self.clears = False
             self.write(**fields)
 
     def write(self, **fields):
@@ -199,6 +218,13 @@ def install(shell, recorder, cells):
         publish(data, *args, **kwargs)
 
     shell.display_pub.publish = record_display
+    clear_output = shell.display_pub.clear_output
+
+    def record_clear(wait=False, *args, **kwargs):
+        recorder.clear(wait)
+        clear_output(wait, *args, **kwargs)
+
+    shell.display_pub.clear_output = record_clear
     show_traceback = shell._showtraceback
 
     def record_traceback(etype, evalue, stb):

@@ -190,7 +190,7 @@ pub(crate) async fn ended(jobs: &Jobs, id: &str) -> Ended {
                 JobOutput::Stdout { text } => ended.stdout.push_str(&text),
                 JobOutput::Stderr { text } => ended.stderr.push_str(&text),
                 JobOutput::Shown { mut data, .. } => ended.results.extend(data.remove("text/plain")),
-                JobOutput::Cell { .. } => {}
+                JobOutput::Cell { .. } | JobOutput::Cleared => {}
                 JobOutput::Error {
                     name,
                     value,

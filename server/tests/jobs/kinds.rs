@@ -126,6 +126,26 @@ async fn each_kind_ends_as_its_code_does() {
     );
     assert_eq!(seen[2].0["image/png"], "AAEC");
 
+    // What is cleared says so: at once, when there is something to show instead, or never.
+    let clears = "from IPython.display import clear_output\nprint('one')\nclear_output()\nprint('two')\n\
+                  clear_output(wait=True)\nprint('three')\nclear_output(wait=True)";
+    let job = jobs.create(wanted(WorkKind::Snippet, clears)).await.unwrap();
+    let mut output = jobs.output(&job.id).await.unwrap();
+    let mut seen = String::new();
+    while let Some(message) = output.recv().await {
+        match message {
+            JobOutput::Stdout { text } => seen.push_str(&text.replace('\n', " ")),
+            JobOutput::Cleared => seen.push_str("| "),
+            _ => {}
+        }
+    }
+    assert_eq!(seen, "one | two | three ");
+    let notebook = String::from_utf8(jobs.notebook(&job.id).await.unwrap()).unwrap();
+    assert!(
+        notebook.contains("\"three\\n\"") && !notebook.contains("\"two\\n\""),
+        "{notebook}"
+    );
+
     // A file that is not there is refused before anything is stored.
     let mut missing = wanted(WorkKind::Notebook, "");
     missing.work.path = Some("no.ipynb".into());

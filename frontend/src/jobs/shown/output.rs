@@ -124,6 +124,8 @@ fn words(data: &BTreeMap<String, String>) -> String {
 pub struct Output {
     blocks: VecDeque<Rc<Block>>,
     next_id: u64,
+    /// Where the output of the cell that runs begins.
+    cell_from: u64,
     bytes: usize,
     dropped: bool,
     ansi: Ansi,
@@ -152,17 +154,18 @@ impl Output {
                 }
             }
             JobOutput::Cell { ended: true, .. } => self.cell_is(CellState::Done),
-            // What is no notebook is one cell, which is shown as the job's code.
-            JobOutput::Cell { source: None, .. } => {}
-            JobOutput::Cell {
-                cell,
-                source: Some(source),
-                ..
-            } => self.add(Content::Cell {
-                cell: *cell,
-                source: source.clone(),
-                state: CellState::Running,
-            }),
+            JobOutput::Cell { cell, source, .. } => {
+                // What is no notebook is one cell, which is shown as the job's code.
+                if let Some(source) = source {
+                    self.add(Content::Cell {
+                        cell: *cell,
+                        source: source.clone(),
+                        state: CellState::Running,
+                    });
+                }
+                self.cell_from = self.next_id;
+            }
+            JobOutput::Cleared => self.clear(),
             JobOutput::Error {
                 name,
                 value,
@@ -257,6 +260,15 @@ impl Output {
         self.drop_surplus();
     }
 
+    /// Takes away what the cell has shown that runs.
+    fn clear(&mut self) {
+        while let Some(last) = self.blocks.pop_back_if(|last| last.id >= self.cell_from) {
+            self.bytes -= last.bytes();
+        }
+        self.ansi = Ansi::default();
+        self.carriage = false;
+    }
+
     /// How the cell stands that runs. One that raised stays so when it ends.
     fn cell_is(&mut self, now: CellState) {
         let mut cells = self.blocks.iter_mut().rev();
@@ -283,8 +295,9 @@ impl Output {
         if clean.is_empty() {
             return;
         }
-        let goes_on = matches!(self.blocks.back().map(|last| &last.content),
-            Some(Content::Text(last, _)) if *last == stream);
+        let last = self.blocks.back().filter(|last| last.id >= self.cell_from);
+        let goes_on =
+            matches!(last.map(|last| &last.content), Some(Content::Text(last, _)) if *last == stream);
         if !goes_on {
             self.carriage = false;
             self.open(stream);

@@ -95,6 +95,12 @@ impl Outputs {
                     self.cell().count = *count;
                 }
             }
+            Line::Cleared => {
+                let cell = self.cell();
+                cell.left_out = 0;
+                let gone = std::mem::take(&mut cell.outputs).len();
+                self.held -= gone;
+            }
             Line::Ready { .. } | Line::End { .. } | Line::Unknown => {}
         }
     }
@@ -239,6 +245,19 @@ mod tests {
         let held: usize = outputs.cells.values().map(|cell| cell.outputs.len()).sum();
         let left_out: u64 = outputs.cells.values().map(|cell| cell.left_out).sum();
         assert_eq!((held, left_out), (OF_ALL, 2_000 + 990 - OF_ALL as u64));
+    }
+
+    #[test]
+    fn what_is_cleared_leaves_room() {
+        let mut outputs = Outputs::default();
+        for turn in 0..OF_ALL + 1 {
+            outputs.take(&out("before\n"));
+            outputs.take(&shown(None, &turn.to_string(), false));
+            outputs.take(&Line::Cleared);
+        }
+        outputs.take(&out("after\n"));
+        let cell = outputs.of(0).unwrap();
+        assert_eq!((cell.outputs.len(), cell.left_out, outputs.held), (1, 0, 1));
     }
 
     #[test]

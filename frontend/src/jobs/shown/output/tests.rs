@@ -153,6 +153,34 @@ fn a_cell_ends_above_its_output() {
 }
 
 #[test]
+fn what_is_cleared_is_gone_from_its_cell_only() {
+    let begins = |source: Option<&str>| JobOutput::Cell {
+        cell: 0,
+        ended: false,
+        source: source.map(str::to_owned),
+    };
+    // The cells of a notebook, and the attempts of what is none.
+    for source in [Some("code"), None] {
+        let mut output = Output::default();
+        output.push(&begins(source));
+        stdout(&mut output, "first\n");
+        output.push(&begins(source));
+        let cells = output.blocks().count();
+        stdout(&mut output, "10 %\n");
+        output.push(&shown("text/html", "<b>10 %</b>", None, false));
+        output.push(&JobOutput::Cleared);
+        assert_eq!(
+            (output.to_text().as_str(), output.blocks().count()),
+            ("first\n", cells)
+        );
+        stdout(&mut output, "20 %\n");
+        assert_eq!(output.to_text(), "first\n20 %\n");
+        let counted: usize = output.blocks().map(|block| block.bytes()).sum();
+        assert_eq!(counted, output.bytes);
+    }
+}
+
+#[test]
 fn words_that_are_shown_anew_take_their_place() {
     let mut output = Output::default();
     for (words, update) in [("0 %", false), ("99 %", true)] {
