@@ -30,7 +30,7 @@ enum Command {
     /// Serve the panel and its API, and the embedded gateway where Dask's configuration names none.
     Serve(ServeArgs),
     /// Run a script or a notebook on a cluster of its own, and clean up after it.
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// List your clusters.
     Clusters(look::LookArgs),
     /// List the jobs, newest first.
@@ -134,7 +134,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         .context("The machine gives no threads for the server")?;
     match cli.command {
         Command::Serve(args) => runtime.block_on(serve::serve(args)).map(|()| ExitCode::SUCCESS),
-        Command::Run(args) => runtime.block_on(run::run(args)),
+        Command::Run(args) => runtime.block_on(run::run(*args)),
         Command::Clusters(args) => runtime.block_on(look::clusters(args)),
         Command::Jobs(args) => runtime.block_on(look::jobs(args)),
         Command::Stop(args) => runtime.block_on(look::stop(args)),
