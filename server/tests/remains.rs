@@ -3,6 +3,8 @@
 mod common;
 
 use common::Server;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
 use serde_json::{Value, json};
 
 const SETTINGS: &str = "cost:\n  currency: EUR\n  worker_hour: 3600\n";
@@ -122,6 +124,37 @@ client.submit(wrong, 1).result()
         assert!(report.contains(words), "{words} is not in {report}");
     }
     assert!(!report.contains(">early</th>"));
-    let unknown = server.request("GET", "api/v1/jobs/none/report").send().await;
-    assert_eq!(unknown.expect("an answer").status(), 404);
+    let path = format!("api/v1/jobs/{}/tasks", second["id"].as_str().expect("an id"));
+    let table = server.request("GET", &path).send().await.expect("an answer");
+    let header = |name: &str| table.headers()[name].to_str().expect("text").to_owned();
+    assert_eq!(header("content-type"), "application/vnd.apache.parquet");
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    let name = header("content-disposition");
+    assert_eq!(name, "attachment; filename=\"def-late-x-tasks.parquet\"");
+    let table = table.bytes().await.expect("a body");
+    let part = server
+        .request("GET", &path)
+        .header("range", "bytes=-4")
+        .send()
+        .await;
+    let part = part.expect("an answer");
+    assert_eq!(part.status(), 206);
+    assert_eq!(part.bytes().await.expect("a body"), "PAR1");
+    let file = SerializedFileReader::new(table).expect("Parquet");
+    let mut keys: Vec<_> = file
+        .get_row_iter(None)
+        .expect("rows")
+        .map(|row| row.expect("a row").get_string(2).expect("a prefix").clone())
+        .collect();
+    keys.dedup();
+    assert_eq!(keys, ["late", "wrong"], "prefixes of its own tasks alone");
+    assert_eq!(file.metadata().file_metadata().num_rows(), 31);
+
+    for what in ["report", "tasks"] {
+        let unknown = server
+            .request("GET", &format!("api/v1/jobs/none/{what}"))
+            .send()
+            .await;
+        assert_eq!(unknown.expect("an answer").status(), 404, "{what}");
+    }
 }

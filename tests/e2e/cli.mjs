@@ -58,7 +58,7 @@ await scenario('cli', async t => {
       '2',
       '--report',
       'report.html',
-      '--recording',
+      '--tasks',
       'tasks.parquet'
     );
     t.equal(code, 0, `exit status; it said:\n${stdout}\n${stderr}`);

@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { freePort } from './harness/surroundings.mjs';
@@ -239,6 +239,12 @@ export class Faults {
         this.leftovers += (await left()).length;
         throw error;
       });
+    // What remains of it lies in Jupyter's folder once, also where the server died over writing it.
+    const { body: all } = await ask('GET', 'jobs');
+    const told = all.flatMap(({ notebook, report, tasks }) => [notebook, report, tasks]);
+    const published = told.filter(path => path?.startsWith('gatehouse-jobs/')).toSorted();
+    const there = await readdir(join(t.tmp, 'gatehouse-jobs')).catch(() => []);
+    t.equal(there.map(name => `gatehouse-jobs/${name}`).toSorted(), published, 'files of the jobs');
     const active = async () =>
       (await ask('GET', 'clusters')).body.filter(({ state }) => /PENDING|RUNNING|STOPPING/.test(state));
     await t.until(async () => (await active()).length === 0, { what: active });

@@ -110,11 +110,11 @@ await scenario('jobs', async t => {
     const executed = JSON.parse(await readFile(join(folder, kept.notebook), 'utf8'));
     t.match(JSON.stringify(executed), /hello from a job/, 'the executed notebook');
     t.equal(
-      [kept.notebook, kept.report, kept.recording],
+      [kept.notebook, kept.report, kept.tasks],
       ['ipynb', 'html', 'parquet'].map(extension => `gatehouse-jobs/array_job.${extension}`),
       'where they lie'
     );
-    t.equal(await recorded(kept.recording), summary.tasks, 'tasks in its table');
+    t.equal(await recorded(kept.tasks), summary.tasks, 'tasks in its table');
   });
 
   await t.step('a notebook runs from its context menu, with a parameter, on a running cluster', async () => {
@@ -156,8 +156,8 @@ await scenario('jobs', async t => {
     await t.shot(page, 'notebook-dark');
     await panel.theme(page, 'JupyterLab Light');
     const id = await job.getAttribute('data-job');
-    const { summary, request, recording } = await api('GET', `jobs/${id}`);
-    t.equal(await recorded(recording), summary.tasks, 'tasks in its table');
+    const { summary, request, tasks } = await api('GET', `jobs/${id}`);
+    t.equal(await recorded(tasks), summary.tasks, 'tasks in its table');
     t.equal(request.work.parameters, { rows: 3000, label: 'final' }, 'the parameters that were sent');
     t.equal(summary.shared, true, 'whether others may have worked there');
     await panel.part(job, 'job-notebook').click();

@@ -185,10 +185,10 @@ pub struct Job {
     /// Where its report lies, like the notebook; `api/v1/jobs/{id}/report` serves it. `None` while there is none.
     #[serde(default)]
     pub report: Option<String>,
-    /// Where the tasks of its clusters' time lie, a Parquet table, like the notebook; `api/v1/jobs/{id}/recording` serves it.
-    /// `None` while there is none, where there were no tasks, and where they are so many that only the recordings have them.
+    /// Where the table of its clusters' tasks lies, Parquet, like the notebook; `api/v1/jobs/{id}/tasks` serves it. `None` while
+    /// there is none, where there were no tasks, and where they are so many that only the recordings have them.
     #[serde(default)]
-    pub recording: Option<String>,
+    pub tasks: Option<String>,
     /// Its place among those that wait, counted from 1; `None` where it does not wait.
     #[serde(default)]
     pub position: Option<u32>,
@@ -288,7 +288,7 @@ impl Job {
             error: None,
             notebook: None,
             report: None,
-            recording: None,
+            tasks: None,
             position: None,
             cost: None,
             summary: None,

@@ -115,7 +115,7 @@ fn job() -> Job {
         mismatches: Vec::new(),
         notebook: None,
         report: Some("gatehouse-jobs/b.html".into()),
-        recording: Some("gatehouse-jobs/b.parquet".into()),
+        tasks: Some("gatehouse-jobs/b.parquet".into()),
         position: None,
         cost: Some(Spent {
             amount: None,

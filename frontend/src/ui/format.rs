@@ -97,12 +97,6 @@ pub fn count(n: u64, noun: &str) -> String {
     }
 }
 
-/// A name as a file's: without its extension and what folders are named with.
-pub fn file_stem(name: &str) -> String {
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    stem.replace(['/', '\\', ':', '"'], "-")
-}
-
 /// The state as the gateway writes it.
 pub fn cluster_state(state: ClusterState) -> &'static str {
     match state {

@@ -83,7 +83,7 @@ pub(super) struct RunArgs {
     report: Option<PathBuf>,
     /// Where the tasks that ran are written, one Parquet table.
     #[arg(long, value_name = "PATH")]
-    recording: Option<PathBuf>,
+    tasks: Option<PathBuf>,
     /// Print one line of JSON for each piece of output, and the job as the last one.
     #[arg(long)]
     json: bool,
@@ -364,21 +364,29 @@ async fn keep(args: &RunArgs, house: &House, job: &Job) {
     if let Some(to) = &args.report {
         write("--report", to, house.jobs.report(&job.id).await);
     }
-    if let Some(to) = &args.recording {
-        let table = match house.jobs.recording(&job.id).await {
-            Ok(path) => tokio::fs::read(path)
-                .await
-                .map_err(|error| JobError::WrongState(error.to_string())),
-            Err(error) => Err(error),
+    if let Some(to) = &args.tasks {
+        let copied = match house.jobs.tasks(&job.id).await {
+            Ok(from) => std::fs::copy(from, to)
+                .map(drop)
+                .map_err(|error| unwritable(to, &error)),
+            Err(error) => Err(error.to_string()),
         };
-        write("--recording", to, table);
+        say("--tasks", copied);
     }
 }
 
 fn write(option: &str, to: &Path, kept: Result<Vec<u8>, JobError>) {
-    let written = kept.map_err(|error| error.to_string()).and_then(|bytes| {
-        std::fs::write(to, bytes).map_err(|error| format!("{} can't be written: {error}.", to.display()))
-    });
+    let written = kept
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| std::fs::write(to, bytes).map_err(|error| unwritable(to, &error)));
+    say(option, written);
+}
+
+fn unwritable(to: &Path, error: &std::io::Error) -> String {
+    format!("{} can't be written: {error}.", to.display())
+}
+
+fn say(option: &str, written: Result<(), String>) {
     if let Err(sentence) = written {
         eprintln!("gatehouse: {option}: {sentence}");
     }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{Path, State, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use protocol::jobs::{CreateJob, Job, JobFile};
 use protocol::rest::ApiError;
 use serde::Deserialize;
@@ -13,8 +13,8 @@ use utoipa::IntoParams;
 use super::error::{Asked, Body, HttpError};
 use super::leases::Price;
 use super::{App, KEEP_ALIVE};
-use crate::jobs::own_cluster;
-use crate::recordings::{Export, RecordingError};
+use crate::jobs::{file_stem, own_cluster};
+use crate::recordings::{DataError, Export, RecordingError};
 
 /// What a report may load: nothing but what is in it.
 const REPORT_POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
@@ -121,14 +121,18 @@ pub(super) async fn output(
     responses((status = 200, content_type = "application/x-ipynb+json"), (status = 404, body = ApiError)))]
 pub(super) async fn notebook(State(app): State<App>, Path(id): Path<String>) -> Result<Response, HttpError> {
     let notebook = app.jobs.notebook(&id).await?;
+    let name = format!("{}.ipynb", file_stem(&app.jobs.get(&id).await?));
     let headers = [
-        (header::CONTENT_TYPE, "application/x-ipynb+json"),
         (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"executed.ipynb\"",
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-ipynb+json"),
         ),
+        (header::CONTENT_DISPOSITION, super::recordings::attachment(&name)),
         // What a job wrote is never a page of ours.
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
     ];
     Ok((headers, notebook).into_response())
 }
@@ -148,17 +152,19 @@ pub(super) async fn report(State(app): State<App>, Path(id): Path<String>) -> Re
 }
 
 /// The tasks of a job that is over, a Parquet table.
-#[utoipa::path(get, path = "/api/v1/jobs/{id}/recording", tag = "jobs", params(("id" = String, Path)),
-    responses((status = 200, content_type = "application/vnd.apache.parquet"), (status = 404, body = ApiError),
-    (status = 409, body = ApiError)))]
-pub(super) async fn recording(
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/tasks", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, content_type = "application/vnd.apache.parquet"), (status = 206, description = "The range asked for"),
+    (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 416, body = ApiError)))]
+pub(super) async fn tasks(
     State(app): State<App>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
-    let path = app.jobs.recording(&id).await?;
-    let table = Export::parquet(path, "tasks.parquet".to_owned()).map_err(RecordingError::from)?;
-    super::recordings::send_asked(&table, &headers).await
+    let path = app.jobs.tasks(&id).await?;
+    let bytes = tokio::fs::metadata(&path).await.map_err(DataError::from);
+    let bytes = bytes.map_err(RecordingError::from)?.len();
+    let name = format!("{}-tasks.parquet", file_stem(&app.jobs.get(&id).await?));
+    super::recordings::send_asked(&Export::parquet(path, name, bytes), &headers).await
 }
 
 async fn close(mut socket: WebSocket) {

@@ -126,7 +126,7 @@ pub fn router(app: App, token: Option<Token>) -> Router {
         .route("/api/v1/jobs/{id}/output", get(jobs::output))
         .route("/api/v1/jobs/{id}/notebook", get(jobs::notebook))
         .route("/api/v1/jobs/{id}/report", get(jobs::report))
-        .route("/api/v1/jobs/{id}/recording", get(jobs::recording))
+        .route("/api/v1/jobs/{id}/tasks", get(jobs::tasks))
         .route("/api/v1/recordings", get(recordings::list))
         .route(
             "/api/v1/recordings/{id}",

@@ -55,7 +55,7 @@ use super::{
         jobs::output,
         jobs::notebook,
         jobs::report,
-        jobs::recording,
+        jobs::tasks,
         recordings::list,
         recordings::get,
         recordings::delete,

@@ -137,7 +137,7 @@ pub(super) async fn send_asked(export: &Export, headers: &HeaderMap) -> Result<R
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "range",
                 format!(
-                    "The export has {} bytes; ask for one range within them.",
+                    "The file has {} bytes; ask for one range within them.",
                     export.bytes
                 ),
             )
@@ -177,9 +177,11 @@ async fn send(export: &Export, from: u64, limit: u64, status: StatusCode) -> Res
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"),
     );
-    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{}\"", ascii(&export.name))) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
+    headers.insert(header::CONTENT_DISPOSITION, attachment(&export.name));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     if status == StatusCode::PARTIAL_CONTENT
         && let Ok(range) =
             HeaderValue::from_str(&format!("bytes {from}-{}/{}", from + length - 1, export.bytes))
@@ -190,8 +192,12 @@ async fn send(export: &Export, from: u64, limit: u64, status: StatusCode) -> Res
     Ok(response)
 }
 
-fn ascii(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii() { c } else { '-' }).collect()
+/// The header for something that is saved under this name.
+pub(super) fn attachment(name: &str) -> HeaderValue {
+    let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() && !"\"\\".contains(c);
+    let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
+    HeaderValue::from_str(&format!("attachment; filename=\"{plain}\""))
+        .unwrap_or_else(|_never| HeaderValue::from_static("attachment"))
 }
 
 /// Writes an export into a folder of the Jupyter Server.

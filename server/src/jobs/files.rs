@@ -1,9 +1,11 @@
 //! Files that are written into the Jupyter Server's folder, through its contents interface: only it knows where that is.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use protocol::jobs::Job;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -16,6 +18,9 @@ use super::{Inner, JobError, Jobs};
 /// Bytes of a chunk: Jupyter's own limit of a request is about 500 MB, a proxy's 100 MB.
 const CHUNK: usize = 8 << 20;
 
+/// Bytes of the name that a job's files have below Jupyter's root; a file system has room for 255, with what others append.
+const STEM_LIMIT: usize = 100;
+
 impl Jobs {
     /// Writes the file at `source` into `folder` below the Jupyter Server's root under a name that is free there, and
     /// returns its path.
@@ -24,6 +29,7 @@ impl Jobs {
     /// [`JobError::Jupyter`] where the server is not there or refuses, [`JobError::Invalid`] for a folder that leads elsewhere.
     pub async fn save_file(&self, folder: &str, name: &str, source: &Path) -> Result<String, JobError> {
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+        let _alone = self.0.publishing.lock().await;
         let destination = self.0.destination(folder, stem, &[extension]).await?;
         Ok(destination.save(extension, source).await?.path)
     }
@@ -44,7 +50,8 @@ pub(super) struct Saved {
 
 impl Inner {
     /// A place in `folder` below the Jupyter Server's root, which is made where it is missing, for files that are called
-    /// `stem` and have these extensions: with a number where one of them is taken, for nothing is overwritten.
+    /// `stem` and have these extensions: with a number where one of them is taken, for nothing is overwritten. Names stay free
+    /// while [`Inner::publishing`] is held.
     ///
     /// # Errors
     /// As [`Jobs::save_file`].
@@ -70,26 +77,25 @@ impl Inner {
         let failed = |error: JupyterError| JobError::Jupyter(error.to_string());
         let endpoint = self.jupyter.endpoint().await.map_err(failed)?;
         let client = JupyterClient::new(self.http.clone(), endpoint);
-        if !folder.is_empty() && !client.has_contents(folder).await.map_err(failed)? {
-            let made = client.put_contents(folder, json!({ "type": "directory" })).await;
-            made.map_err(failed)?;
-        }
+        let taken = match client.names_in(folder).await.map_err(failed)? {
+            Some(names) => names,
+            None => {
+                let made = client.put_contents(folder, json!({ "type": "directory" })).await;
+                made.map_err(failed)?;
+                HashSet::new()
+            }
+        };
         let mut number = 1;
         let stem = loop {
             let name = match number {
                 1 => stem.to_owned(),
                 number => format!("{stem}-{number}"),
             };
-            let candidate = format!("{folder}/{name}").trim_start_matches('/').to_owned();
-            let mut is_taken = false;
-            for extension in extensions {
-                is_taken |= client
-                    .has_contents(&named(&candidate, extension))
-                    .await
-                    .map_err(failed)?;
-            }
-            if !is_taken {
-                break candidate;
+            // Some file systems take names for the same that differ in case only.
+            let is_free =
+                |extension: &&str| !taken.contains(&with_extension(&name, extension).to_lowercase());
+            if extensions.iter().all(is_free) {
+                break format!("{folder}/{name}").trim_start_matches('/').to_owned();
             }
             number += 1;
         };
@@ -105,13 +111,18 @@ pub(super) struct Destination {
 }
 
 impl Destination {
+    /// Where a file with that extension is written, below the server's root.
+    pub(super) fn path(&self, extension: &str) -> String {
+        with_extension(&self.stem, extension)
+    }
+
     /// Writes the file at `source` with that extension.
     ///
     /// # Errors
     /// [`JobError::Jupyter`] where the file can't be read or the server refuses.
     pub(super) async fn save(&self, extension: &str, source: &Path) -> Result<Saved, JobError> {
         let failed = |error: JupyterError| JobError::Jupyter(error.to_string());
-        let path = named(&self.stem, extension);
+        let path = self.path(extension);
         let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
         let unreadable = |error| JobError::Jupyter(format!("{name} can't be read: {error}. Try again."));
         let mut file = File::open(source).await.map_err(unreadable)?;
@@ -140,12 +151,23 @@ impl Destination {
     }
 }
 
-fn named(stem: &str, extension: &str) -> String {
+fn with_extension(stem: &str, extension: &str) -> String {
     if extension.is_empty() {
         stem.to_owned()
     } else {
         format!("{stem}.{extension}")
     }
+}
+
+/// A folder and what is in it.
+#[derive(Deserialize)]
+struct Listing {
+    content: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    name: String,
 }
 
 /// What a path leads to.
@@ -169,9 +191,21 @@ impl JupyterClient {
         Ok(model.is_ok_and(|model| model.r#type == "directory"))
     }
 
-    async fn has_contents(&self, path: &str) -> Result<bool, JupyterError> {
-        let place = format!("{}?content=0", contents(path));
-        Ok(self.send(Method::GET, &place, None).await?.status().is_success())
+    /// What is in a folder below the server's root, in lower case; `None` where there is no such folder.
+    async fn names_in(&self, folder: &str) -> Result<Option<HashSet<String>>, JupyterError> {
+        let place = format!("{}?type=directory", contents(folder));
+        let response = self.send(Method::GET, &place, None).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let listing: Listing = super::jupyter::read("look into the folder", response).await?;
+        Ok(Some(
+            listing
+                .content
+                .into_iter()
+                .map(|entry| entry.name.to_lowercase())
+                .collect(),
+        ))
     }
 
     async fn put_contents(&self, path: &str, model: serde_json::Value) -> Result<Saved, JupyterError> {
@@ -208,6 +242,34 @@ impl JupyterClient {
     }
 }
 
+/// What a job's files are called: as the file that ran, else as the job, in letters and digits.
+pub fn file_stem(job: &Job) -> String {
+    let stem = match job.request.work.path.as_deref().map(Path::new) {
+        Some(path) => path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        None => {
+            let words = job
+                .name
+                .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.');
+            words
+                .filter(|word| !word.is_empty())
+                .collect::<Vec<_>>()
+                .join("-")
+        }
+    };
+    // Jupyter hides what begins with a dot.
+    let stem = stem.trim_start_matches('.');
+    let stem = &stem[..stem.floor_char_boundary(STEM_LIMIT)];
+    if stem.is_empty() {
+        "job".to_owned()
+    } else {
+        stem.to_owned()
+    }
+}
+
 /// Where a file is, each part of its path escaped.
 pub(super) fn contents(path: &str) -> String {
     let escaped: Vec<String> = path.split('/').map(escape).collect();
@@ -232,5 +294,33 @@ mod tests {
     #[test]
     fn paths_are_escaped_part_by_part() {
         assert_eq!(contents("a b/é?.json"), "api/contents/a%20b/%C3%A9%3F.json");
+    }
+
+    #[test]
+    fn files_are_called_as_what_ran() {
+        let called = |path: Option<&str>, name: &str| {
+            let mut job = super::super::record::job("1", 1);
+            job.name = name.to_owned();
+            job.request.work.path = path.map(str::to_owned);
+            file_stem(&job)
+        };
+        for (path, stem) in [
+            ("a/b/totals.py", "totals"),
+            ("/abs/study 2.ipynb", "study 2"),
+            (".hidden.py", "hidden"),
+        ] {
+            assert_eq!(called(Some(path), "nightly"), stem, "{path}");
+        }
+        for (name, stem) in [
+            ("Sum of squares", "Sum-of-squares"),
+            ("x = f(\"a/b\") # c:\\d", "x-f-a-b-c-d"),
+            ("client.submit(inc_1, 1)", "client.submit-inc_1-1"),
+            ("été", "été"),
+            ("..", "job"),
+            ("//", "job"),
+        ] {
+            assert_eq!(called(None, name), stem, "{name}");
+        }
+        assert_eq!(called(None, &"語".repeat(200)), "語".repeat(STEM_LIMIT / 3));
     }
 }

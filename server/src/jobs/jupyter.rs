@@ -429,7 +429,7 @@ impl JupyterClient {
     }
 }
 
-async fn read<T: serde::de::DeserializeOwned>(
+pub(super) async fn read<T: serde::de::DeserializeOwned>(
     action: &'static str,
     response: reqwest::Response,
 ) -> Result<T, JupyterError> {

@@ -41,7 +41,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use self::executor::Remnant;
 pub use self::fault::check as check_fault;
+pub use self::files::file_stem;
 pub use self::host::{ClusterHost, Host, Stretch, Trace, WorkerPeaks};
 pub use self::jupyter::JupyterSource;
 pub(crate) use self::jupyter::{JupyterClient, ListedKernel, http_client as jupyter_http_client};
@@ -109,6 +111,8 @@ struct Inner {
     jupyter: JupyterSource,
     http: reqwest::Client,
     events: broadcast::Sender<Job>,
+    /// Held by whoever looks for free names below Jupyter's root, until the files are there.
+    publishing: tokio::sync::Mutex<()>,
     /// Jobs that this process drives.
     active: Mutex<HashMap<String, Active>>,
     tasks: TaskTracker,
@@ -149,6 +153,7 @@ impl Jobs {
             jupyter,
             http,
             events,
+            publishing: tokio::sync::Mutex::default(),
             active: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -249,7 +254,7 @@ impl Jobs {
     /// [`JobError::NotFound`] where there is no such job, [`JobError::WrongState`] where it has none (yet).
     pub async fn notebook(&self, id: &str) -> Result<Vec<u8>, JobError> {
         let job = self.0.record(id).await?.job;
-        tokio::fs::read(self.0.folder(id).join(executor::NOTEBOOK))
+        tokio::fs::read(self.0.folder(id).join(Remnant::Notebook.name()))
             .await
             .map_err(|_missing| {
                 JobError::WrongState(if job.state.is_over() {
@@ -266,7 +271,7 @@ impl Jobs {
     /// [`JobError::NotFound`] where there is no such job, [`JobError::WrongState`] where it has none (yet).
     pub async fn report(&self, id: &str) -> Result<Vec<u8>, JobError> {
         let job = self.0.record(id).await?.job;
-        tokio::fs::read(self.0.folder(id).join(executor::REPORT))
+        tokio::fs::read(self.0.folder(id).join(Remnant::Report.name()))
             .await
             .map_err(|_missing| {
                 JobError::WrongState(if job.state.is_over() {
@@ -281,17 +286,18 @@ impl Jobs {
     ///
     /// # Errors
     /// [`JobError::NotFound`] where there is no such job, [`JobError::WrongState`] where it has none (yet).
-    pub async fn recording(&self, id: &str) -> Result<PathBuf, JobError> {
+    pub async fn tasks(&self, id: &str) -> Result<PathBuf, JobError> {
         let job = self.0.record(id).await?.job;
-        let path = self.0.folder(id).join(executor::RECORDING);
+        let path = self.0.folder(id).join(Remnant::Tasks.name());
         if tokio::fs::try_exists(&path).await.unwrap_or(false) {
             return Ok(path);
         }
-        Err(JobError::WrongState(if job.state.is_over() {
-            "The job has no table of tasks: none were recorded, or so many that only the recordings of its clusters have them."
-                .into()
-        } else {
-            "The table of tasks is there when the job is over.".into()
+        Err(JobError::WrongState(match job.summary {
+            _ if !job.state.is_over() => "The table of tasks is there when the job is over.".into(),
+            Some(summary) if summary.tasks > 0 => "The job has no table of its tasks: it has too many for one, the table could not be written, or the job is older \
+                 than such tables are. The recordings of its clusters have them all."
+                .into(),
+            _ => "No tasks were recorded while the job ran, so there is no table of them.".into(),
         }))
     }
 

@@ -2,7 +2,7 @@
 
 The file is the truth about the job: Jupyter drops output above its limits and keeps none while nobody listens. Each
 line is a JSON object with a `kind`; `ready` says that the code runs next, `cell` that one of its cells begins or ended,
-and `end` that all of it ended and how. PARAMETERS is given by the server: `output` and `limit` of the file, `environment`,
+`cleared` that what it showed so far is taken away, and `end` that all of it ended and how. PARAMETERS is given by the server: `output` and `limit` of the file, `environment`,
 the `folder` to work in, the `cluster` to connect to (or null), `cells` (for each whether it may raise), and the `script`
 that they are (its path and arguments, or null). Only the names of the last lines reach the user's namespace.
 """
@@ -221,7 +221,8 @@ def install(shell, recorder, cells):
     clear_output = shell.display_pub.clear_output
 
     def record_clear(wait=False, *args, **kwargs):
-        recorder.clear(wait)
+        if not is_captured():
+            recorder.clear(wait)
         clear_output(wait, *args, **kwargs)
 
     shell.display_pub.clear_output = record_clear
@@ -271,6 +272,15 @@ def install(shell, recorder, cells):
 
     shell.events.register("pre_run_cell", before_cell)
     shell.events.register("post_run_cell", after_cell)
+
+
+def is_captured():
+    """Whether an Output widget takes what is shown: then it clears what it took, and nothing of the cell's."""
+    widgets = sys.modules.get("ipywidgets")
+    living = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
+    return widgets is not None and any(
+        isinstance(widget, widgets.Output) and widget.msg_id for widget in list(living.values())
+    )
 
 
 def form_of(value):

@@ -9,6 +9,9 @@ use super::files::Saved;
 use super::jupyter::{JupyterClient, JupyterError};
 use crate::store::{Store, StoreError};
 
+/// Stands for the moment of a file that is being written.
+const UNFINISHED: &str = "";
+
 /// Files that are looked at in one go.
 const AT_ONCE: u32 = 100;
 
@@ -21,17 +24,31 @@ impl Published {
         Self(store)
     }
 
-    /// A file was written for a job. One of which the server does not say when stays for ever.
-    pub(super) async fn add(&self, job: &str, saved: &Saved) -> Result<(), StoreError> {
-        if saved.last_modified.is_empty() {
-            return Ok(());
-        }
-        let (job, saved) = (job.to_owned(), saved.clone());
+    /// A file is about to be written for a job, at a path where there is none: until it is, whatever lies there is ours.
+    pub(super) async fn begins(&self, job: &str, path: &str) -> Result<(), StoreError> {
+        let (job, path) = (job.to_owned(), path.to_owned());
         self.0
             .call(move |db| {
                 db.execute(
-                    "INSERT OR REPLACE INTO job_files (path, job, last_modified, size) VALUES (?1, ?2, ?3, ?4)",
-                    params![saved.path, job, saved.last_modified, saved.size.unwrap_or(-1)],
+                    "INSERT OR REPLACE INTO job_files (path, job, last_modified, size) VALUES (?1, ?2, ?3, -1)",
+                    params![path, job, UNFINISHED],
+                )
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// It is written. One of which the server does not say when stays for ever.
+    pub(super) async fn is_written(&self, saved: &Saved) -> Result<(), StoreError> {
+        if saved.last_modified.is_empty() {
+            return self.forget(&saved.path).await;
+        }
+        let saved = saved.clone();
+        self.0
+            .call(move |db| {
+                db.execute(
+                    "UPDATE job_files SET last_modified = ?2, size = ?3 WHERE path = ?1",
+                    params![saved.path, saved.last_modified, saved.size.unwrap_or(-1)],
                 )
             })
             .await?;
@@ -89,6 +106,16 @@ impl Inner {
         }
     }
 
+    /// Removes what was written so far of a file that could not be written to its end.
+    pub(super) async fn discard_file(&self, path: &str) {
+        let unfinished = Saved {
+            path: path.to_owned(),
+            last_modified: UNFINISHED.to_owned(),
+            size: None,
+        };
+        self.remove_files(vec![unfinished]).await;
+    }
+
     /// Removes files of jobs that are there no more. Without a JupyterLab around us they wait for a server that has one.
     pub(super) async fn remove_left_files(&self) {
         if !self.jupyter.is_external() {
@@ -126,10 +153,11 @@ impl Inner {
     }
 }
 
-/// Removes a file that is as it was written; whether it was.
+/// Removes a file that is as it was written, or was not written to its end; whether it was there.
 async fn remove(client: &JupyterClient, file: &Saved) -> Result<bool, JupyterError> {
+    let as_written = |now: &Saved| now.last_modified == file.last_modified && now.size == file.size;
     match client.saved(&file.path).await? {
-        Some(now) if now.last_modified == file.last_modified && now.size == file.size => {
+        Some(now) if file.last_modified == UNFINISHED || as_written(&now) => {
             client.delete_contents(&file.path).await?;
             Ok(true)
         }
@@ -157,6 +185,8 @@ mod tests {
     use super::*;
     use crate::clock::now_ms;
 
+    const FOLDER: &str = "kept";
+
     /// Files with the turn in which each was written last.
     type Files = Arc<Mutex<BTreeMap<String, usize>>>;
 
@@ -167,8 +197,15 @@ mod tests {
     /// A Jupyter Server that has files and nothing else.
     async fn jupyter(files: Files) -> String {
         let read = async |State(files): State<Files>, Path(path): Path<String>| {
-            let turn = files.lock().unwrap().get(&path).copied();
-            turn.map(|turn| model(&path, turn)).ok_or(StatusCode::NOT_FOUND)
+            let files = files.lock().unwrap();
+            let below = |name: &String| Some(name.strip_prefix(&path)?.strip_prefix('/')?.to_owned());
+            let inside: Vec<_> = files.keys().filter_map(below).collect();
+            if path == FOLDER && !inside.is_empty() {
+                let content: Vec<_> = inside.iter().map(|name| json!({ "name": name })).collect();
+                return Ok(Json(json!({ "path": path, "content": content })));
+            }
+            let turn = files.get(&path);
+            turn.map(|turn| model(&path, *turn)).ok_or(StatusCode::NOT_FOUND)
         };
         let write = async |State(files): State<Files>, Path(path): Path<String>| {
             let mut files = files.lock().unwrap();
@@ -223,15 +260,20 @@ mod tests {
         async fn save(&self, job: &str) {
             let inner = &self.jobs.0;
             let destination = inner
-                .destination("kept", "book", &["ipynb", "html"])
+                .destination(FOLDER, "book", &["ipynb", "html"])
                 .await
                 .unwrap();
             for extension in ["ipynb", "html"] {
+                inner
+                    .published
+                    .begins(job, &destination.path(extension))
+                    .await
+                    .unwrap();
                 let saved = destination
                     .save(extension, &self.folder.path().join("file"))
                     .await
                     .unwrap();
-                inner.published.add(job, &saved).await.unwrap();
+                inner.published.is_written(&saved).await.unwrap();
             }
         }
 
@@ -262,7 +304,6 @@ mod tests {
             house.save(id).await;
         }
         let all = [
-            "kept",
             "kept/book-2.html",
             "kept/book-2.ipynb",
             "kept/book-3.html",
@@ -275,7 +316,6 @@ mod tests {
 
         inner.prune().await;
         let left = [
-            "kept",
             "kept/book-2.ipynb",
             "kept/book-3.html",
             "kept/book-3.ipynb",
@@ -293,16 +333,54 @@ mod tests {
     async fn what_is_written_twice_is_there_once() {
         let house = House::new().await;
         let inner = &house.jobs.0;
-        inner.records.insert(&job("1", 1)).await.unwrap();
-        inner.records.insert(&job("2", 1)).await.unwrap();
-        house.save("2").await;
-        house.save("1").await;
+        for id in ["1", "2"] {
+            inner.records.insert(&job(id, 1)).await.unwrap();
+            house.save(id).await;
+        }
         house.edit("kept/book-2.html", 50);
-        inner.withdraw_files("1").await;
+        // A server that died wrote a part of a file; another writes all of them anew.
+        inner.published.begins("2", "kept/book-3.html").await.unwrap();
+        house.edit("kept/book-3.html", 60);
+        inner.withdraw_files("2").await;
+        let left = ["kept", "kept/book-2.html", "kept/book.html", "kept/book.ipynb"];
         assert_eq!(
             house.there(),
-            ["kept", "kept/book-2.html", "kept/book.html", "kept/book.ipynb"],
+            left,
             "another job's and what somebody changed stay"
         );
+        house.save("2").await;
+        assert_eq!(
+            house.there(),
+            [
+                "kept",
+                "kept/book-2.html",
+                "kept/book-3.html",
+                "kept/book-3.ipynb",
+                "kept/book.html",
+                "kept/book.ipynb"
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn two_at_once_get_two_names() {
+        let house = House::new().await;
+        let file = house.folder.path().join("file");
+        let save = || house.jobs.save_file(FOLDER, "book.html", &file);
+        let (one, two) = tokio::join!(save(), save());
+        let mut names = [one.unwrap(), two.unwrap()];
+        names.sort();
+        assert_eq!(names, ["kept/book-2.html", "kept/book.html"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_written_to_its_end_goes() {
+        let house = House::new().await;
+        let inner = &house.jobs.0;
+        inner.published.begins("1", "kept/book.html").await.unwrap();
+        house.edit("kept/book.html", 7);
+        inner.discard_file("kept/book.html").await;
+        assert_eq!(house.there(), Vec::<String>::new());
+        assert!(inner.published.of("1").await.unwrap().is_empty());
     }
 }

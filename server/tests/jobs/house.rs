@@ -175,6 +175,8 @@ pub(crate) struct Ended {
     pub(crate) error: String,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// How often something was cleared.
+    pub(crate) cleared: u32,
     pub(crate) results: Vec<String>,
     pub(crate) errors: Vec<(String, String, Vec<String>)>,
 }
@@ -190,7 +192,8 @@ pub(crate) async fn ended(jobs: &Jobs, id: &str) -> Ended {
                 JobOutput::Stdout { text } => ended.stdout.push_str(&text),
                 JobOutput::Stderr { text } => ended.stderr.push_str(&text),
                 JobOutput::Shown { mut data, .. } => ended.results.extend(data.remove("text/plain")),
-                JobOutput::Cell { .. } | JobOutput::Cleared => {}
+                JobOutput::Cleared => ended.cleared += 1,
+                JobOutput::Cell { .. } => {}
                 JobOutput::Error {
                     name,
                     value,

@@ -140,6 +140,11 @@ async fn each_kind_ends_as_its_code_does() {
         }
     }
     assert_eq!(seen, "one | two | three ");
+    // A widget that captures clears what it took.
+    let captures = "import ipywidgets\nout = ipywidgets.Output()\nprint('stays')\nwith out:\n    print('taken')\n\
+                    out.clear_output()\nprint('end')";
+    let (shown, _) = run(&jobs, wanted(WorkKind::Snippet, captures)).await;
+    assert_eq!((shown.stdout.as_str(), shown.cleared), ("stays\ntaken\nend\n", 0));
     let notebook = String::from_utf8(jobs.notebook(&job.id).await.unwrap()).unwrap();
     assert!(
         notebook.contains("\"three\\n\"") && !notebook.contains("\"two\\n\""),

@@ -130,13 +130,13 @@ fn head(props: &JobViewProps, job: &Rc<Job>) -> Html {
                         {glyph(Icon::External, 16)}<span>{"Report"}</span>
                     </a>
                 }
-                if job.recording.is_some() {
+                if job.tasks.is_some() {
                     <a
                         class="gh-button gh-button--plain"
-                        href={address(tab, job, "recording")}
-                        download={format!("{}.parquet", format::file_stem(&job.name))}
+                        href={address(tab, job, "tasks")}
+                        download=""
                         title="Download its tasks as a Parquet table"
-                        data-testid="job-recording"
+                        data-testid="job-tasks"
                     >
                         {glyph(Icon::Download, 16)}<span>{"Tasks"}</span>
                     </a>
@@ -214,7 +214,7 @@ fn notebook(tab: &Tab, job: &Job) -> Html {
         <a
             class="gh-button gh-button--plain"
             href={address(tab, job, "notebook")}
-            download={format!("{}.ipynb", format::file_stem(&job.name))}
+            download=""
             title="Download the executed notebook"
             data-testid="job-notebook"
         >

@@ -9,6 +9,7 @@ use serde_json::json;
 use tracing::warn;
 
 use super::super::JobError;
+use super::super::files::{Destination, file_stem};
 use super::super::host::{Stretch, Trace};
 use super::super::notebook::Executed;
 use super::super::output::Reader;
@@ -22,20 +23,53 @@ use crate::clock::now_ms;
 /// Folder below the Jupyter Server's root for what remains of jobs.
 const FOLDER: &str = "gatehouse-jobs";
 
-/// Names in the job's own folder.
-pub(in crate::jobs) const NOTEBOOK: &str = "executed.ipynb";
-pub(in crate::jobs) const REPORT: &str = "report.html";
-pub(in crate::jobs) const RECORDING: &str = "tasks.parquet";
+/// A file that remains of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::jobs) enum Remnant {
+    Notebook,
+    Report,
+    Tasks,
+}
+
+impl Remnant {
+    const ALL: [Self; 3] = [Self::Notebook, Self::Report, Self::Tasks];
+
+    /// Its name in the job's own folder.
+    pub(in crate::jobs) fn name(self) -> &'static str {
+        match self {
+            Self::Notebook => "executed.ipynb",
+            Self::Report => "report.html",
+            Self::Tasks => "tasks.parquet",
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Notebook => "ipynb",
+            Self::Report => "html",
+            Self::Tasks => "parquet",
+        }
+    }
+
+    /// Where the job says that it lies.
+    fn place(self, job: &mut Job) -> &mut Option<String> {
+        match self {
+            Self::Notebook => &mut job.notebook,
+            Self::Report => &mut job.report,
+            Self::Tasks => &mut job.tasks,
+        }
+    }
+}
+
+/// A name in the job's own folder.
 const VERSIONS: &str = "versions.json";
 
 /// Prefixes that a summary holds; a report shows fewer.
 const PREFIXES: usize = 300;
 
-/// Tasks that are written into a table of the job's own, some 50 bytes each. The recordings have them all.
-const RECORDED_TASKS: u64 = 1_000_000;
-
-/// Characters of the name that a job's files have below Jupyter's root.
-const STEM_LIMIT: usize = 80;
+/// Tasks and bytes beyond which a job has no table of its own: its recordings have them all.
+const TABLE_TASKS: u64 = 1_000_000;
+const TABLE_BYTES: u64 = 16 << 20;
 
 impl Run<'_> {
     /// Notes that the code begins now on a cluster that goes on running: what it does from now on is the job's.
@@ -124,19 +158,23 @@ impl Run<'_> {
         let (executed, outputs) = self.read_output(plan.as_ref()).await;
         let report = self.write_report(outcome, plan.as_ref(), &outputs, trace.as_ref());
         let written = [
-            ("ipynb", self.write_notebook(executed).await),
-            ("html", report.await),
-            ("parquet", self.write_recording(&stretches).await),
+            (Remnant::Notebook, self.write_notebook(executed).await),
+            (Remnant::Report, report.await),
+            (Remnant::Tasks, self.write_tasks(&stretches).await),
         ];
         let mut files = Vec::new();
-        for (extension, path) in written {
-            match path {
-                Ok(path) => files.extend(path.map(|path| (extension, path))),
-                Err(error) => warn!(
+        for (remnant, path) in written {
+            let path = path.unwrap_or_else(|error| {
+                warn!(
                     job = self.job.id,
-                    error, extension, "what remains of a job could not be kept"
-                ),
-            }
+                    error,
+                    ?remnant,
+                    "what remains of a job could not be kept"
+                );
+                None
+            });
+            *remnant.place(&mut self.job) = path.as_ref().map(|path| path.to_string_lossy().into_owned());
+            files.extend(path.map(|path| (remnant, path)));
         }
         self.publish(&files).await;
         if let Err(error) = self.note().await {
@@ -212,7 +250,7 @@ impl Run<'_> {
             "job": self.job.id, "name": self.job.name, "cluster": self.job.cluster, "attempt": self.job.attempt,
             "parameters": self.job.request.work.parameters,
         });
-        self.write(NOTEBOOK, executed.finish(about).to_string().as_bytes())
+        self.write(Remnant::Notebook, executed.finish(about).to_string().as_bytes())
             .await
             .map(Some)
     }
@@ -242,67 +280,82 @@ impl Run<'_> {
             versions: versions.as_ref(),
             currency: currency.as_deref(),
         });
-        self.write(REPORT, page.as_bytes()).await.map(Some)
+        self.write(Remnant::Report, page.as_bytes()).await.map(Some)
     }
 
     /// Writes the tasks of the job's stretches as a table, where there were any and not too many.
-    async fn write_recording(&self, stretches: &[Stretch]) -> Result<Option<PathBuf>, String> {
+    async fn write_tasks(&self, stretches: &[Stretch]) -> Result<Option<PathBuf>, String> {
+        let file = self.file(Remnant::Tasks.name());
+        make_folder(&file).await.map_err(|error| error.to_string())?;
         let tasks = self.job.summary.as_ref().map_or(0, |summary| summary.tasks);
-        let Some(host) = self.jobs.host().filter(|_| (1..=RECORDED_TASKS).contains(&tasks)) else {
-            return Ok(None);
-        };
-        let file = self.file(RECORDING);
-        make_folder(&file).await.map_err(|error| error.to_string())?;
-        let written = host.write_tasks(stretches, &file).await?;
-        Ok((written > 0).then_some(file))
-    }
-
-    async fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, String> {
-        let file = self.file(name);
-        make_folder(&file).await.map_err(|error| error.to_string())?;
-        let written = tokio::fs::write(&file, bytes).await;
-        written
-            .map(|()| file)
-            .map_err(|error| format!("{name} can't be written: {error}"))
-    }
-
-    /// Notes where what remains lies: below Jupyter's root, all under one name, where there is a JupyterLab.
-    async fn publish(&mut self, files: &[(&str, PathBuf)]) {
-        for (extension, file) in files {
-            self.note_file(extension, file.to_string_lossy().into_owned());
+        let mut is_kept = false;
+        if let Some(host) = self.jobs.host().filter(|_| (1..=TABLE_TASKS).contains(&tasks)) {
+            let written = host.write_tasks(stretches, &file).await?;
+            is_kept = written > 0
+                && tokio::fs::metadata(&file)
+                    .await
+                    .is_ok_and(|file| file.len() <= TABLE_BYTES);
         }
+        if is_kept {
+            return Ok(Some(file));
+        }
+        // Perhaps that of a server that died over it.
+        match tokio::fs::remove_file(&file).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
+            _ => Ok(None),
+        }
+    }
+
+    async fn write(&self, remnant: Remnant, bytes: &[u8]) -> Result<PathBuf, String> {
+        let file = self.file(remnant.name());
+        make_folder(&file).await.map_err(|error| error.to_string())?;
+        tokio::fs::write(&file, bytes)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(file)
+    }
+
+    /// Puts what remains below Jupyter's root, all under one name, where there is a JupyterLab.
+    async fn publish(&mut self, files: &[(Remnant, PathBuf)]) {
         // Of a job that never began nothing is worth a place among the user's files.
         let begun = tokio::fs::try_exists(self.output()).await.unwrap_or(false);
         if !begun || !self.jobs.jupyter.is_external() {
             return;
         }
-        self.jobs.withdraw_files(&self.job.id).await;
-        if let Err(error) = self.publish_in_jupyter(files).await {
-            warn!(job = self.job.id, %error, "what remains of a job was not written into Jupyter's folder");
-        }
-    }
-
-    async fn publish_in_jupyter(&mut self, files: &[(&str, PathBuf)]) -> Result<(), JobError> {
-        let extensions: Vec<_> = files.iter().map(|(extension, _)| *extension).collect();
-        let stem = stem_of(&self.job);
-        let destination = self.jobs.destination(FOLDER, &stem, &extensions).await?;
-        for (extension, file) in files {
-            let saved = destination.save(extension, file).await?;
-            if let Err(error) = self.jobs.published.add(&self.job.id, &saved).await {
-                warn!(job = self.job.id, %error, path = saved.path, "a file will not go with its job");
+        let jobs = self.jobs;
+        let _alone = jobs.publishing.lock().await;
+        jobs.withdraw_files(&self.job.id).await;
+        let extensions = Remnant::ALL.map(Remnant::extension);
+        let destination = match jobs.destination(FOLDER, &file_stem(&self.job), &extensions).await {
+            Ok(destination) => destination,
+            Err(error) => {
+                return warn!(job = self.job.id, %error, "what remains of a job has no place in Jupyter's folder");
             }
-            self.note_file(extension, saved.path);
+        };
+        for (remnant, file) in files {
+            match self.publish_file(&destination, remnant.extension(), file).await {
+                Ok(path) => *remnant.place(&mut self.job) = Some(path),
+                Err(error) => {
+                    warn!(job = self.job.id, %error, ?remnant, "what remains of a job was not written into Jupyter's folder");
+                    jobs.discard_file(&destination.path(remnant.extension())).await;
+                }
+            }
         }
-        Ok(())
     }
 
-    fn note_file(&mut self, extension: &str, path: String) {
-        let place = match extension {
-            "ipynb" => &mut self.job.notebook,
-            "html" => &mut self.job.report,
-            _ => &mut self.job.recording,
-        };
-        *place = Some(path);
+    async fn publish_file(
+        &self,
+        destination: &Destination,
+        extension: &str,
+        file: &Path,
+    ) -> Result<String, JobError> {
+        let published = &self.jobs.published;
+        published
+            .begins(&self.job.id, &destination.path(extension))
+            .await?;
+        let saved = destination.save(extension, file).await?;
+        published.is_written(&saved).await?;
+        Ok(saved.path)
     }
 
     fn output(&self) -> PathBuf {
@@ -314,65 +367,9 @@ impl Run<'_> {
     }
 }
 
-/// What a job's files are called below Jupyter's root: as the file that ran, else as the job, in letters and digits.
-fn stem_of(job: &Job) -> String {
-    let stem = match job.request.work.path.as_deref().map(Path::new) {
-        Some(path) => path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
-        None => {
-            let words = job
-                .name
-                .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.');
-            words
-                .filter(|word| !word.is_empty())
-                .collect::<Vec<_>>()
-                .join("-")
-        }
-    };
-    // Jupyter hides what begins with a dot.
-    let stem: String = stem.trim_start_matches('.').chars().take(STEM_LIMIT).collect();
-    if stem.is_empty() { "job".to_owned() } else { stem }
-}
-
 /// When a file was written last, milliseconds since the Unix epoch.
 async fn written_ms(path: &Path) -> Option<i64> {
     let modified = tokio::fs::metadata(path).await.ok()?.modified().ok()?;
     let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
     i64::try_from(since.as_millis()).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_called_as_what_ran() {
-        let called = |path: Option<&str>, name: &str| {
-            let mut job = crate::jobs::record::job("1", 1);
-            job.name = name.to_owned();
-            job.request.work.path = path.map(str::to_owned);
-            stem_of(&job)
-        };
-        for (path, stem) in [
-            ("a/b/totals.py", "totals"),
-            ("/abs/study 2.ipynb", "study 2"),
-            (".hidden.py", "hidden"),
-        ] {
-            assert_eq!(called(Some(path), "nightly"), stem, "{path}");
-        }
-        for (name, stem) in [
-            ("Sum of squares", "Sum-of-squares"),
-            ("x = f(\"a/b\") # c:\\d", "x-f-a-b-c-d"),
-            ("client.submit(inc_1, 1)", "client.submit-inc_1-1"),
-            ("été", "été"),
-            ("..", "job"),
-            ("//", "job"),
-        ] {
-            assert_eq!(called(None, name), stem, "{name}");
-        }
-        assert_eq!(called(None, &"x".repeat(200)).len(), STEM_LIMIT);
-    }
 }

@@ -14,7 +14,7 @@ use protocol::jobs::{Job, JobState, PlaceKind, WorkKind};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::keep::{NOTEBOOK, RECORDING, REPORT};
+pub(super) use self::keep::Remnant;
 use self::watch::Read;
 use super::Inner;
 use super::channels::Channels;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::rc::Rc;
 
 use protocol::live::{Action, Errors, Worker};
 use protocol::recordings::Recording;
@@ -85,24 +86,39 @@ impl Size {
     }
 }
 
-/// A recording, or a stretch of it: microseconds since the Unix epoch, without an end where there is none.
-pub(super) struct Source<'a> {
-    pub(super) folder: &'a Path,
+/// A stretch of time, microseconds since the Unix epoch: without a beginning or an end where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Window {
     pub(super) from_us: Option<i64>,
     pub(super) to_us: Option<i64>,
 }
 
-impl Source<'_> {
-    /// Whether a stretch touches this one.
+impl Window {
     fn touches(&self, start: i64, end: i64) -> bool {
         self.from_us.is_none_or(|from| end >= from) && self.to_us.is_none_or(|to| start <= to)
     }
 
-    /// Whether a task is part of it. One without any work is part of the whole, and of no stretch.
+    fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What of a recording lies in these windows; what touches several counts once.
+pub(super) struct Source<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) windows: &'a [Window],
+}
+
+impl Source<'_> {
+    fn touches(&self, start: i64, end: i64) -> bool {
+        self.windows.iter().any(|window| window.touches(start, end))
+    }
+
+    /// Whether a task is part of it. One without any work is part of the whole, and of no window.
     pub(super) fn shows(&self, task: &Task) -> bool {
         match task.span() {
             Some((start, end)) => self.touches(start, end),
-            None => self.from_us.is_none() && self.to_us.is_none(),
+            None => self.windows.iter().any(Window::is_whole),
         }
     }
 }
@@ -116,10 +132,10 @@ impl Scene {
         to_us: Option<i64>,
     ) -> Result<Self, DataError> {
         let title = recording.label.as_ref().unwrap_or(&recording.cluster).clone();
+        let windows = [Window { from_us, to_us }];
         let source = Source {
             folder,
-            from_us,
-            to_us,
+            windows: &windows,
         };
         let mut scene = Self::gather(title, &[source])?;
         let begin = recording.started_at * 1000;
@@ -156,8 +172,8 @@ impl Scene {
     fn add(&mut self, source: &Source<'_>, reading: &mut Reading) -> Result<(), DataError> {
         let mut refused = None;
         let mut sizes = Vec::new();
-        // Who was there when the stretch began: a short one may lie between two samples.
-        let mut before = Vec::new();
+        // Who was there when each window began: a short one may lie between two samples.
+        let mut before: Vec<Rc<Vec<Worker>>> = vec![Rc::default(); source.windows.len()];
         reader::read(source.folder, &[Table::Tasks, Table::Workers], &mut |item| {
             match item {
                 Item::Name { address, name } => {
@@ -171,23 +187,29 @@ impl Scene {
                         }
                     }
                 }
-                Item::Workers { at_us, workers } if source.touches(at_us, at_us) => {
-                    sizes.push(Size::of(at_us, &workers));
-                    for worker in workers {
-                        self.sample(worker);
+                Item::Workers { at_us, workers } => {
+                    let workers = Rc::new(workers);
+                    for (window, before) in source.windows.iter().zip(&mut before) {
+                        if window.from_us.is_some_and(|from| at_us < from) {
+                            *before = Rc::clone(&workers);
+                        }
+                    }
+                    if source.touches(at_us, at_us) {
+                        sizes.push(Size::of(at_us, &workers));
+                        workers.iter().for_each(|worker| self.sample(worker));
                     }
                 }
-                Item::Workers { at_us, workers } if source.from_us.is_some_and(|from| at_us < from) => {
-                    before = workers;
-                }
-                Item::Workers { .. } | Item::Progress { .. } => {}
+                Item::Progress { .. } => {}
             }
             ControlFlow::Continue(())
         })?;
-        if let Some(from) = source.from_us {
-            sizes.insert(0, Size::of(from, &before));
-            before.into_iter().for_each(|worker| self.sample(worker));
+        for (window, before) in source.windows.iter().zip(before) {
+            if let Some(from) = window.from_us {
+                sizes.push(Size::of(from, &before));
+                before.iter().for_each(|worker| self.sample(worker));
+            }
         }
+        sizes.sort_by_key(|size| size.at_us);
         self.sizes.push(sizes);
         refused.map_or(Ok(()), Err)
     }
@@ -266,9 +288,9 @@ impl Scene {
         Ok(())
     }
 
-    fn sample(&mut self, worker: Worker) {
-        let peaks = self.workers.entry(worker.address).or_default();
-        peaks.name = worker.name;
+    fn sample(&mut self, worker: &Worker) {
+        let peaks = self.workers.entry(worker.address.clone()).or_default();
+        peaks.name.clone_from(&worker.name);
         peaks.threads = peaks.threads.max(worker.threads);
         peaks.memory = peaks.memory.max(worker.memory.process);
         peaks.memory_limit = peaks.memory_limit.max(worker.memory.limit);

@@ -10,7 +10,7 @@ use tracing::warn;
 use super::super::parquet::{Chosen, Table};
 use super::super::reader::{self, DataError, Item, WorkerNames};
 use super::super::{RecordingError, Recordings};
-use super::scene::Source;
+use super::scene::{Source, Window};
 
 /// How often it is looked whether a recording is at rest where nobody says so.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -24,6 +24,13 @@ pub struct Stretch {
 }
 
 impl Stretch {
+    fn window(&self) -> Window {
+        Window {
+            from_us: self.from_ms.map(|ms| ms.saturating_mul(1000)),
+            to_us: self.to_ms.map(|ms| ms.saturating_mul(1000)),
+        }
+    }
+
     fn touches(&self, recording: &Recording) -> bool {
         // Where it began late, its scheduler may have told what was before.
         recording.cluster == self.cluster
@@ -35,8 +42,8 @@ impl Stretch {
 }
 
 impl Recordings {
-    /// Writes the tasks of these stretches as [`Table::Tasks`] into one file, and returns how many there are: of
-    /// none there is no file.
+    /// Writes the tasks of these stretches as [`Table::Tasks`] into one file, in place of one that is there, and returns
+    /// how many there are: of none there is no file.
     ///
     /// # Errors
     /// Where a recording can't be read or the file can't be written.
@@ -54,13 +61,13 @@ impl Recordings {
     /// What was recorded in these stretches, oldest first, as it went.
     pub(super) async fn parts(&self, stretches: &[Stretch]) -> Result<Vec<Part>, RecordingError> {
         let list = self.list().await?;
-        let parts = list.iter().rev().flat_map(|recording| {
-            let own = stretches.iter().filter(|stretch| stretch.touches(recording));
-            own.map(|stretch| Part {
+        let parts = list.into_iter().rev().filter_map(|recording| {
+            let own = stretches.iter().filter(|stretch| stretch.touches(&recording));
+            let windows: Vec<_> = own.map(Stretch::window).collect();
+            (!windows.is_empty()).then(|| Part {
                 folder: self.folder(&recording.id),
-                recording: recording.clone(),
-                from_us: stretch.from_ms.map(|ms| ms.saturating_mul(1000)),
-                to_us: stretch.to_ms.map(|ms| ms.saturating_mul(1000)),
+                recording,
+                windows,
             })
         });
         Ok(parts.collect())
@@ -92,20 +99,18 @@ impl Recordings {
     }
 }
 
-/// A stretch of one recording.
+/// Stretches of one recording.
 pub(super) struct Part {
     pub(super) folder: PathBuf,
     pub(super) recording: Recording,
-    from_us: Option<i64>,
-    to_us: Option<i64>,
+    windows: Vec<Window>,
 }
 
 impl Part {
     pub(super) fn source(&self) -> Source<'_> {
         Source {
             folder: &self.folder,
-            from_us: self.from_us,
-            to_us: self.to_us,
+            windows: &self.windows,
         }
     }
 }

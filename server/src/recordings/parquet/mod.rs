@@ -209,6 +209,10 @@ impl Chosen {
     pub(super) fn finish(self) -> Result<u64, DataError> {
         if self.tasks == 0 {
             fs::remove_file(&self.draft.draft)?;
+            match fs::remove_file(&self.target) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
         } else {
             self.draft.rest_at(&self.target)?;
         }

@@ -61,8 +61,8 @@ async fn what_its_clusters_did_and_cost_remains_of_a_job() {
             "wrote tasks"
         ]
     );
-    let recording = job.recording.unwrap();
-    assert_eq!(std::fs::read_to_string(&recording).unwrap(), "tasks");
+    let tasks = job.tasks.unwrap();
+    assert_eq!(std::fs::read_to_string(&tasks).unwrap(), "tasks");
     // It never began, and has a report that says why.
     let report = job.report.unwrap();
     assert!(report.ends_with("report.html"), "{report}");
@@ -71,6 +71,34 @@ async fn what_its_clusters_did_and_cost_remains_of_a_job() {
         assert!(report.contains(words), "{words} is not in {report}");
     }
     assert_eq!(job.notebook, None);
+}
+
+#[tokio::test]
+async fn of_too_many_tasks_there_is_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = JobSummary {
+        tasks: 1_000_001,
+        ..JobSummary::default()
+    };
+    let fakes = Arc::new(Fakes {
+        state: Some(ClusterState::Running),
+        workers: 1,
+        summary: Some(summary),
+        ..Fakes::default()
+    });
+    // That of a server that died is no better.
+    let left = folder.path().join("jobs/1/tasks.parquet");
+    std::fs::create_dir_all(left.parent().unwrap()).unwrap();
+    std::fs::write(&left, "tasks").unwrap();
+    let job = ended_in(&folder, &fakes, |job| {
+        job.tasks = Some("gatehouse-jobs/old.parquet".into())
+    })
+    .await;
+    assert_eq!(job.tasks, None);
+    assert!(!left.exists() && !fakes.done().contains(&"wrote tasks".to_owned()));
+    let jobs = Jobs::unavailable(folder.path(), "a").await;
+    let said = jobs.tasks("1").await.unwrap_err().to_string();
+    assert!(said.contains("too many for one"), "{said}");
 }
 
 #[tokio::test]
@@ -108,7 +136,7 @@ async fn on_a_cluster_that_goes_on_running_the_difference_is_the_jobs() {
     let job = jobs.get("1").await.unwrap();
     assert_eq!(job.cost, spent(0.5));
     assert_eq!(fakes.done(), ["heard c out", "traced c"]);
-    assert_eq!(job.recording, None, "there were no tasks");
+    assert_eq!(job.tasks, None, "there were no tasks");
     let stretches = jobs.0.stretches.of("1").await.unwrap();
     assert!(
         stretches[0].shared && stretches[0].to_ms > Some(20),
@@ -122,14 +150,14 @@ async fn a_report_and_a_table_that_are_not_there_are_said_to_be() {
     let jobs = Jobs::unavailable(folder.path(), "a").await;
     for said in [
         jobs.report("none").await.unwrap_err().to_string(),
-        jobs.recording("none").await.unwrap_err().to_string(),
+        jobs.tasks("none").await.unwrap_err().to_string(),
     ] {
         assert!(said.contains("no job none"), "{said}");
     }
     jobs.0.records.insert(&job("1", 1)).await.unwrap();
     let said = jobs.report("1").await.unwrap_err().to_string();
     assert_eq!(said, "The report is there when the job is over.");
-    let said = jobs.recording("1").await.unwrap_err().to_string();
+    let said = jobs.tasks("1").await.unwrap_err().to_string();
     assert_eq!(said, "The table of tasks is there when the job is over.");
     jobs.0
         .records
@@ -138,6 +166,6 @@ async fn a_report_and_a_table_that_are_not_there_are_said_to_be() {
         .unwrap();
     let said = jobs.report("1").await.unwrap_err().to_string();
     assert!(said.contains("older than reports are"), "{said}");
-    let said = jobs.recording("1").await.unwrap_err().to_string();
-    assert!(said.contains("none were recorded"), "{said}");
+    let said = jobs.tasks("1").await.unwrap_err().to_string();
+    assert!(said.contains("No tasks were recorded"), "{said}");
 }
