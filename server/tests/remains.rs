@@ -9,11 +9,9 @@ use serde_json::{Value, json};
 
 const SETTINGS: &str = "cost:\n  currency: EUR\n  worker_hour: 3600\n";
 
-/// Runs a snippet on the cluster and returns the job as it ended.
-async fn run(server: &Server, cluster: &str, code: &str) -> Value {
-    let body = json!({
-        "work": { "kind": "snippet", "source": code }, "place": { "kind": "cluster", "cluster": cluster },
-    });
+/// Runs a snippet there and returns the job as it ended.
+async fn run(server: &Server, place: Value, code: &str) -> Value {
+    let body = json!({ "work": { "kind": "snippet", "source": code }, "place": place });
     let request = server.request("POST", "api/v1/jobs").json(&body);
     let created: Value = request
         .send()
@@ -53,6 +51,7 @@ async fn each_job_has_its_own_stretch_of_a_shared_cluster() {
     std::fs::write(&settings, SETTINGS).expect("written");
     let server = Server::start_with(&["--config", &settings.to_string_lossy()]);
     let cluster = server.cluster(1).await;
+    let shared = json!({ "kind": "cluster", "cluster": cluster });
 
     let first = "
 import time
@@ -62,7 +61,7 @@ def early(x):
 client.gather(client.map(early, range(50)))
 time.sleep(1)
 ";
-    let first = run(&server, &cluster, first).await;
+    let first = run(&server, shared.clone(), first).await;
     assert_eq!(first["state"], "succeeded", "{first}");
     assert_eq!(prefixes(&first), [("early", 50)]);
 
@@ -75,7 +74,7 @@ def wrong(x):
 client.gather(client.map(late, range(30)))
 client.submit(wrong, 1).result()
 ";
-    let second = run(&server, &cluster, second).await;
+    let second = run(&server, shared, second).await;
     assert_eq!(second["state"], "failed", "{second}");
     assert_eq!(prefixes(&second), [("late", 30), ("wrong", 1)]);
     let summary = &second["summary"];
@@ -157,4 +156,28 @@ client.submit(wrong, 1).result()
             .await;
         assert_eq!(unknown.expect("an answer").status(), 404, "{what}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_costs_from_when_its_workers_come() {
+    let server = Server::start_with(&[]);
+    let code = "
+import time
+def slow(x):
+    time.sleep(1.5)
+client.gather(client.map(slow, range(4)))
+";
+    let place = json!({ "kind": "fresh", "scaling": { "mode": "manual", "workers": 1 } });
+    let job = run(&server, place, code).await;
+    assert_eq!(job["state"], "succeeded", "{job}");
+    let compute_s = job["summary"]["compute_us"].as_f64().expect("a sum") / 1e6;
+    let worker_s = job["cost"]["worker_hours"].as_f64().expect("hours") * 3600.0;
+    // It has one thread. That it came is seen within a second or two.
+    assert!(
+        worker_s > compute_s - 2.0,
+        "{worker_s} s for {compute_s} s: {job}"
+    );
+    let took = job["ended_at"].as_f64().zip(job["started_at"].as_f64());
+    let took_s = took.map_or(0.0, |(to, from)| (to - from) / 1000.0);
+    assert!(worker_s < took_s, "{worker_s} s in {took_s} s: {job}");
 }

@@ -118,9 +118,9 @@ await scenario('cli', async t => {
 
   await t.step('what a script raises names the file', async () => {
     const script = file('failing.py', 'def deep():\n    raise ValueError("on purpose")\n\ndeep()\n');
-    const run = await gatehouse('run', script, '--no-cluster', '--report', 'missing/report.html');
+    const run = await gatehouse('run', script, '--no-cluster', '--tasks', 'none.parquet');
     t.equal(run.code, 1, 'exit status');
-    t.match(run.stderr, /--report: missing\/report\.html can't be written/, 'where there is no such folder');
+    t.match(run.stderr, /--tasks: No tasks were recorded/, 'where there is nothing to write');
     t.match(run.stderr, /failing\.py/, 'traceback');
     t.match(run.stderr, /The code raised ValueError: on purpose/, 'the sentence');
   });
@@ -145,15 +145,26 @@ await scenario('cli', async t => {
       ]
     };
     const input = file('book.ipynb', JSON.stringify(notebook));
-    const run = await gatehouse('run', input, '--no-cluster', '--param', 'n=21', '--notebook', 'done.ipynb');
+    const run = await gatehouse(
+      'run',
+      input,
+      '--no-cluster',
+      '--param',
+      'n=21',
+      '--param',
+      'm=1',
+      '--notebook',
+      'done.ipynb'
+    );
     t.equal(run.code, 0, `exit status; it said:\n${run.stdout}\n${run.stderr}`);
     t.equal(run.stdout, 'n is 21\n42\n', 'output');
+    t.match(run.stderr, /no parameter m; it has n\./, 'what is said of one that it has not');
     const check =
       'import nbformat, sys; book = nbformat.read(sys.argv[1], 4); nbformat.validate(book); print(len(book.cells))';
     const valid = await t.run(t.python, ['-c', check, join(folder, 'done.ipynb')]);
     t.equal([valid.code, valid.stdout.trim()], [0, '4'], `nbformat said: ${valid.stderr}`);
     const { cells } = JSON.parse(readFileSync(join(folder, 'done.ipynb'), 'utf8'));
-    t.equal(cells[1].source, '# Parameters\nn = 21', 'the injected cell');
+    t.equal(cells[1].source, '# Parameters\nm = 1\nn = 21', 'the injected cell');
     t.equal(cells[3].outputs[0].data['text/plain'], '42', 'the last result');
   });
 
@@ -169,6 +180,9 @@ await scenario('cli', async t => {
       [['fine.py', '--option', 'worker'], 2, /NAME=VALUE/],
       [['fine.py', '--preset', 'mine'], 2, /no preset "mine"/],
       [['fine.py', '--cluster', 'gone'], 2, /gone/],
+      [['fine.py', '--workers', '1000'], 2, /at most \d+ workers, not 1000\. Ask for fewer/],
+      [['fine.py', '--report', 'missing/r.html'], 2, /--report: there is no folder missing\. Make it/],
+      [['book.ipynb', '--no-cluster', '--param', 'n=many'], 2, /n is 1 in the notebook.*as JSON/],
       [['fine.py', '--adapt', '4:1'], 2, /the smaller one first/],
       [['fine.py', '--no-cluster', '--kernel', 'julia'], 2, /kernel julia does not exist/],
       [['fine.py', '--gateway', 'http://127.0.0.1:9'], 2, /No gateway answers at http:\/\/127\.0\.0\.1:9/]

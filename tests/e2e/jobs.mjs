@@ -166,6 +166,7 @@ await scenario('jobs', async t => {
       .getByText('rows = 3000')
       .first()
       .waitFor({ timeout: 30_000 });
+    t.equal(await page.locator('.jp-mod-dirty').count(), 0, 'tabs with something to save');
     await t.shot(page, 'executed');
   });
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use protocol::guard::Spent;
 use protocol::jobs::JobSummary;
-use protocol::rest::{Cluster, CreateCluster};
+use protocol::rest::{Cluster, CreateCluster, GatewayState};
 use protocol::versions::VersionTable;
 
 use crate::clusters::{Clusters, Named};
@@ -18,6 +18,9 @@ use crate::versions::{self, KernelSide};
 
 /// How long the recording of a cluster that has ended may take to come to rest.
 const REST_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a gateway may take to start, where a job needs it.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The clusters of this server.
 pub(super) struct ServerHost {
@@ -50,6 +53,19 @@ impl ServerHost {
 }
 
 impl ClusterHost for ServerHost {
+    fn started(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut gateway = self.clusters.gateway();
+            let started = gateway.wait_for(|status| status.state != GatewayState::Starting);
+            // Past the time, or without a gateway, the next request fails with its reason.
+            tokio::time::timeout(START_LIMIT, started).await.ok();
+        })
+    }
+
+    fn max_workers(&self) -> Option<u32> {
+        self.clusters.max_workers()
+    }
+
     fn create(&self, request: CreateCluster, named: Named) -> BoxFuture<'_, Result<String, String>> {
         Box::pin(async move {
             let made = self.clusters.create_named(request, named).await;

@@ -17,7 +17,7 @@ use super::house::{House, Name};
 use super::progress::Bars;
 use super::signals::Signals;
 use super::values::{ask, chosen, option_value, pair, parameter};
-use crate::jobs::{JobError, own_cluster};
+use crate::jobs::{JobError, own_cluster, parameters_of};
 
 /// How long the gateway may take until it answers.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(90);
@@ -110,7 +110,7 @@ fn range(text: &str) -> Result<(u32, u32), String> {
 /// A sentence, where something that is needed is not there.
 pub(super) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen().context("Signals can't be listened to")?;
-    let work = match work(&args) {
+    let work = match check_places(&args).and_then(|()| work(&args)) {
         Ok(work) => work,
         Err(error) => return Ok(refused(&error)),
     };
@@ -164,17 +164,51 @@ fn work(args: &RunArgs) -> anyhow::Result<Work> {
     };
     let source =
         std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
-    let parameters = args
-        .parameters
-        .iter()
-        .map(|(name, value)| (name.clone(), parameter(value)));
-    Ok(Work {
+    let mut work = Work {
         kind,
         source,
         path: Some(std::path::absolute(file)?.to_string_lossy().into_owned()),
         args: args.args.clone(),
-        parameters: parameters.collect(),
-    })
+        parameters: Map::new(),
+    };
+    let known = parameters_of(&work);
+    for (name, text) in &args.parameters {
+        let default = known.iter().find(|parameter| parameter.name == *name);
+        if default.is_none() && kind == WorkKind::Notebook {
+            let names: Vec<_> = known.iter().map(|parameter| parameter.name.as_str()).collect();
+            let has = match names.as_slice() {
+                [] => "it has no cell that is tagged `parameters`".to_owned(),
+                names => format!("it has {}", names.join(", ")),
+            };
+            eprintln!("gatehouse: the notebook has no parameter {name}; {has}. It is set all the same.");
+        }
+        let default = default.and_then(|parameter| parameter.default.as_ref());
+        work.parameters
+            .insert(name.clone(), parameter(name, text, default)?);
+    }
+    Ok(work)
+}
+
+/// What is to be written in the end must have a place: told before anything is begun.
+fn check_places(args: &RunArgs) -> anyhow::Result<()> {
+    for (option, to) in [
+        ("--notebook", &args.notebook),
+        ("--report", &args.report),
+        ("--tasks", &args.tasks),
+    ] {
+        let Some(to) = to else { continue };
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            bail!(
+                "{option}: there is no folder {}. Make it, or name another one.",
+                folder.display()
+            );
+        }
+        if to.is_dir() {
+            bail!("{option}: {} is a folder. Name a file in it.", to.display());
+        }
+    }
+    Ok(())
 }
 
 /// Waits for the gateway, and asks for the job.
@@ -336,7 +370,7 @@ async fn follow(args: &RunArgs, house: &House, job: &Job, signals: &mut Signals)
     };
     bars.end();
     let job = house.jobs.get(&job.id).await?;
-    keep(args, house, &job).await;
+    let is_kept = keep(args, house, &job).await;
     if args.json {
         println!("{}", serde_json::to_string(&job.clone().listed())?);
     } else if let Some(error) = &job.error {
@@ -346,7 +380,8 @@ async fn follow(args: &RunArgs, house: &House, job: &Job, signals: &mut Signals)
         eprintln!("gatehouse: versions: {mismatch}");
     }
     Ok(match state {
-        JobState::Succeeded => 0,
+        JobState::Succeeded if is_kept => 0,
+        JobState::Succeeded => 1,
         JobState::Cancelled if interrupted => INTERRUPTED,
         _ => job
             .exit_status
@@ -356,39 +391,38 @@ async fn follow(args: &RunArgs, house: &House, job: &Job, signals: &mut Signals)
     })
 }
 
-/// Writes what remains of the job where it was asked for; what can't be written is no failure of the job.
-async fn keep(args: &RunArgs, house: &House, job: &Job) {
+/// Writes what remains of the job where it was asked for; whether what there is could be written.
+async fn keep(args: &RunArgs, house: &House, job: &Job) -> bool {
+    let (jobs, id) = (&house.jobs, &job.id);
+    let mut is_kept = true;
     if let Some(to) = &args.notebook {
-        write("--notebook", to, house.jobs.notebook(&job.id).await);
+        let written = jobs.notebook(id).await.map(|bytes| std::fs::write(to, bytes));
+        is_kept &= told("--notebook", to, written);
     }
     if let Some(to) = &args.report {
-        write("--report", to, house.jobs.report(&job.id).await);
+        let written = jobs.report(id).await.map(|bytes| std::fs::write(to, bytes));
+        is_kept &= told("--report", to, written);
     }
     if let Some(to) = &args.tasks {
-        let copied = match house.jobs.tasks(&job.id).await {
-            Ok(from) => std::fs::copy(from, to)
-                .map(drop)
-                .map_err(|error| unwritable(to, &error)),
-            Err(error) => Err(error.to_string()),
-        };
-        say("--tasks", copied);
+        let written = jobs.tasks(id).await;
+        let written = written.map(|from| std::fs::copy(from, to).map(drop));
+        is_kept &= told("--tasks", to, written);
     }
+    is_kept
 }
 
-fn write(option: &str, to: &Path, kept: Result<Vec<u8>, JobError>) {
-    let written = kept
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| std::fs::write(to, bytes).map_err(|error| unwritable(to, &error)));
-    say(option, written);
-}
-
-fn unwritable(to: &Path, error: &std::io::Error) -> String {
-    format!("{} can't be written: {error}.", to.display())
-}
-
-fn say(option: &str, written: Result<(), String>) {
-    if let Err(sentence) = written {
-        eprintln!("gatehouse: {option}: {sentence}");
+/// Says what could not be written, or that there is nothing to write; whether all is well.
+fn told(option: &str, to: &Path, written: Result<std::io::Result<()>, JobError>) -> bool {
+    match written {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            eprintln!("gatehouse: {option}: {} can't be written: {error}.", to.display());
+            false
+        }
+        Err(missing) => {
+            eprintln!("gatehouse: {option}: {missing}");
+            true
+        }
     }
 }
 

@@ -59,9 +59,23 @@ pub(super) fn chosen<'a, T>(
     }
 }
 
-/// A notebook's parameter: JSON where it is some, text otherwise.
-pub(super) fn parameter(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_text| Value::String(text.to_owned()))
+/// A notebook's parameter, in the type of its default: text where that is text, JSON where it is anything else. Where the
+/// notebook says nothing of it, JSON where it is some, text otherwise.
+///
+/// # Errors
+/// A sentence, where the default is no text and this is no JSON.
+pub(super) fn parameter(name: &str, text: &str, default: Option<&Value>) -> anyhow::Result<Value> {
+    let read = serde_json::from_str(text);
+    match (default, read) {
+        (Some(Value::String(_)), _) => Ok(Value::String(text.to_owned())),
+        (_, Ok(value)) => Ok(value),
+        (None | Some(Value::Null), Err(_text)) => Ok(Value::String(text.to_owned())),
+        (Some(default), Err(error)) => {
+            bail!(
+                "Parameter {name} is {default} in the notebook. Write its value as JSON, too, not {text:?} ({error})."
+            )
+        }
+    }
 }
 
 /// The value of an option, in the type that the gateway says.
@@ -99,7 +113,7 @@ pub(super) fn option_value(kind: &OptionKind, name: &str, text: &str) -> anyhow:
             }
             value
         }
-        OptionKind::Unknown => parameter(text),
+        OptionKind::Unknown => parameter(name, text, None)?,
     })
 }
 
@@ -164,8 +178,19 @@ mod tests {
 
     #[test]
     fn parameters_are_json_or_text() {
-        assert_eq!(parameter("3"), json!(3));
-        assert_eq!(parameter("2026-01-01"), json!("2026-01-01"));
+        let read = |text, default: Option<Value>| parameter("p", text, default.as_ref()).unwrap();
+        assert_eq!(read("3", None), json!(3));
+        assert_eq!(read("2026-01-01", None), json!("2026-01-01"));
+        assert_eq!(read("2021", Some(json!("2020"))), json!("2021"));
+        assert_eq!(read("[1, \"a\"]", Some(json!([]))), json!([1, "a"]));
+        assert_eq!(read("x", Some(Value::Null)), json!("x"));
+        let said = parameter("columns", "[z", Some(&json!(["a"])))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            said.contains("columns is [\"a\"]") && said.contains("not \"[z\""),
+            "{said}"
+        );
         assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(pair("=b").is_err() && pair("a").is_err());
     }

@@ -5,6 +5,7 @@ use protocol::rest::{OptionKind, OptionSpec, OptionValues, Options};
 use serde_json::{Map, Value};
 
 use super::{ClusterError, Clusters, GatewayOrigin, OptionNotes};
+use crate::embedded::Advice;
 
 impl Clusters {
     /// Says what the settings say of the gateway's options.
@@ -19,10 +20,7 @@ impl Clusters {
     /// [`ClusterError::Gateway`].
     pub async fn options(&self) -> Result<Options, ClusterError> {
         let specs = self.0.client.options().await?;
-        let advice = match &self.0.origin {
-            GatewayOrigin::Embedded(embedded) => embedded.advice(),
-            GatewayOrigin::Remote => crate::embedded::Advice::default(),
-        };
+        let advice = self.advice();
         let mut options: Vec<OptionSpec> = specs
             .into_iter()
             .map(|spec| {
@@ -61,6 +59,18 @@ impl Clusters {
             max_workers: advice.max_workers,
             warnings,
         })
+    }
+
+    /// How many workers a cluster may have; the embedded gateway's settings say it.
+    pub(crate) fn max_workers(&self) -> Option<u32> {
+        self.advice().max_workers
+    }
+
+    fn advice(&self) -> Advice {
+        match &self.0.origin {
+            GatewayOrigin::Embedded(embedded) => embedded.advice(),
+            GatewayOrigin::Remote => Advice::default(),
+        }
     }
 
     /// The values to send for a new cluster: those asked for, checked as the gateway checks them, over local defaults.

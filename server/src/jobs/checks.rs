@@ -26,8 +26,9 @@ pub(super) fn check_place(place: &Place) -> Result<(), JobError> {
     }
 }
 
-/// A fresh cluster that can never have the workers that its job waits for.
-pub(super) fn check_size(place: &Place) -> Result<(), JobError> {
+/// A fresh cluster that can never have the workers that its job waits for. `limit` is how many workers one may have, where that
+/// is known.
+pub(super) fn check_size(place: &Place, limit: Option<u32>) -> Result<(), JobError> {
     let (most, advice) = match own_cluster(place).and_then(|cluster| cluster.scaling) {
         Some(Scaling::Manual { workers }) => (workers, "Give it more workers"),
         Some(Scaling::Adaptive { maximum, .. }) => (maximum, "Raise its maximum"),
@@ -37,6 +38,12 @@ pub(super) fn check_size(place: &Place) -> Result<(), JobError> {
         return Err(invalid(
             "scaling",
             format!("A cluster without workers runs nothing: the job would wait for ever. {advice}."),
+        ));
+    }
+    if let Some(limit) = limit.filter(|limit| most > *limit) {
+        return Err(invalid(
+            "scaling",
+            format!("A cluster of this gateway has at most {limit} workers, not {most}. Ask for fewer."),
         ));
     }
     match place.wait_for {
@@ -127,12 +134,13 @@ mod tests {
     #[test]
     fn a_cluster_that_can_never_have_its_workers_is_refused() {
         let check = |scaling, wait_for| {
-            check_size(&Place {
+            let place = Place {
                 kind: PlaceKind::Fresh,
                 scaling,
                 wait_for,
                 ..Place::default()
-            })
+            };
+            check_size(&place, Some(4))
         };
         let adaptive = |minimum, maximum| Some(Adaptive { minimum, maximum });
         let manual = |workers| Some(Manual { workers });
@@ -160,6 +168,15 @@ mod tests {
             field == "wait_for" && message.contains("Raise its maximum"),
             "{message}"
         );
+        for scaling in [manual(5), adaptive(0, 5)] {
+            assert_eq!(
+                refused(check(scaling, None)),
+                (
+                    "scaling",
+                    "A cluster of this gateway has at most 4 workers, not 5. Ask for fewer.".to_owned()
+                )
+            );
+        }
         assert_eq!(refused(check(manual(0), None)).0, "scaling");
         assert_eq!(refused(check(adaptive(0, 0), Some(0))).0, "scaling");
         // Whoever waits on a cluster that goes on running may scale it in the meantime.
@@ -168,7 +185,7 @@ mod tests {
             wait_for: Some(9),
             ..Place::default()
         };
-        check_size(&running).unwrap();
+        check_size(&running, Some(4)).unwrap();
     }
 
     #[test]

@@ -16,6 +16,12 @@ use crate::clusters::Named;
 
 /// The clusters that jobs run on; sentences where something can't be done.
 pub trait ClusterHost: Send + Sync {
+    /// Waits while the gateway starts, for a minute at most. What keeps it from it is said by what is asked of it next.
+    fn started(&self) -> BoxFuture<'_, ()>;
+
+    /// How many workers a cluster may have, where the gateway tells.
+    fn max_workers(&self) -> Option<u32>;
+
     /// Asks for a cluster, whose name `named` hears first, and returns it.
     fn create(&self, request: CreateCluster, named: Named) -> BoxFuture<'_, Result<String, String>>;
 

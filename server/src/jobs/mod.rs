@@ -54,7 +54,7 @@ use self::published::Published;
 use self::queue::Queue;
 pub use self::queue::{Keep, Limits};
 use self::record::{Record, Records};
-pub use self::request::own_cluster;
+pub use self::request::{own_cluster, parameters_of};
 pub use self::step::Step;
 use self::stretches::Stretches;
 use crate::store::{Store, StoreError};

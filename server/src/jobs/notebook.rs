@@ -84,13 +84,22 @@ impl Executed {
                 }
             }
             Line::Cleared => self.clear(),
+            Line::Ready {
+                language: Some(language),
+                ..
+            } => self.notebook["metadata"]["language_info"] = language,
             Line::Ready { .. } | Line::End { .. } | Line::Unknown => {}
         }
     }
 
-    /// The notebook, with words about the job in its metadata.
-    pub(super) fn finish(mut self, about: Value) -> Value {
-        self.notebook["metadata"]["gatehouse"] = about;
+    /// The notebook, with words about the job in its metadata, and the kernelspec where it is known: JupyterLab writes both
+    /// that and the language in where they are missing, and then wants to save the notebook.
+    pub(super) fn finish(mut self, about: Value, kernelspec: Option<Value>) -> Value {
+        let metadata = &mut self.notebook["metadata"];
+        metadata["gatehouse"] = about;
+        if let Some(kernelspec) = kernelspec {
+            metadata["kernelspec"] = kernelspec;
+        }
         self.notebook
     }
 
@@ -237,7 +246,14 @@ mod tests {
             ended,
             count: Some(cell + 1),
         };
+        let ready = |language| Line::Ready {
+            host: String::new(),
+            pid: 1,
+            language,
+        };
         for line in [
+            ready(Some(json!({ "name": "python", "version": "3.11.7" }))),
+            ready(None),
             cell(0, false),
             text("one "),
             text("line\n"),
@@ -256,7 +272,15 @@ mod tests {
         ] {
             executed.take(line);
         }
-        let notebook = executed.finish(json!({ "job": "1" }));
+        let notebook = executed.finish(json!({ "job": "1" }), Some(json!({ "name": "python3" })));
+        let metadata = &notebook["metadata"];
+        assert_eq!(
+            (
+                &metadata["language_info"]["version"],
+                &metadata["kernelspec"]["name"]
+            ),
+            (&json!("3.11.7"), &json!("python3"))
+        );
         let cells = &notebook["cells"];
         assert_eq!(
             cells[0]["outputs"],
@@ -298,7 +322,7 @@ mod tests {
         }
         executed.take(text("last"));
         executed.take(shown("text/plain", "anew", false, Some("d"), true));
-        let notebook = executed.finish(Value::Null);
+        let notebook = executed.finish(Value::Null, None);
         let outputs = |cell: usize| &notebook["cells"][cell]["outputs"];
         assert_eq!(outputs(0)[0]["text"], "stays");
         assert_eq!(outputs(0)[1]["data"]["text/plain"], "anew");
@@ -315,7 +339,7 @@ mod tests {
             executed.take(text(&"x".repeat(1 << 20)));
         }
         executed.take(shown("text/plain", "late", false, None, false));
-        let notebook = executed.finish(Value::Null);
+        let notebook = executed.finish(Value::Null, None);
         let outputs = notebook["cells"][0]["outputs"].as_array().unwrap();
         assert_eq!(outputs.len(), 1);
         let text = outputs[0]["text"].as_str().unwrap();

@@ -79,6 +79,9 @@ pub(super) enum Line {
         host: String,
         #[serde(default)]
         pid: i32,
+        /// What the kernel says of its language, as notebooks have it in their metadata.
+        #[serde(default)]
+        language: Option<serde_json::Value>,
     },
     /// The code ended. Nothing after this line counts.
     End {

@@ -383,7 +383,7 @@ def main(parameters):
             f"{type(error).__name__}: {shorten(text_of(error), 500)}"
         )
         raise  # drops the job's code, which waits behind this cell
-    recorder.line(kind="ready", host=socket.gethostname(), pid=os.getpid())
+    recorder.line(kind="ready", host=socket.gethostname(), pid=os.getpid(), language=shell.kernel.language_info)
 
 
 main(PARAMETERS)

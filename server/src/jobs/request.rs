@@ -1,6 +1,6 @@
 //! What a job was asked to be: read, checked, and made whole before anything is stored.
 
-use protocol::jobs::{CreateJob, Job, JobFile, Place, PlaceKind, Work, WorkKind};
+use protocol::jobs::{CreateJob, Job, JobFile, Parameter, Place, PlaceKind, Work, WorkKind};
 use protocol::rest::{CreateCluster, Scaling};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -41,6 +41,13 @@ pub fn own_cluster(place: &Place) -> Option<CreateCluster> {
     })
 }
 
+/// What the cell of a notebook that is tagged `parameters` assigns; nothing where there is none, or no notebook.
+pub fn parameters_of(work: &Work) -> Vec<Parameter> {
+    let plan = Plan::of(work).ok();
+    let source = plan.and_then(|plan| plan.parameters());
+    source.map_or_else(Vec::new, |source| parameters(&source))
+}
+
 impl Inner {
     /// What a file below the Jupyter Server's root is as a job.
     ///
@@ -65,12 +72,11 @@ impl Inner {
         };
         self.read_source(&mut work).await?;
         let plan = Plan::of(&work).map_err(|message| invalid("path", message))?;
-        let source = plan.parameters().unwrap_or_default();
         Ok(JobFile {
             path: path.to_owned(),
             kind,
             kernel: plan.kernel().map(str::to_owned),
-            parameters: parameters(&source),
+            parameters: parameters(&plan.parameters().unwrap_or_default()),
         })
     }
 
@@ -80,7 +86,8 @@ impl Inner {
     /// [`JobError::Invalid`] with the field that is wrong, [`JobError::Jupyter`] where the file can't be asked for.
     pub(super) async fn job_of(&self, mut request: CreateJob) -> Result<Job, JobError> {
         check_place(&request.place)?;
-        check_size(&request.place)?;
+        let limit = self.host().and_then(|host| host.max_workers());
+        check_size(&request.place, limit)?;
         if request.retries > RETRIES_LIMIT {
             return Err(invalid(
                 "retries",

@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use protocol::jobs::{CreateJob, Job, JobFile, OnMismatch, Parameter, Place, PlaceKind, Work, WorkKind};
-use protocol::rest::{ApiError, OptionKind, OptionSpec, Options};
+use protocol::rest::{ApiError, OptionKind, OptionSpec, Options, Scaling};
 use serde_json::{Map, Value};
 
 use crate::panel::by_name::ByName;
 use crate::panel::draft::{Draft, accept, draft_of};
 use crate::panel::form::{ClusterDraft, ClusterErrors};
 use crate::panel::mapping;
-use crate::panel::scaling::{ScaleDraft, ScaleMode};
+use crate::panel::scaling::{ScaleDraft, ScaleError, ScaleField, ScaleMode};
 use crate::state::json;
 use crate::ui::format;
 
@@ -274,29 +274,24 @@ impl JobDraft {
         work
     }
 
-    /// Whether a fresh cluster can ever have the workers with which the code begins.
-    fn fits_size(&self, wait_for: Option<u32>) -> Result<(), String> {
-        let scale = &self.fresh.scale;
-        let most = match scale.mode {
-            ScaleMode::None => return Ok(()),
-            ScaleMode::Manual => &scale.workers,
-            ScaleMode::Adaptive => &scale.maximum,
-        };
-        // What is no number is told beside that field.
-        let Ok(most) = most.trim().parse::<u32>() else {
-            return Ok(());
+    /// What is wrong where a fresh cluster of this size can never have the workers with which the code begins.
+    fn check_size(scaling: Option<&Scaling>, wait_for: Option<u32>, errors: &mut JobErrors) {
+        let most = match scaling {
+            Some(Scaling::Manual { workers }) => *workers,
+            Some(Scaling::Adaptive { maximum, .. }) => *maximum,
+            Some(Scaling::Unknown) | None => return,
         };
         if most == 0 {
-            return Err(
-                "Without any worker the code would wait for ever: give the cluster one at least.".to_owned(),
-            );
-        }
-        match wait_for.filter(|wait| *wait > most) {
-            Some(_) => Err(format!(
-                "The cluster never has more than {}.",
-                format::count(most.into(), "worker")
-            )),
-            None => Ok(()),
+            errors.fresh.scale = Some(ScaleError {
+                field: ScaleField::Workers,
+                message: "Without any worker the code would wait for ever: give the cluster one at least."
+                    .to_owned(),
+            });
+        } else if wait_for.is_some_and(|wait| wait > most) {
+            let workers = format::count(most.into(), "worker");
+            errors
+                .fields
+                .set("wait_for", format!("The cluster never has more than {workers}."));
         }
     }
 
@@ -327,13 +322,13 @@ impl JobDraft {
                 ),
             },
             PlaceKind::Fresh => {
-                if let Err(message) = self.fits_size(place.wait_for) {
-                    errors.fields.set("wait_for", message);
-                }
                 let specs = options.map_or(&[][..], |options| &options.options);
                 let limit = options.and_then(|options| options.max_workers);
                 match self.fresh.accept(specs, limit) {
-                    Ok(cluster) => (place.options, place.scaling) = (cluster.options, cluster.scaling),
+                    Ok(cluster) => {
+                        Self::check_size(cluster.scaling.as_ref(), place.wait_for, errors);
+                        (place.options, place.scaling) = (cluster.options, cluster.scaling);
+                    }
                     Err(wrong) => errors.fresh = wrong,
                 }
             }

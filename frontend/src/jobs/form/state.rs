@@ -124,7 +124,11 @@ impl Reducible for Form {
             }
             Act::Attempt { sending } => {
                 next.attempts += 1;
-                next.refused = JobErrors::default();
+                if sending {
+                    next.refused = JobErrors::default();
+                } else {
+                    next.forget_refusal(true);
+                }
                 next.sending = sending;
             }
             Act::More(open) => next.more = open,
@@ -142,8 +146,7 @@ impl Form {
         self.options.as_ref()?.as_ref().ok()
     }
 
-    /// Something was typed: what the server said of the form before may not hold any more. What it said of a path that is still
-    /// the same does.
+    /// What the server said of the form before may not hold any more. What it said of a path that is still the same does.
     fn forget_refusal(&mut self, same_path: bool) {
         let refused = std::mem::take(&mut self.refused);
         if let Some(message) = refused.fields.get("path").filter(|_| same_path) {

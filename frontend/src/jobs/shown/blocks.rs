@@ -183,6 +183,7 @@ fn style(theme: &Theme) -> String {
     format!(
         ":root{{color-scheme:{scheme}}}body{{display:flow-root;margin:0;padding:2px 0;font:13px/1.45 {font};color:{ink}}}\
          table{{border-collapse:collapse;font-size:12px}}td,th{{padding:3px 8px;text-align:right;border:0}}\
-         thead{{border-bottom:1px solid {line}}}tbody tr:nth-child(even){{background:{line}}}a{{color:inherit}}img{{max-width:100%}}"
+         thead{{border-bottom:1px solid {line}}}tbody tr:nth-child(even){{background:{line}}}a{{color:inherit}}img{{max-width:100%}}\
+         svg[style*=\"stroke:rgb(0,0,0)\"]{{stroke:currentColor!important}}svg text:not([fill],[style]){{fill:currentColor}}"
     )
 }

@@ -23,7 +23,6 @@ use super::{Tab, words};
 use crate::plots;
 use crate::state::events::State;
 use crate::state::socket::{Backoff, Task, segment};
-use crate::ui::format;
 use crate::ui::icons::{Icon, glyph};
 use crate::ui::slot::Slot;
 use crate::ui::widgets::{Button, Tone, banner, focus, focus_is_lost};

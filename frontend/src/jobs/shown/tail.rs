@@ -17,6 +17,8 @@ const NEAR_PX: i32 = 24;
 pub struct Tail {
     element: NodeRef,
     follows: Cell<bool>,
+    /// Where the text stood, how long it was, and how much of it was in sight, in CSS pixels.
+    stood: Cell<(i32, i32, i32)>,
     /// When the user last moved away, Unix time in milliseconds.
     left_at: Cell<f64>,
     later: RefCell<Option<Timeout>>,
@@ -32,6 +34,7 @@ pub fn use_tail(element: &NodeRef, version: u32) -> (Rc<Tail>, bool) {
         use_memo((), |()| Tail {
             element,
             follows: Cell::new(true),
+            stood: Cell::default(),
             left_at: Cell::new(0.0),
             later: RefCell::default(),
             shown,
@@ -75,10 +78,28 @@ impl Tail {
         } else if below < NEAR_PX && js_sys::Date::now() - self.left_at.get() > SETTLE_MS {
             self.set(true);
         }
+        self.stood.set((
+            element.scroll_top(),
+            element.scroll_height(),
+            element.client_height(),
+        ));
+    }
+
+    /// Whether the user moved the text up. By itself it moves where its length changes, or its place.
+    fn was_moved(&self) -> bool {
+        let Some(element) = self.element.cast::<Element>() else {
+            return false;
+        };
+        let (top, length, sight) = self.stood.get();
+        (element.scroll_height(), element.client_height()) == (length, sight) && element.scroll_top() < top
     }
 
     /// After each scroll; and once more when all that came into sight has its height.
     pub fn scrolled(self: &Rc<Self>) {
+        // By a wheel over a frame, or by its bar, of which nothing else tells.
+        if self.follows.get() && self.was_moved() {
+            self.leave();
+        }
         self.look();
         let tail = Rc::downgrade(self);
         *self.later.borrow_mut() = Some(Timeout::new(200, move || {

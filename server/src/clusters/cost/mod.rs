@@ -51,9 +51,9 @@ impl Clusters {
         Ok(())
     }
 
-    /// Counts once more those that ran at the last count and do not any more. Says whether a whole count is due: something
-    /// ended, or runs that was never counted.
-    pub(super) async fn count_ended(
+    /// Counts once more those that ran at the last count and do not any more, and those whose size is another. Says whether a
+    /// whole count is due: something ended, or runs that was never counted.
+    pub(super) async fn count_changed(
         &self,
         counted: &mut Vec<Present>,
         uptime: Duration,
@@ -66,28 +66,32 @@ impl Clusters {
             };
             counted.extract_if(.., |present| !runs(present)).collect()
         };
-        if ended.is_empty() {
-            let mut strangers = false;
-            for present in self.present(uptime) {
-                match counted.iter_mut().find(|known| known.cluster == present.cluster) {
+        let (mut strangers, mut before, mut after) = (false, Vec::new(), Vec::new());
+        for present in self.present(uptime) {
+            match counted.iter_mut().find(|known| known.cluster == present.cluster) {
+                Some(known) => {
+                    if !known.is_as_big_as(&present) {
+                        before.push(known.clone());
+                        after.push(present.clone());
+                    }
                     // At its end it has the workers that it had last, not those of the last count.
-                    Some(known) => *known = present,
-                    None => strangers = true,
+                    *known = present;
                 }
+                None => strangers = true,
             }
-            return Ok(strangers);
         }
-        let unit = self.0.guard.cost.unit();
-        count(
-            &self.0.store,
-            self.0.client.address(),
-            &unit,
-            now_ms(),
-            ended,
-            false,
-        )
-        .await?;
-        Ok(true)
+        let (store, gateway, unit) = (&self.0.store, self.0.client.address(), self.0.guard.cost.unit());
+        let now = now_ms();
+        let is_due = strangers || !ended.is_empty();
+        if !before.is_empty() {
+            // Up to this moment it had the old size, from now on it has the new one.
+            count(store, gateway, &unit, now, before, true).await?;
+            count(store, gateway, &unit, now, after, true).await?;
+        }
+        if !ended.is_empty() {
+            count(store, gateway, &unit, now, ended, false).await?;
+        }
+        Ok(is_due)
     }
 
     /// Counts what one cluster used until now, where it runs, and returns what it used in all, to the last digit; `None` where

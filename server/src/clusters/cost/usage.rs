@@ -23,6 +23,13 @@ pub(in crate::clusters) struct Present {
     pub(in crate::clusters) rates: Option<Rates>,
 }
 
+impl Present {
+    /// Whether it has the same workers and memory.
+    pub(in crate::clusters) fn is_as_big_as(&self, other: &Self) -> bool {
+        (self.workers, self.memory_gib) == (other.workers, other.memory_gib)
+    }
+}
+
 /// Counts what these clusters used until `now`, Unix time in milliseconds, each from where it was counted last. What was there
 /// in between is taken to be halfway between then and now, also where no server looked for a while. Of clusters that are no longer
 /// `running`, only those are counted that were counted before: of the others another server has counted the end.
@@ -295,6 +302,19 @@ mod tests {
         assert!(close(spent.memory_hours, 10.0), "{spent:?}");
         assert!(close(spent.amount.unwrap(), 0.2 + 2.5), "{spent:?}");
         assert!(close(totals.month.worker_hours, 5.0));
+    }
+
+    #[tokio::test]
+    async fn a_size_counts_from_its_moment() {
+        let (_folder, store) = fresh().await;
+        let minutes = |minutes: i64| NOON + minutes * 60_000;
+        // Counted as it was and as it is, in the moment of the change.
+        for (at, workers) in [(0, 0.0), (20, 0.0), (20, 3.0), (60, 3.0)] {
+            let counted = count(&store, "g", "EUR", minutes(at), vec![present(workers)], true);
+            counted.await.unwrap();
+        }
+        let totals = totals(&store, "EUR", minutes(60)).await.unwrap();
+        assert!(close(totals.clusters["c"].worker_hours, 2.0), "{totals:?}");
     }
 
     #[tokio::test]

@@ -222,7 +222,7 @@ impl Clusters {
             }
         }
         let uptime = rounds.began.elapsed();
-        if self.count_ended(&mut rounds.counted, uptime).await? || rounds.count_in == 0 {
+        if self.count_changed(&mut rounds.counted, uptime).await? || rounds.count_in == 0 {
             rounds.count_in = COUNT_EVERY;
             rounds.counted = self.count_usage(uptime).await?;
         }

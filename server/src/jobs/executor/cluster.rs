@@ -71,10 +71,12 @@ impl Run<'_> {
                 .map_err(Stop::Failed)?;
             return self.take_cluster(&host, &name).await;
         }
-        if self.cancel.is_cancelled() {
-            return Err(Stop::Cancelled);
-        }
         self.tell("Asks for a cluster").await?;
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(Stop::Cancelled),
+            () = host.started() => {}
+        }
         let request = self.cluster_request();
         let known = host.listed().await.map_err(Stop::Failed)?;
         let known = known.into_iter().map(|cluster| cluster.name);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use protocol::guard::Spent;
 use protocol::jobs::{Job, PlaceKind};
 use protocol::versions::VersionTable;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::warn;
 
 use super::super::JobError;
@@ -250,9 +250,26 @@ impl Run<'_> {
             "job": self.job.id, "name": self.job.name, "cluster": self.job.cluster, "attempt": self.job.attempt,
             "parameters": self.job.request.work.parameters,
         });
-        self.write(Remnant::Notebook, executed.finish(about).to_string().as_bytes())
+        let notebook = executed.finish(about, self.kernelspec().await);
+        self.write(Remnant::Notebook, notebook.to_string().as_bytes())
             .await
             .map(Some)
+    }
+
+    /// The kernelspec that the code had, as notebooks have it in their metadata; `None` where Jupyter does not tell.
+    async fn kernelspec(&self) -> Option<Value> {
+        if !self.jobs.jupyter.may_hold_kernels().await {
+            return None;
+        }
+        let listed = self.connect().await.ok()?.kernelspecs().await;
+        let listed = listed.inspect_err(|error| warn!(job = self.job.id, %error, "kernels can't be listed"));
+        let kernel = listed.ok()?.into_iter().find(|kernel| match self.kernel_name() {
+            Some(name) => kernel.shown.name.eq_ignore_ascii_case(name),
+            None => kernel.shown.default,
+        })?;
+        Some(
+            json!({ "name": kernel.shown.name, "display_name": kernel.shown.display_name, "language": kernel.language }),
+        )
     }
 
     /// Writes the report, which also a job has that never began.

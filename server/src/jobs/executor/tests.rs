@@ -72,6 +72,14 @@ fn cluster(state: ClusterState, workers: u32) -> Cluster {
 }
 
 impl ClusterHost for Fakes {
+    fn max_workers(&self) -> Option<u32> {
+        None
+    }
+
+    fn started(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     fn create(&self, _: CreateCluster, named: Named) -> BoxFuture<'_, Result<String, String>> {
         Box::pin(async move {
             let refusal = self.refusals.lock().unwrap().pop();

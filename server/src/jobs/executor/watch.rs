@@ -142,7 +142,7 @@ impl Run<'_> {
             };
             for line in lines {
                 match line {
-                    Line::Ready { host, pid } => {
+                    Line::Ready { host, pid, .. } => {
                         health.ready_in(&host, pid);
                         self.job.doing = None;
                         self.note().await?;

@@ -39,7 +39,8 @@ async fn waits_for_the_file_and_for_whole_lines() {
             out("☃"),
             Line::Ready {
                 host: "h".into(),
-                pid: 7
+                pid: 7,
+                language: None,
             },
             Line::Unknown,
             lost("a line that can't be read"),
@@ -105,6 +106,7 @@ async fn joins_neighbours_and_stops_at_the_end() {
         Line::Ready {
             host: String::new(),
             pid: 0,
+            language: None,
         },
         out("b"),
         err,

@@ -58,7 +58,11 @@ impl Form {
 
 /// The form to show: HTML before images before text, what needs a script or is too big left out.
 pub(super) fn of(data: &BTreeMap<String, String>) -> Form {
-    let text = data.get("text/plain").map(|text| plain(text)).unwrap_or_default();
+    // Of what is written in a markup the source says more than the name of its Python type.
+    let words = ["text/markdown", "text/latex", "text/plain"]
+        .iter()
+        .find_map(|kind| data.get(*kind));
+    let text = words.map(|text| plain(text)).unwrap_or_default();
     let mut left_out = None;
     if let Some(html) = data.get("text/html") {
         if needs_script(html) {
@@ -176,6 +180,10 @@ mod tests {
             form(&[("text/html", "<div></div><SCRIPT>x</SCRIPT>"), ("text/plain", "<x>")]),
             Form::LeftOut { why, text } if why.contains("needs a script") && text == "<x>"
         ));
+        assert_eq!(
+            form(&[("text/markdown", "# Title"), ("text/plain", "<Markdown object>")]),
+            Form::Text("# Title".into())
+        );
         let Form::Image { data, alt } =
             form(&[("image/png", "iVBO\nRw==\n"), ("text/plain", "<Figure \"1\">")])
         else {

@@ -198,11 +198,15 @@ fn a_fresh_cluster_can_have_the_workers_that_are_waited_for() {
             minimum: "0".into(),
             maximum: workers.into(),
         };
-        draft.accept(Some(&options()), None).is_ok()
+        draft.accept(Some(&options()), None).map(drop)
     };
     for mode in [ScaleMode::Manual, ScaleMode::Adaptive] {
-        assert!(with(mode, "2", "2") && with(mode, "1", ""));
-        assert!(!with(mode, "2", "3") && !with(mode, "0", ""));
+        assert!(with(mode, "2", "2").is_ok() && with(mode, "1", "").is_ok());
+        let wrong = with(mode, "2", "3").unwrap_err();
+        assert!(wrong.fields.get("wait_for").is_some() && wrong.fresh.scale.is_none());
+        // Where there is no worker, that is what is wrong, however many are waited for.
+        let wrong = with(mode, "0", "5").unwrap_err();
+        assert!(wrong.fields.get("wait_for").is_none() && wrong.fresh.scale.is_some());
     }
 }
 
