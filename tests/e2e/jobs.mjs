@@ -214,6 +214,30 @@ await scenario('jobs', async t => {
     await t.shot(page, 'failed');
   });
 
+  await t.step('its output is left where the wheel turns over a frame', async () => {
+    await openForm('New job');
+    await field('job-code').fill(
+      'from IPython.display import HTML\nprint("line\\n" * 80)\nfor i in range(8): display(HTML(f"<h1>{i}</h1>" * 3))'
+    );
+    await field('job-place-none').check({ force: true });
+    await field('job-run').click();
+    t.equal((await panel.jobEnd(page)).state, 'succeeded', 'its state');
+    const output = panel.part(job, 'job-output');
+    const top = () => output.evaluate(el => el.scrollTop);
+    const end = () => output.evaluate(el => el.scrollHeight - el.clientHeight);
+    await t.until(async () => (await top()) > 200 && (await end()) - (await top()) < 2, {
+      what: async () => `the end at ${await end()}, not ${await top()}`
+    });
+    const before = await top();
+    await panel.part(job, 'output-html').last().hover();
+    for (let turn = 0; turn < 3; turn++) {
+      await page.mouse.wheel(0, -100);
+      await page.waitForTimeout(150);
+    }
+    await page.waitForTimeout(400);
+    t.ok((await top()) < before - 100, `it was at ${before} and is at ${await top()}`);
+  });
+
   await t.step('a job that is cancelled takes its cluster along', async () => {
     await openForm('New job');
     await field('job-code').fill('import time\nprint("waiting", flush=True)\ntime.sleep(600)');
@@ -293,7 +317,7 @@ await scenario('jobs', async t => {
         (await api('GET', 'jobs')).every(({ state }) => ['succeeded', 'failed', 'cancelled'].includes(state)),
       { what: () => 'the end of all jobs' }
     );
-    t.equal((await api('GET', 'jobs')).length, 6, 'jobs in the history');
+    t.equal((await api('GET', 'jobs')).length, 7, 'jobs in the history');
   });
 
   /** Opens a form for a new job from the palette's command. */

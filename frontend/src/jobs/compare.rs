@@ -152,10 +152,45 @@ fn differences(one: &CreateJob, other: &CreateJob) -> Vec<(String, [String; 2])>
                     Value::String(text) => text,
                     other => crate::state::json::write(&other),
                 });
-                (name.clone(), words)
+                (title(name), words)
             })
         })
         .collect()
+}
+
+/// What a setting is called in the form.
+fn title(setting: &str) -> String {
+    for (under, kind) in [
+        ("work.parameters.", "Parameter"),
+        ("place.options.", "Option"),
+        ("environment.", "Variable"),
+    ] {
+        if let Some(name) = setting.strip_prefix(under) {
+            return format!("{kind} {name}");
+        }
+    }
+    let title = match setting {
+        "work.source" => "Code",
+        "work.path" => "File",
+        "work.kind" => "Kind",
+        "work.args" => "Arguments",
+        "place.kind" => "Place",
+        "place.cluster" => "Cluster",
+        "place.wait_for" => "Begin with",
+        "place.wait_limit_s" => "Seconds to wait",
+        "place.scaling.mode" => "Scaling",
+        "place.scaling.workers" => "Workers",
+        "place.scaling.minimum" => "Minimum",
+        "place.scaling.maximum" => "Maximum",
+        "name" => "Name",
+        "kernel" => "Kernel",
+        "folder" => "Working folder",
+        "time_limit_s" => "Time limit in seconds",
+        "retries" => "Retries",
+        "on_mismatch" => "Versions that don\u{2019}t fit",
+        other => other,
+    };
+    title.to_owned()
 }
 
 fn flatten(path: &str, tree: &Value, found: &mut Vec<(String, Value)>) {
@@ -371,9 +406,9 @@ mod tests {
             let line = found.iter().find(|(known, _)| known == name);
             line.map(|(_, words)| words.clone()).expect("a difference")
         };
-        assert_eq!(words("work.source"), ["1 line", "2 lines"]);
-        assert_eq!(words("retries"), ["2", "0"]);
-        assert_eq!(words("environment.N"), ["1", "\u{2013}"]);
+        assert_eq!(words("Code"), ["1 line", "2 lines"]);
+        assert_eq!(words("Retries"), ["2", "0"]);
+        assert_eq!(words("Variable N"), ["1", "\u{2013}"]);
         assert_eq!(found.len(), 3);
     }
 }
