@@ -290,7 +290,7 @@ await scenario('jobs', async t => {
     t.match(await line('Duration'), /\d s/, 'duration');
     t.match(await line('random_sample'), /\d/, 'time of a prefix');
     t.match(
-      await panel.part(shown, 'compare-difference').filter({ hasText: 'place.scaling.workers' }).innerText(),
+      await panel.part(shown, 'compare-difference').filter({ hasText: 'Workers' }).innerText(),
       /2\s+1/,
       'what was asked for otherwise'
     );
