@@ -244,7 +244,9 @@ export class Faults {
     const told = all.flatMap(({ notebook, report, tasks }) => [notebook, report, tasks]);
     const published = told.filter(path => path?.startsWith('gatehouse-jobs/')).toSorted();
     const there = await readdir(join(t.tmp, 'gatehouse-jobs')).catch(() => []);
-    t.equal(there.map(name => `gatehouse-jobs/${name}`).toSorted(), published, 'files of the jobs');
+    // Jupyter's own folder for checkpoints, hidden in its file browser, comes with the first file that is removed.
+    const files = there.filter(name => !name.startsWith('.'));
+    t.equal(files.map(name => `gatehouse-jobs/${name}`).toSorted(), published, 'files of the jobs');
     const active = async () =>
       (await ask('GET', 'clusters')).body.filter(({ state }) => /PENDING|RUNNING|STOPPING/.test(state));
     await t.until(async () => (await active()).length === 0, { what: active });

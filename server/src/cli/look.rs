@@ -161,8 +161,9 @@ fn line(job: &Job) -> String {
         .as_deref()
         .map(|error| format!("  {error}"))
         .unwrap_or_default();
+    let asked = format!("{} ago", span(now_ms() - job.created_at));
     format!(
-        "{}  {state:<10}  {took:>11}  {}{why}",
+        "{}  {state:<10}  {took:>11}  {asked:>15}  {}{why}",
         &job.id[..8.min(job.id.len())],
         job.name
     )

@@ -40,7 +40,7 @@ impl Form {
     /// Bytes that it needs in the report beside its text.
     pub(super) fn weight(&self) -> usize {
         match self {
-            Self::Html(html) => escaped_len(html),
+            Self::Html(html) => escaped_len(html) + escaped_len(FRAME),
             Self::Image { data, alt } => data.len() + alt.len(),
             Self::LeftOut { why, .. } => why.len(),
             Self::Text(_) => 0,
@@ -59,9 +59,8 @@ impl Form {
 /// The form to show: HTML before images before text, what needs a script or is too big left out.
 pub(super) fn of(data: &BTreeMap<String, String>) -> Form {
     // Of what is written in a markup the source says more than the name of its Python type.
-    let words = ["text/markdown", "text/latex", "text/plain"]
-        .iter()
-        .find_map(|kind| data.get(*kind));
+    let kinds = ["text/markdown", "text/latex", "application/json", "text/plain"];
+    let words = kinds.iter().find_map(|kind| data.get(*kind));
     let text = words.map(|text| plain(text)).unwrap_or_default();
     let mut left_out = None;
     if let Some(html) = data.get("text/html") {
@@ -133,16 +132,24 @@ pub(super) fn too_big(what: &str, size: usize) -> String {
     )
 }
 
+/// How plain HTML looks in its frame: as text around it, light and dark. Dask draws its arrays in black.
+const FRAME: &str = "<style>:root{color-scheme:light dark}body{margin:6px;font:13px/1.45 system-ui,sans-serif}table{\
+    border-collapse:collapse;font-size:12px}td,th{padding:3px 8px;text-align:right}thead{border-bottom:1px solid #8886}img{\
+    max-width:100%}svg[style*='stroke:rgb(0,0,0)']{stroke:currentColor!important}svg text:not([fill],[style]){\
+    fill:currentColor}</style>";
+
 /// The form as HTML; `room` is what its text may take.
 pub(super) fn html(form: &Form, room: usize) -> String {
     match form {
         Form::Html(html) => {
             // Without a script nothing can measure it: so many rows are so high.
             let rows = html.matches("<tr").count().max(html.matches("<br").count());
-            let height = (60 + 27 * rows).clamp(90, 480);
+            let blocks = html.matches("<h").count() + html.matches("<p").count();
+            let height = (60 + 27 * rows + 30 * blocks).clamp(90, 480);
             format!(
                 "<iframe sandbox=\"\" title=\"HTML that the code displayed\" style=\"height:{height}px\" \
-                 srcdoc=\"{}\"></iframe>\n",
+                 srcdoc=\"{}{}\"></iframe>\n",
+                escape(FRAME),
                 escape(html)
             )
         }
@@ -183,6 +190,10 @@ mod tests {
         assert_eq!(
             form(&[("text/markdown", "# Title"), ("text/plain", "<Markdown object>")]),
             Form::Text("# Title".into())
+        );
+        assert_eq!(
+            form(&[("application/json", "{\"a\":1}"), ("text/plain", "<JSON object>")]),
+            Form::Text("{\"a\":1}".into())
         );
         let Form::Image { data, alt } =
             form(&[("image/png", "iVBO\nRw==\n"), ("text/plain", "<Figure \"1\">")])
@@ -226,7 +237,9 @@ mod tests {
     fn a_page_in_a_page_can_do_nothing() {
         let shown = html(&Form::Html("\"><img onerror=x>".into()), 100);
         assert!(
-            shown.contains("sandbox=\"\"") && shown.contains("srcdoc=\"&quot;&gt;&lt;img onerror=x&gt;\""),
+            shown.contains("sandbox=\"\"")
+                && shown.contains("srcdoc=\"&lt;style&gt;")
+                && shown.ends_with("&lt;/style&gt;&quot;&gt;&lt;img onerror=x&gt;\"></iframe>\n"),
             "{shown}"
         );
     }

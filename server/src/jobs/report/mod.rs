@@ -41,7 +41,7 @@ const STYLE: &str = "body{max-width:1100px}h2{border-bottom:1px solid #d8dee4;pa
     margin:1rem 0}figure svg{display:block;max-width:100%;height:auto}pre{border-radius:4px;max-height:36rem;overflow:auto}pre.code{background:#f6f8fa;\
     padding:.6rem .8rem}pre.err{border-left:3px solid #d4a72c;padding-left:.8rem}pre.raised{background:#fff5f5;padding:.6rem \
     .8rem}.cell{margin:1rem 0}.label{font:12px ui-monospace,monospace;color:#57606a}iframe{width:100%;border:1px solid \
-    #d8dee4;background:#fff;resize:vertical}td.bar{width:22%;min-width:5rem}td.bar div{height:.7em;margin-top:.4em;min-width:\
+    #d8dee4;border-radius:4px;resize:vertical}td.bar{width:22%;min-width:5rem}td.bar div{height:.7em;margin-top:.4em;min-width:\
     1px}.bad{color:#a40e26}@media(prefers-color-scheme:dark){h2,iframe{border-color:#30363d}a{color:#58a6ff}.outcome{\
     background:#0c2d6b;color:#a5d6ff}.succeeded{background:#033a16;color:#7ee787}.failed{background:#5d0f12;color:#ffc1ba}\
     table.pairs th,caption,.label{color:#8b949e}pre.code{background:#161b22}pre.raised{background:#2b1214}.bad{color:\
