@@ -134,7 +134,7 @@ pub(super) fn too_big(what: &str, size: usize) -> String {
 
 /// How plain HTML looks in its frame: as text around it, light and dark. Dask draws its arrays in black.
 const FRAME: &str = "<style>:root{color-scheme:light dark}body{margin:6px;font:13px/1.45 system-ui,sans-serif}table{\
-    border-collapse:collapse;font-size:12px}td,th{padding:3px 8px;text-align:right}thead{border-bottom:1px solid #8886}img{\
+    border-collapse:collapse;font-size:12px;border:0}td,th{padding:3px 8px;text-align:right;border:0}thead{border-bottom:1px solid #8886}img{\
     max-width:100%}svg[style*='stroke:rgb(0,0,0)']{stroke:currentColor!important}svg text:not([fill],[style]){\
     fill:currentColor}</style>";
 
@@ -145,7 +145,7 @@ pub(super) fn html(form: &Form, room: usize) -> String {
             // Without a script nothing can measure it: so many rows are so high.
             let rows = html.matches("<tr").count().max(html.matches("<br").count());
             let blocks = html.matches("<h").count() + html.matches("<p").count();
-            let height = (60 + 27 * rows + 30 * blocks).clamp(90, 480);
+            let height = (36 + 27 * rows + 30 * blocks).clamp(90, 480);
             format!(
                 "<iframe sandbox=\"\" title=\"HTML that the code displayed\" style=\"height:{height}px\" \
                  srcdoc=\"{}{}\"></iframe>\n",

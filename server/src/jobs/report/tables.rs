@@ -91,7 +91,7 @@ fn prefixes(trace: &Trace, page: &mut String) {
 
 fn workers(trace: &Trace, page: &mut String) {
     if trace.workers.is_empty() {
-        page.push_str("<p>There was no worker.</p>\n");
+        page.push_str("<p>No worker was recorded.</p>\n");
         return;
     }
     page.push_str(
