@@ -262,7 +262,7 @@ pub fn file_stem(job: &Job) -> String {
     };
     // Jupyter hides what begins with a dot.
     let stem = stem.trim_start_matches('.');
-    let stem = &stem[..stem.floor_char_boundary(STEM_LIMIT)];
+    let stem = stem[..stem.floor_char_boundary(STEM_LIMIT)].trim_end_matches('.');
     if stem.is_empty() {
         "job".to_owned()
     } else {
@@ -316,6 +316,7 @@ mod tests {
             ("x = f(\"a/b\") # c:\\d", "x-f-a-b-c-d"),
             ("client.submit(inc_1, 1)", "client.submit-inc_1-1"),
             ("été", "été"),
+            ("Sums it up.", "Sums-it-up"),
             ("..", "job"),
             ("//", "job"),
         ] {

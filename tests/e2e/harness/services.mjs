@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, readFileSync } from 'node:fs';
+import { createWriteStream, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -95,12 +95,30 @@ export class Service {
   }
 }
 
+/** Removes what jobs leave in this folder of the checkout, and nothing that was there before. */
+function leaveAsItWas(t, folder) {
+  const names = () => (existsSync(folder) ? readdirSync(folder) : []);
+  const before = existsSync(folder) && new Set(names());
+  t.defer(() => {
+    if (!before) {
+      rmSync(folder, { recursive: true, force: true });
+      return;
+    }
+    for (const name of names().filter(name => !before.has(name))) {
+      rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  });
+}
+
 /** JupyterLab, with the arguments and variables of `npm start`, and its own process as the child; below `prefix`. */
 export async function startLab(t, { stateDir, notebookDir, prefix = '/', extraArgs = [], env = {} } = {}) {
   const number = t.next('lab');
   const token = randomBytes(24).toString('hex');
   const port = await freePort();
   const folder = notebookDir ?? join(t.root, 'examples');
+  if (!notebookDir) {
+    leaveAsItWas(t, join(folder, 'gatehouse-jobs'));
+  }
   const args = [
     ...t.checkout.lab_arguments,
     `--ServerApp.port=${port}`,
