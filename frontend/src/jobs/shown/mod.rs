@@ -119,26 +119,10 @@ fn head(props: &JobViewProps, job: &Rc<Job>) -> Html {
                 {opener(panel, &props.state, job)}
                 {notebook(tab, job)}
                 if job.report.is_some() {
-                    <a
-                        class="gh-button gh-button--plain"
-                        href={address(tab, job, "report")}
-                        target="_blank"
-                        rel="noopener"
-                        data-testid="job-report"
-                    >
-                        {glyph(Icon::External, 16)}<span>{"Report"}</span>
-                    </a>
+                    {link(tab, job, "report", Icon::External, "Report", None)}
                 }
                 if job.tasks.is_some() {
-                    <a
-                        class="gh-button gh-button--plain"
-                        href={address(tab, job, "tasks")}
-                        download=""
-                        title="Download its tasks as a Parquet table"
-                        data-testid="job-tasks"
-                    >
-                        {glyph(Icon::Download, 16)}<span>{"Tasks"}</span>
-                    </a>
+                    {link(tab, job, "tasks", Icon::Download, "Tasks", Some("Download its tasks as a Parquet table"))}
                 }
                 if over {
                     {Button::new("Run again\u{2026}").icon(Icon::Refresh).on(tab.panel.opens_jobs(View::New(Start::Again(job.id.clone())))).testid("job-again").view()}
@@ -184,13 +168,22 @@ fn opener(panel: &crate::panel::context::Panel, state: &State, job: &Job) -> Htm
         .view()
 }
 
-/// Where the server has something of the job.
-fn address(tab: &Tab, job: &Job, what: &str) -> String {
-    format!(
-        "{}api/v1/jobs/{}/{what}",
-        tab.panel.host.base_url(),
-        segment(&job.id)
-    )
+/// A link to what the server has of the job: saved, where `saves` says what, else shown on a page of its own.
+fn link(tab: &Tab, job: &Job, what: &str, icon: Icon, word: &str, saves: Option<&'static str>) -> Html {
+    let shown = saves.is_none();
+    html! {
+        <a
+            class="gh-button gh-button--plain"
+            href={format!("{}api/v1/jobs/{}/{what}", tab.panel.host.base_url(), segment(&job.id))}
+            download={saves.map(|_| "")}
+            target={shown.then_some("_blank")}
+            rel={shown.then_some("noopener")}
+            title={saves}
+            data-testid={format!("job-{what}")}
+        >
+            {glyph(icon, 16)}<span>{word.to_owned()}</span>
+        </a>
+    }
 }
 
 /// The executed notebook: opened where it lies below Jupyter's root, else downloaded.
@@ -209,17 +202,8 @@ fn notebook(tab: &Tab, job: &Job) -> Html {
             .testid("job-notebook")
             .view();
     }
-    html! {
-        <a
-            class="gh-button gh-button--plain"
-            href={address(tab, job, "notebook")}
-            download=""
-            title="Download the executed notebook"
-            data-testid="job-notebook"
-        >
-            {glyph(Icon::Code, 16)}<span>{"Notebook"}</span>
-        </a>
-    }
+    let saves = Some("Download the executed notebook");
+    link(tab, job, "notebook", Icon::Code, "Notebook", saves)
 }
 
 /// The job's whole code; `None` while it is asked for.
