@@ -325,11 +325,12 @@ impl JobDraft {
                 let specs = options.map_or(&[][..], |options| &options.options);
                 let limit = options.and_then(|options| options.max_workers);
                 match self.fresh.accept(specs, limit) {
-                    Ok(cluster) => {
-                        Self::check_size(cluster.scaling.as_ref(), place.wait_for, errors);
-                        (place.options, place.scaling) = (cluster.options, cluster.scaling);
-                    }
+                    Ok(cluster) => (place.options, place.scaling) = (cluster.options, cluster.scaling),
                     Err(wrong) => errors.fresh = wrong,
+                }
+                // Also where an option is wrong: all that is to be corrected is told at once.
+                if let Ok(scaling) = self.fresh.scale.accept(limit) {
+                    Self::check_size(scaling.as_ref(), place.wait_for, errors);
                 }
             }
             PlaceKind::None => {}

@@ -208,6 +208,21 @@ fn a_fresh_cluster_can_have_the_workers_that_are_waited_for() {
         let wrong = with(mode, "0", "5").unwrap_err();
         assert!(wrong.fields.get("wait_for").is_none() && wrong.fresh.scale.is_some());
     }
+    // Beside what is wrong with the cluster otherwise.
+    let mut draft = JobDraft {
+        code: "1".into(),
+        place: PlaceKind::Fresh,
+        wait_for: "3".into(),
+        ..JobDraft::default()
+    };
+    draft.fresh.label = "x".repeat(10_000);
+    draft.fresh.scale = ScaleDraft {
+        mode: ScaleMode::Manual,
+        workers: "2".into(),
+        ..ScaleDraft::default()
+    };
+    let wrong = draft.accept(Some(&options()), None).map(drop).unwrap_err();
+    assert!(wrong.fields.get("wait_for").is_some() && wrong.fresh.label.is_some());
 }
 
 #[test]
