@@ -37,10 +37,7 @@ impl ServerHost {
     /// A kernel's packages; `None` where there is no such kernel.
     async fn kernel_side(&self, kernel: Option<&str>) -> Result<Option<KernelSide>, String> {
         let specs = self.kernels.specs().await.map_err(|error| error.to_string())?;
-        let chosen = specs.into_iter().find(|spec| match kernel {
-            Some(name) => spec.shown.name == name,
-            None => spec.shown.default,
-        });
+        let chosen = specs.into_iter().find(|spec| spec.is_chosen_by(kernel));
         let Some(listed) = chosen else { return Ok(None) };
         let packages = self.kernels.versions_of(&listed).await;
         Ok(Some(KernelSide {

@@ -188,6 +188,14 @@ pub(crate) struct ListedKernel {
 }
 
 impl ListedKernel {
+    /// Whether it is the one that starts under this name, in any case of its letters, or without a name.
+    pub(crate) fn is_chosen_by(&self, name: Option<&str>) -> bool {
+        match name {
+            Some(name) => self.shown.name.eq_ignore_ascii_case(name),
+            None => self.shown.default,
+        }
+    }
+
     /// Whether packages of Python can be in it.
     pub(crate) fn is_python(&self) -> bool {
         self.language.eq_ignore_ascii_case("python")

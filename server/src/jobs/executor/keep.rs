@@ -263,10 +263,10 @@ impl Run<'_> {
         }
         let listed = self.connect().await.ok()?.kernelspecs().await;
         let listed = listed.inspect_err(|error| warn!(job = self.job.id, %error, "kernels can't be listed"));
-        let kernel = listed.ok()?.into_iter().find(|kernel| match self.kernel_name() {
-            Some(name) => kernel.shown.name.eq_ignore_ascii_case(name),
-            None => kernel.shown.default,
-        })?;
+        let kernel = listed
+            .ok()?
+            .into_iter()
+            .find(|kernel| kernel.is_chosen_by(self.kernel_name()))?;
         Some(
             json!({ "name": kernel.shown.name, "display_name": kernel.shown.display_name, "language": kernel.language }),
         )
