@@ -181,6 +181,8 @@ await scenario('cli', async t => {
       [['fine.py', '--preset', 'mine'], 2, /no preset "mine"/],
       [['fine.py', '--cluster', 'gone'], 2, /gone/],
       [['fine.py', '--workers', '1000'], 2, /at most \d+ workers, not 1000\. Ask for fewer/],
+      [['fine.py', '--report', '.'], 2, /--report: \. is a folder\. Name a file in it/],
+      [['fine.py', '--no-cluster', '--report', '/dev/full'], 1, /--report: \/dev\/full can't be written/],
       [['fine.py', '--report', 'missing/r.html'], 2, /--report: there is no folder missing\. Make it/],
       [['book.ipynb', '--no-cluster', '--param', 'n=many'], 2, /n is 1 in the notebook.*as JSON/],
       [['fine.py', '--adapt', '4:1'], 2, /the smaller one first/],

@@ -30,6 +30,8 @@ use crate::clusters::Named;
 struct Fakes {
     /// Why a cluster is refused, in turn; then they are made.
     refusals: Mutex<Vec<&'static str>>,
+    /// The gateway never comes to the end of its start.
+    starts_for_ever: bool,
     workers: u32,
     /// Of clusters that were made.
     state: Option<ClusterState>,
@@ -77,7 +79,12 @@ impl ClusterHost for Fakes {
     }
 
     fn started(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
+        Box::pin(async {
+            if self.starts_for_ever {
+                self.note("starts".into());
+                std::future::pending().await
+            }
+        })
     }
 
     fn create(&self, _: CreateCluster, named: Named) -> BoxFuture<'_, Result<String, String>> {
@@ -250,6 +257,33 @@ async fn a_cluster_that_is_refused_is_asked_for_as_often_as_was_said() {
     assert_eq!((job.state, job.attempt), (JobState::Failed, 2));
     assert_eq!(job.error.as_deref(), Some("Not yet."));
     assert_eq!(fakes.done(), ["refused", "refused"]);
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_is_waited_for_until_the_job_is_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::unavailable(folder.path(), "a").await;
+    let fakes = Arc::new(Fakes {
+        starts_for_ever: true,
+        ..Fakes::default()
+    });
+    jobs.tell_host(Arc::clone(&fakes) as _);
+    let mut wanted = job("1", 10);
+    wanted.cluster = None;
+    wanted.request.place = Place {
+        kind: PlaceKind::Fresh,
+        ..Place::default()
+    };
+    jobs.0.records.insert(&wanted).await.unwrap();
+    jobs.drive(jobs.0.record("1").await.unwrap());
+    while fakes.done().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    jobs.cancel("1").await.unwrap();
+    jobs.0.tasks.close();
+    jobs.0.tasks.wait().await;
+    assert_eq!(jobs.get("1").await.unwrap().state, JobState::Cancelled);
+    assert_eq!(fakes.done(), ["starts"], "no cluster was asked for");
 }
 
 #[tokio::test]
